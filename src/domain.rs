@@ -1,0 +1,26 @@
+//! The words of the field, parsed once at the edge: users, links, events, and the rules each value must meet.
+//!
+//! Pure: no I/O, no clock of its own ([`clock`] is handed in), nothing of HTTP or SQL but the derives that let sqlx
+//! read and bind the types. A value of a type in here is valid; unchecked text never travels further.
+
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod page;
+pub mod short_code;
+pub mod target_url;
+pub mod text;
+pub mod url;
+pub mod user;
+
+pub use self::{
+    clock::Clock,
+    event::{Details, Event, EventType, NewEvent},
+    ids::{EventId, UrlId, UserId},
+    page::{Cursor, Page, PageRequest},
+    short_code::ShortCode,
+    target_url::TargetUrl,
+    text::Invalid,
+    url::{NewUrl, Title, Url, UrlChanges},
+    user::{EmailAddress, NewUser, User, UserChanges, Username},
+};

@@ -1,0 +1,129 @@
+//! Events: what happened to a link. They outlive the link and the user they name.
+
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::{
+    EventId, UrlId, UserId,
+    clock::Timestamp,
+    text::{Invalid, at_most, checked_text, no_control_characters},
+};
+
+checked_text!(
+    /// What kind of thing happened: `click`, `created`, `updated`, `deleted`, or a client's own word of 1 to 64
+    /// characters.
+    EventType, check_type, min_length = 1, max_length = 64, example = "click"
+);
+
+checked_text!(
+    /// More about an event: the text of a JSON object, kept as it was given, so that no digit of a number is lost.
+    Details, check_details, example = "{}"
+);
+
+impl EventType {
+    /// A link was followed.
+    pub fn click() -> Self {
+        Self("click".to_owned())
+    }
+
+    /// A link was created.
+    pub fn created() -> Self {
+        Self("created".to_owned())
+    }
+
+    /// A field of a link changed.
+    pub fn updated() -> Self {
+        Self("updated".to_owned())
+    }
+}
+
+impl Details {
+    /// The empty object.
+    pub fn none() -> Self {
+        Self("{}".to_owned())
+    }
+
+    /// The object that `value` serialises to; anything else becomes the empty object.
+    pub fn of(value: &impl Serialize) -> Self {
+        serde_json::to_string(value).ok().and_then(|text| Self::parse(text).ok()).unwrap_or_else(Self::none)
+    }
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, ToSchema)]
+pub struct Event {
+    /// Identifies the event.
+    pub id: EventId,
+    /// The link it is about, which may be gone.
+    pub url_id: UrlId,
+    /// Who did it; none for an anonymous visitor.
+    pub user_id: Option<UserId>,
+    /// What kind of thing happened.
+    pub event_type: EventType,
+    /// When it happened, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
+    pub timestamp: Timestamp,
+    /// More about it, an object.
+    #[serde(serialize_with = "as_json")]
+    #[schema(value_type = Object)]
+    pub details: Details,
+}
+
+/// An event about to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The link it is about.
+    pub url_id: UrlId,
+    /// Who did it; none for an anonymous visitor.
+    pub user_id: Option<UserId>,
+    /// What kind of thing happened.
+    pub event_type: EventType,
+    /// When it happened, UTC.
+    pub timestamp: Timestamp,
+    /// More about it.
+    pub details: Details,
+}
+
+/// Embeds the object in a response as it was given, rather than as a string.
+fn as_json<S: Serializer>(details: &Details, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<&RawValue>(details.as_str()).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+fn check_type(text: &str) -> Result<(), Invalid> {
+    no_control_characters(text)?;
+    at_most(text, 64, "must have at most 64 characters")?;
+    match text {
+        "" => Err(Invalid("must not be empty")),
+        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
+        _ => Ok(()),
+    }
+}
+
+fn check_details(text: &str) -> Result<(), Invalid> {
+    // The whole text is parsed, with the parser's depth limit, so that what is stored can be read by every client.
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(_) => Err(Invalid("must be a JSON object")),
+        Err(_) => Err(Invalid("must be a JSON object, well formed and at most 127 levels deep")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_keep_every_digit() {
+        let text = r#"{ "n": 123456789012345678901234567890.5, "s": "\u0000" }"#;
+        assert_eq!(Details::parse(text).unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn details_are_objects_that_every_client_can_read() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for refused in ["", "[]", "1", "null", "\"x\"", "{", r#"{"a":"\ud800"}"#, &deep] {
+            assert!(Details::parse(refused).is_err(), "{refused}");
+        }
+    }
+}

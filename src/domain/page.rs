@@ -1,0 +1,158 @@
+//! Pages of lists: by number, or by a cursor that makes a deep page cost what the first one costs.
+
+use std::{fmt, str::FromStr};
+
+use super::text::Invalid;
+
+/// Rows of a page where the client names no number.
+pub const DEFAULT_PER_PAGE: u32 = 20;
+/// Rows of a page at most; more is clamped.
+pub const MAX_PER_PAGE: u32 = 1_000;
+/// The last page that can be asked for by number.
+pub const MAX_PAGE: u64 = 1_000_000_000;
+
+/// Where a page begins: after the row with this id. Written `after-123`; clients treat it as opaque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub i64);
+
+/// Which page a client asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageRequest {
+    /// Every row, streamed.
+    All,
+    /// One page of `per_page` rows, which begins `start` says where.
+    One {
+        /// Where it begins.
+        start: PageStart,
+        /// Rows at most.
+        per_page: u32,
+    },
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageStart {
+    /// After so many rows: the database walks over them.
+    Offset(u64),
+    /// After the row that a cursor names: the database seeks to it.
+    After(Cursor),
+}
+
+/// One page of rows and where the next one begins.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows, in `id` order.
+    pub rows: Vec<T>,
+    /// The cursor of the next page, where there is one.
+    pub next: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// Reads the three query parameters as they arrived.
+    ///
+    /// # Errors
+    /// Names the parameter that makes no sense. A `per_page` beyond [`MAX_PER_PAGE`] is clamped instead.
+    pub fn parse(
+        page: Option<&str>,
+        per_page: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<Self, (&'static str, Invalid)> {
+        if page.is_none() && per_page.is_none() && cursor.is_none() {
+            return Ok(Self::All);
+        }
+        let per_page = match per_page {
+            None => DEFAULT_PER_PAGE,
+            Some(text) => positive(text)
+                .map(|n| u32::try_from(n).unwrap_or(MAX_PER_PAGE).min(MAX_PER_PAGE))
+                .map_err(|e| ("per_page", e))?,
+        };
+        let start = match (cursor, page) {
+            (Some(cursor), _) => PageStart::After(cursor.parse().map_err(|e| ("cursor", e))?),
+            (None, page) => {
+                let page = positive(page.unwrap_or("1")).map_err(|e| ("page", e))?.min(MAX_PAGE);
+                PageStart::Offset((page - 1) * u64::from(per_page))
+            }
+        };
+        Ok(Self::One { start, per_page })
+    }
+}
+
+impl<T> Page<T> {
+    /// Makes a page of rows that were read one beyond `per_page`: the extra row only tells that there is a next page.
+    pub fn of(mut rows: Vec<T>, per_page: u32, id: impl Fn(&T) -> i64) -> Self {
+        let limit = per_page as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|row| Cursor(id(row))) } else { None };
+        Self { rows, next }
+    }
+}
+
+fn positive(text: &str) -> Result<u64, Invalid> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse::<u64>().ok().filter(|n| *n > 0);
+    if digits {
+        number.ok_or(Invalid("must be an integer from 1 on"))
+    } else {
+        Err(Invalid("must be an integer from 1 on"))
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after-{}", self.0)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        text.strip_prefix("after-")
+            .filter(|id| id.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|id| id.parse().ok())
+            .map(Self)
+            .ok_or(Invalid("is no cursor that this list has given out"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_parameter_means_every_row() {
+        assert_eq!(PageRequest::parse(None, None, None), Ok(PageRequest::All));
+    }
+
+    #[test]
+    fn nonsense_names_its_parameter() {
+        for text in ["0", "-1", "abc", "", "1.5", "99999999999999999999999", "+1"] {
+            assert_eq!(PageRequest::parse(Some(text), None, None).unwrap_err().0, "page", "{text}");
+            assert_eq!(PageRequest::parse(None, Some(text), None).unwrap_err().0, "per_page", "{text}");
+        }
+    }
+
+    #[test]
+    fn large_pages_are_clamped() {
+        let page = PageRequest::parse(Some("18446744073709551615"), Some("18446744073709551615"), None).unwrap();
+        let start = PageStart::Offset((MAX_PAGE - 1) * u64::from(MAX_PER_PAGE));
+        assert_eq!(page, PageRequest::One { start, per_page: MAX_PER_PAGE });
+    }
+
+    proptest! {
+        #[test]
+        fn cursors_survive_the_round_trip(id in 0_i64..=i64::MAX) {
+            prop_assert_eq!(Cursor(id).to_string().parse::<Cursor>(), Ok(Cursor(id)));
+        }
+
+        #[test]
+        fn any_text_is_a_cursor_or_refused(text in "\\PC{0,40}") {
+            if let Ok(cursor) = text.parse::<Cursor>() {
+                prop_assert!(cursor.0 >= 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What any text must meet before it becomes a value of the domain.
+
+/// Why a value was refused, worded to follow the name of its field: `email: is not an e-mail address`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub &'static str);
+
+/// Refuses NUL and every other control character: PostgreSQL cannot hold the first, and terminals obey the others.
+pub(super) fn no_control_characters(text: &str) -> Result<(), Invalid> {
+    if text.chars().any(char::is_control) { Err(Invalid("must not contain control characters")) } else { Ok(()) }
+}
+
+/// Refuses text of more than `limit` characters with `message`, which names the limit.
+pub(super) fn at_most(text: &str, limit: usize, message: &'static str) -> Result<(), Invalid> {
+    // A character has four bytes at most: the count is only taken where the length in bytes leaves it open.
+    if text.len() > limit && text.chars().nth(limit).is_some() { Err(Invalid(message)) } else { Ok(()) }
+}
+
+/// Defines a type that holds text which has passed `check`.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:path, $($schema:tt)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = String, $($schema)*)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes `text` where it meets the rules of this type.
+            ///
+            /// # Errors
+            /// Says which rule it breaks.
+            pub fn parse(text: impl Into<String>) -> Result<Self, $crate::domain::text::Invalid> {
+                let text = text.into();
+                $check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(super) use checked_text;

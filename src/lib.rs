@@ -8,3 +8,4 @@
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
 pub mod domain;
+pub mod store;

@@ -7,5 +7,6 @@
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
+pub mod config;
 pub mod domain;
 pub mod store;

@@ -36,6 +36,11 @@ impl EventType {
     pub fn updated() -> Self {
         Self("updated".to_owned())
     }
+
+    /// A link was deleted.
+    pub fn deleted() -> Self {
+        Self("deleted".to_owned())
+    }
 }
 
 impl Details {

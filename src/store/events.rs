@@ -1,0 +1,125 @@
+//! Events in the database.
+
+use sqlx::QueryBuilder;
+
+use super::{Result, Store, StoreError, Tx, on_pool, on_tx, users::bounds};
+use crate::domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart};
+
+const BY_ID: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id = $1";
+const INSERT: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
+                      VALUES ($1, $2, $3, $4, $5) RETURNING id, url_id, user_id, event_type, timestamp, details";
+const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
+
+// Lists have optional filters; their statements are put together in `select`, from these parts.
+const LIST: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id > ";
+const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
+const INSERT_MANY: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) ";
+
+pub(super) const STATEMENTS: &[&str] = &[BY_ID, INSERT, USER_EXISTS];
+
+/// Events in one statement at most: SQLite takes 32,766 bound values, an event needs five.
+const CHUNK: usize = 5_000;
+
+/// Which events a list holds; `None` takes all.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those about this link.
+    pub url_id: Option<UrlId>,
+    /// Only those by this user.
+    pub user_id: Option<UserId>,
+    /// Only those of this type.
+    pub event_type: Option<EventType>,
+}
+
+/// Adds a filter's conditions to a statement that ends in `id > `.
+macro_rules! select {
+    ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
+        let mut statement = QueryBuilder::<$db>::new($head);
+        statement.push_bind($after);
+        if let Some(url_id) = $filter.url_id {
+            statement.push(" AND url_id = ").push_bind(url_id);
+        }
+        if let Some(user_id) = $filter.user_id {
+            statement.push(" AND user_id = ").push_bind(user_id);
+        }
+        if let Some(event_type) = &$filter.event_type {
+            statement.push(" AND event_type = ").push_bind(event_type.clone());
+        }
+        statement
+    }};
+}
+
+impl Store {
+    /// The event with this id.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn event(&self, id: EventId) -> Result<Option<Event>> {
+        Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
+    }
+
+    /// At most `limit` events in `id` order.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn events(&self, filter: &EventFilter, start: PageStart, limit: u32) -> Result<Vec<Event>> {
+        let (after, offset) = bounds(start);
+        Ok(on_pool!(self, |pool, Db| {
+            let mut statement = select!(Db, LIST, after, filter);
+            statement.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit)).push(" OFFSET ").push_bind(offset);
+            statement.build_query_as().fetch_all(pool).await
+        })?)
+    }
+
+    /// How many events pass the filter.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn count_events(&self, filter: &EventFilter) -> Result<i64> {
+        Ok(on_pool!(self, |pool, Db| { select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await })?)
+    }
+}
+
+impl Tx {
+    /// Stores an event that a client posted.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where the link or the user it names does not exist.
+    pub async fn create_event(&mut self, event: &NewEvent) -> Result<Event> {
+        if !self.url_exists(event.url_id).await? {
+            return Err(StoreError::Missing("url_id"));
+        }
+        if let Some(user_id) = event.user_id {
+            let users: i64 = on_tx!(self, |conn| sqlx::query_scalar(USER_EXISTS).bind(user_id).fetch_one(conn).await)?;
+            if users == 0 {
+                return Err(StoreError::Missing("user_id"));
+            }
+        }
+        self.insert_event(event).await
+    }
+
+    /// Stores many events at once, whatever they name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn insert_events(&mut self, events: &[NewEvent]) -> Result<()> {
+        for chunk in events.chunks(CHUNK) {
+            on_tx!(self, |conn, Db| {
+                let mut statement = QueryBuilder::<Db>::new(INSERT_MANY);
+                statement.push_values(chunk, |mut row, event| {
+                    row.push_bind(event.url_id).push_bind(event.user_id).push_bind(&event.event_type);
+                    row.push_bind(event.timestamp).push_bind(&event.details);
+                });
+                statement.build().execute(conn).await?;
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) async fn insert_event(&mut self, event: &NewEvent) -> Result<Event> {
+        Ok(on_tx!(self, |conn| {
+            let statement = sqlx::query_as(INSERT).bind(event.url_id).bind(event.user_id).bind(&event.event_type);
+            statement.bind(event.timestamp).bind(&event.details).fetch_one(conn).await
+        })?)
+    }
+}

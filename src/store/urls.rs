@@ -1,0 +1,201 @@
+//! Links in the database.
+
+use sqlx::QueryBuilder;
+
+use super::{
+    Result, Store, StoreError, Tx, dialect, on_pool, on_tx,
+    users::{bounds, missing},
+};
+use crate::domain::{
+    Details, NewEvent, NewUrl, ShortCode, TargetUrl, Url, UrlChanges, UrlId, UserId, clock::Timestamp,
+    event::EventType, page::PageStart,
+};
+
+const BY_ID: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
+                     FROM urls WHERE id = $1";
+const LINK_BY_CODE: &str = "SELECT id, original_url, is_active FROM urls WHERE short_code = $1";
+const INSERT: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, TRUE, $5, $5) ON CONFLICT (short_code) DO NOTHING \
+                      RETURNING id, user_id, short_code, original_url, title, is_active, created_at, updated_at";
+const IS_RETIRED: &str = "SELECT count(*) FROM retired_codes WHERE short_code = $1";
+const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active = $4, updated_at = $5 WHERE id = $1";
+const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2)";
+const DELETE: &str = "DELETE FROM urls WHERE id = $1";
+const EXISTS: &str = "SELECT count(*) FROM urls WHERE id = $1";
+
+// Lists have optional filters; their statements are put together in `select`, from these parts.
+const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
+                    FROM urls WHERE id > ";
+const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
+
+pub(super) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, EXISTS];
+
+/// How many generated codes are tried before giving up: with a million links, one try in 57,000 meets a taken code.
+const CODE_TRIES: usize = 8;
+
+/// Which links a list holds; `None` takes all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UrlFilter {
+    /// Only this user's.
+    pub user_id: Option<UserId>,
+    /// Only those that can, or cannot, be followed.
+    pub is_active: Option<bool>,
+}
+
+/// What following a code needs of its link.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Link {
+    /// Identifies the link.
+    pub id: UrlId,
+    /// Where it leads.
+    pub original_url: TargetUrl,
+    /// Whether it can be followed.
+    pub is_active: bool,
+}
+
+/// Adds a filter's conditions to a statement that ends in `id > `.
+macro_rules! select {
+    ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
+        let mut statement = QueryBuilder::<$db>::new($head);
+        statement.push_bind($after);
+        if let Some(user_id) = $filter.user_id {
+            statement.push(" AND user_id = ").push_bind(user_id);
+        }
+        if let Some(is_active) = $filter.is_active {
+            statement.push(" AND is_active = ").push_bind(is_active);
+        }
+        statement
+    }};
+}
+
+impl Store {
+    /// The link with this id.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn url(&self, id: UrlId) -> Result<Option<Url>> {
+        Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
+    }
+
+    /// The link with this code, active or not.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn link(&self, code: &ShortCode) -> Result<Option<Link>> {
+        Ok(on_pool!(self, |pool| sqlx::query_as(LINK_BY_CODE).bind(code).fetch_optional(pool).await)?)
+    }
+
+    /// At most `limit` links in `id` order.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn urls(&self, filter: UrlFilter, start: PageStart, limit: u32) -> Result<Vec<Url>> {
+        let (after, offset) = bounds(start);
+        Ok(on_pool!(self, |pool, Db| {
+            let mut statement = select!(Db, LIST, after, filter);
+            statement.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit)).push(" OFFSET ").push_bind(offset);
+            statement.build_query_as().fetch_all(pool).await
+        })?)
+    }
+
+    /// How many links pass the filter.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn count_urls(&self, filter: UrlFilter) -> Result<i64> {
+        Ok(on_pool!(self, |pool, Db| { select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await })?)
+    }
+}
+
+impl Tx {
+    /// Creates a link and its `created` event.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where the chosen code is or was another link's, [`StoreError::Missing`] where there is
+    /// no such user; the transaction is then of no further use but to be undone.
+    pub async fn create_url(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
+        let url = match &new.short_code {
+            Some(code) => self.insert_url(new, code, now).await?.ok_or(StoreError::Taken("short_code"))?,
+            None => self.insert_url_with_free_code(new, now).await?,
+        };
+        let details = serde_json::json!({ "short_code": &url.short_code, "original_url": &url.original_url });
+        self.note(&url, EventType::created(), now, Details::of(&details)).await?;
+        Ok(url)
+    }
+
+    /// Changes a link and leaves an `updated` event for each field that differs; answers none where there is no such
+    /// link.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn update_url(&mut self, id: UrlId, changes: UrlChanges, now: Timestamp) -> Result<Option<Url>> {
+        let Some(mut url) = self.url_to_change(id).await? else { return Ok(None) };
+        let changed = url.apply(changes, now);
+        if !changed.is_empty() {
+            on_tx!(self, |conn| {
+                let statement = sqlx::query(UPDATE).bind(id).bind(&url.original_url).bind(&url.title);
+                statement.bind(url.is_active).bind(url.updated_at).execute(conn).await?;
+            });
+        }
+        for change in changed {
+            self.note(&url, EventType::updated(), url.updated_at, Details::of(&change)).await?;
+        }
+        Ok(Some(url))
+    }
+
+    /// Deletes a link and leaves a `deleted` event; its code stays used. Answers the link as it was.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delete_url(&mut self, id: UrlId, now: Timestamp, details: Details) -> Result<Option<Url>> {
+        let Some(url) = self.url_to_change(id).await? else { return Ok(None) };
+        on_tx!(self, |conn| {
+            sqlx::query(RETIRE_CODE).bind(&url.short_code).bind(now).execute(&mut *conn).await?;
+            sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
+        });
+        self.note(&url, EventType::deleted(), now, details).await?;
+        Ok(Some(url))
+    }
+
+    /// Whether a link with this id exists.
+    pub(super) async fn url_exists(&mut self, id: UrlId) -> Result<bool> {
+        let count: i64 = on_tx!(self, |conn| sqlx::query_scalar(EXISTS).bind(id).fetch_one(conn).await)?;
+        Ok(count > 0)
+    }
+
+    async fn url_to_change(&mut self, id: UrlId) -> Result<Option<Url>> {
+        let sql = dialect::URL_TO_CHANGE.on(self.is_embedded());
+        Ok(on_tx!(self, |conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await)?)
+    }
+
+    async fn insert_url_with_free_code(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
+        for _ in 0..CODE_TRIES {
+            self.mark().await?;
+            if let Some(url) = self.insert_url(new, &ShortCode::generate(), now).await? {
+                return Ok(url);
+            }
+            self.undo_to_mark().await?;
+        }
+        Err(StoreError::Unavailable("no free short code was found".to_owned()))
+    }
+
+    /// Inserts a link; answers none where its code is or was another link's.
+    async fn insert_url(&mut self, new: &NewUrl, code: &ShortCode, now: Timestamp) -> Result<Option<Url>> {
+        let url: Option<Url> = on_tx!(self, |conn| {
+            let statement = sqlx::query_as(INSERT).bind(new.user_id).bind(code).bind(&new.original_url);
+            statement.bind(&new.title).bind(now).fetch_optional(conn).await
+        })
+        .map_err(missing("user_id"))?;
+        // Only now, in a statement of its own: the insertion waited for whoever was deleting a link of this code, and
+        // a statement that began earlier would not see what they retired.
+        let retired: i64 = on_tx!(self, |conn| sqlx::query_scalar(IS_RETIRED).bind(code).fetch_one(conn).await)?;
+        Ok(url.filter(|_| retired == 0))
+    }
+
+    /// Leaves an event about `url` by its owner.
+    async fn note(&mut self, url: &Url, event_type: EventType, timestamp: Timestamp, details: Details) -> Result<()> {
+        let event = NewEvent { url_id: url.id, user_id: Some(url.user_id), event_type, timestamp, details };
+        self.insert_event(&event).await?;
+        Ok(())
+    }
+}

@@ -83,8 +83,24 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
     let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
     let cause = cause.map(AsRef::as_ref);
     if status >= 500 {
-        tracing::error!(http.method = method, http.route = route, http.status = status, request.id = id, duration_ms, cause, "request");
+        tracing::error!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            request.id = id,
+            duration_ms,
+            cause,
+            "request"
+        );
     } else {
-        tracing::info!(http.method = method, http.route = route, http.status = status, request.id = id, duration_ms, cause, "request");
+        tracing::info!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            request.id = id,
+            duration_ms,
+            cause,
+            "request"
+        );
     }
 }

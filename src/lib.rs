@@ -7,8 +7,12 @@
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
+pub mod cli;
+pub mod clicks;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod lifecycle;
+pub mod state;
 pub mod store;
 pub mod telemetry;

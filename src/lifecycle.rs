@@ -67,11 +67,11 @@ impl Lifecycle {
         self.draining.cancel();
     }
 
-    /// Returns when the shutdown has begun and its deadline has passed.
-    pub async fn expired(&self) {
+    /// Returns when the shutdown has begun and its deadline is `before` away or nearer.
+    pub async fn expired(&self, before: Duration) {
         self.draining.cancelled().await;
-        let deadline = self.deadline.get_or_init(|| Instant::now() + self.grace);
-        sleep_until(*deadline).await;
+        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.grace);
+        sleep_until(deadline.checked_sub(before).unwrap_or(deadline)).await;
     }
 
     /// Starts the task that turns signals into steps of the shutdown. The task ends with the process only: abort it, and await it,
@@ -90,6 +90,10 @@ impl Lifecycle {
                 name = signals.next() => {
                     tracing::info!(signal = name.text(), "shutting down");
                     lifecycle.begin();
+                    if name == SignalName::Interrupt {
+                        // A person at a terminal: no balancer has to be told.
+                        lifecycle.stopping.cancel();
+                    }
                 }
                 () = lifecycle.draining.cancelled() => {}
             }
@@ -189,7 +193,7 @@ mod tests {
         advance(10 * SECOND).await;
         lifecycle.begin();
         assert_eq!(lifecycle.deadline(), Some(begun + 30 * SECOND));
-        lifecycle.expired().await;
+        lifecycle.expired(Duration::ZERO).await;
         assert_eq!(begun.elapsed().as_secs(), 30);
     }
 

@@ -26,7 +26,7 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::RecordedAnswer,
-    monitor::{Availability, DatabaseStatus, Outage},
+    monitor::{Availability, DatabaseStatus, Monitor, Outage},
     urls::{Link, UrlFilter},
 };
 

@@ -45,5 +45,8 @@ pub const SCHEMA_VERSION: Sql = Sql {
     sqlite: "SELECT max(version) FROM _sqlx_migrations WHERE success = 1",
 };
 
+/// Tells the other replicas; SQLite has no channels, and no other replicas.
+pub(super) const ANNOUNCE: &str = "SELECT pg_notify($1, $2)";
+
 /// Every statement of this module.
 pub(super) const STATEMENTS: &[Sql] = &[URL_TO_CHANGE, USER_TO_DELETE, URLS_TO_DELETE, TRY_LOCK_KEY, SCHEMA_VERSION];

@@ -8,4 +8,5 @@
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
 pub mod domain;
+pub mod import;
 pub mod store;

@@ -6,6 +6,8 @@
 //!
 //! [`on_pool!`] and [`on_tx!`] run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
+pub mod backup;
+pub mod bulk;
 pub mod connect;
 pub mod dialect;
 pub mod error;
@@ -13,6 +15,7 @@ pub mod events;
 pub mod idempotency;
 pub mod migrate;
 pub mod monitor;
+pub mod snapshot;
 pub mod urls;
 pub mod users;
 
@@ -132,7 +135,14 @@ impl Store {
     /// The first statement's that cannot be prepared.
     pub async fn prepare_all(&self) -> Result<usize> {
         use sqlx::{Executor as _, SqlSafeStr as _};
-        let portable = [users::STATEMENTS, urls::STATEMENTS, events::STATEMENTS, idempotency::STATEMENTS];
+        let portable = [
+            users::STATEMENTS,
+            urls::STATEMENTS,
+            events::STATEMENTS,
+            idempotency::STATEMENTS,
+            bulk::STATEMENTS,
+            snapshot::STATEMENTS,
+        ];
         let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> = portable.into_iter().flatten().copied().chain(own).collect();
         for sql in &statements {

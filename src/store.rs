@@ -4,7 +4,7 @@
 //! once used is never given to another link; nothing is held in the database between two calls but a [`Tx`].
 //! Leaves out: what an answer looks like, and waiting for the database (see [`monitor`]).
 //!
-//! [`on_pool!`] and [`on_tx!`] run one body on either database. What cannot be said in portable SQL is in [`dialect`].
+//! The macros `on_pool!` and `on_tx!` run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
 pub mod backup;
 pub mod bulk;
@@ -29,7 +29,7 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::RecordedAnswer,
-    monitor::{Availability, DatabaseStatus, Outage},
+    monitor::{Availability, DatabaseStatus, Monitor, Outage},
     urls::{Link, UrlFilter},
 };
 
@@ -80,7 +80,7 @@ macro_rules! on_pool {
     };
 }
 
-/// Runs one body on the connection of either kind of transaction; the optional second name as in [`on_pool!`].
+/// Runs one body on the connection of either kind of transaction; the optional second name as in `on_pool!`.
 macro_rules! on_tx {
     ($tx:expr, |$conn:ident $(, $db:ident)?| $body:expr) => {
         match $tx {

@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn count_events(&self, filter: &EventFilter) -> Result<i64> {
-        Ok(on_pool!(self, |pool, Db| { select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await })?)
+        Ok(on_pool!(self, |pool, Db| select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await)?)
     }
 }
 

@@ -59,7 +59,7 @@ impl Store {
                 let limits =
                     [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
                 let mut connection = sqlx::ConnectOptions::connect(&options.options(limits)).await?;
-                POSTGRES.run(&mut connection).await.map_err(failed)?;
+                POSTGRES.run_direct(None, &mut connection, false).await.map_err(failed)?;
                 sqlx::Connection::close(connection).await?;
             }
             Self::Sqlite { pool, .. } => SQLITE.run(pool).await.map_err(failed)?,

@@ -107,7 +107,7 @@ impl Tx {
     /// Which of a user's unique fields made an insertion fail.
     async fn taken_field(&mut self, username: &Username, but: UserId) -> Result<&'static str> {
         let taken: i64 =
-            on_tx!(self, |conn| { sqlx::query_scalar(TAKEN_USERNAME).bind(username).bind(but).fetch_one(conn).await })?;
+            on_tx!(self, |conn| sqlx::query_scalar(TAKEN_USERNAME).bind(username).bind(but).fetch_one(conn).await)?;
         Ok(if taken > 0 { "username" } else { "email" })
     }
 }

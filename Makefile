@@ -1,0 +1,34 @@
+# The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt coverage bench-import up down test-fleet
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Serve on http://127.0.0.1:8080 from the embedded database
+	cargo run --locked -- serve
+
+test: ## Run every test on SQLite and PostgreSQL (TEST_DATABASE_URL: use that server)
+	scripts/test
+
+lint: ## Check layout, lints and documentation, warnings denied
+	scripts/lint
+
+fmt: ## Lay the code out
+	cargo fmt --all
+
+coverage: ## Run every test and print how much of the code they reach
+	scripts/coverage
+
+bench-import: ## Import 1,000,000 links into both databases: rows per second, and memory (ROWS=n)
+	scripts/bench-import
+
+up: ## Build and start the fleet in containers
+	docker compose up --build --detach --wait
+
+down: ## Stop the fleet; its data stays
+	docker compose down
+
+test-fleet: ## Test the fleet over real containers (needs a container engine)
+	cargo test --locked --test fleet -- --test-threads=1

@@ -1,0 +1,147 @@
+//! The command line: which command to run, with which configuration.
+//!
+//! One file per command. With no argument the command comes from `BUOY_COMMAND`, else the service starts, so that a
+//! platform can choose by an environment variable alone.
+
+pub mod completions;
+pub mod config;
+pub mod healthcheck;
+pub mod migrate;
+pub mod serve;
+
+use std::{collections::HashMap, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    config::{Config, DatabaseConfig, process_variables, read_env_file},
+    store::{DatabaseUrl, Store, StoreSettings},
+    telemetry::{self, Stream},
+};
+
+const ABOUT: &str = "Short links that stay afloat: a link service with an HTTP API";
+
+const AFTER_HELP: &str = "\
+Without a command, buoy runs the one that BUOY_COMMAND names, else it serves.
+
+All configuration comes from environment variables; `buoy config` lists each with its value, default and meaning.
+Without DATABASE_URL the data is in the file buoy.db, an SQLite database that is created where it is missing.
+
+Examples:
+  buoy                                             serve on http://127.0.0.1:8080
+  DATABASE_URL=postgres://u:p@db/buoy buoy migrate bring a PostgreSQL database to the newest schema
+  buoy --env-file prod.env config                  show what a file of variables amounts to
+";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "buoy", version, about = ABOUT, after_help = AFTER_HELP)]
+struct CommandLine {
+    /// Read variables from this file (NAME=VALUE lines); those of the environment win
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the service (the default)
+    Serve,
+    /// Bring the database to the newest schema, then exit
+    Migrate,
+    /// Ask a running service whether it is ready; exit with 1 where it is not
+    Healthcheck(healthcheck::Args),
+    /// Show every variable: its value with secrets masked, its default and its meaning
+    Config,
+    /// Print a shell's completion script
+    Completions(completions::Args),
+}
+
+/// Runs the program and answers its exit code: 0, 1 where the command failed, 2 where it was not understood.
+pub fn main() -> ExitCode {
+    match CommandLine::try_parse().map_err(anyhow::Error::from).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn run(line: CommandLine) -> anyhow::Result<()> {
+    let variables = variables(line.env_file.as_deref())?;
+    let command = match line.command {
+        Some(command) => command,
+        None => default_command(&variables)?,
+    };
+    match command {
+        Command::Config => return config::run(variables),
+        Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
+        _ => {}
+    }
+    let config = Config::from_vars(variables)?;
+    let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
+    telemetry::init(&config.log, stream)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(run_async(command, config))
+}
+
+async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => serve::run(config).await,
+        Command::Migrate => migrate::run(&config.database).await,
+        Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
+        Command::Config | Command::Completions(_) => Ok(()),
+    }
+}
+
+/// The process's variables, over those of the file that was asked for.
+fn variables(env_file: Option<&std::path::Path>) -> anyhow::Result<HashMap<String, String>> {
+    let from_file = env_file.map(read_env_file).transpose()?.unwrap_or_default();
+    // An empty variable counts as unset, so it does not hide the file's.
+    let from_process = process_variables().filter(|(_, value)| !value.is_empty());
+    Ok(from_file.into_iter().chain(from_process).collect())
+}
+
+/// The command that `BUOY_COMMAND` names, else the service.
+fn default_command(variables: &HashMap<String, String>) -> anyhow::Result<Command> {
+    let words = variables.get("BUOY_COMMAND").map(String::as_str).unwrap_or_default().trim();
+    if words.is_empty() {
+        return Ok(Command::Serve);
+    }
+    let line = CommandLine::try_parse_from(std::iter::once("buoy").chain(words.split_whitespace()))
+        .with_context(|| format!("BUOY_COMMAND is no command line that buoy understands: {words}"))?;
+    Ok(line.command.unwrap_or(Command::Serve))
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // Nothing can be done where the terminal is gone.
+        usage.print().ok();
+        let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
+    #[expect(clippy::print_stderr, reason = "the last word of a failed command")]
+    {
+        eprintln!("buoy: {error:#}");
+    }
+    ExitCode::FAILURE
+}
+
+/// How the store is to use the configured database.
+///
+/// # Errors
+/// Where `DATABASE_URL` is malformed.
+pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSettings> {
+    let url: DatabaseUrl = config.url.expose().parse().context("DATABASE_URL")?;
+    let (wait, statement_timeout) = (config.wait, config.statement_timeout);
+    Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
+}
+
+/// Opens the configured database for a command that cannot work without it.
+///
+/// # Errors
+/// Where `DATABASE_URL` is malformed, or an SQLite file cannot be opened or migrated.
+pub(crate) async fn open_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
+    Store::open(&store_settings(config)?).await.context("cannot open the database")
+}

@@ -1,0 +1,32 @@
+//! `buoy migrate`: the one place where PostgreSQL's schema changes.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use super::{open_store, store_settings};
+use crate::{
+    config::DatabaseConfig,
+    store::{migrate::SchemaState, monitor::wait_for_server},
+};
+
+/// How long a database that is not up yet is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Applies the migrations that are missing. Several may run at once; one works, the others find nothing left to do.
+///
+/// # Errors
+/// Where the database cannot be reached within two minutes, or a migration fails; what it changed is undone then.
+pub async fn run(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let settings = store_settings(config)?;
+    wait_for_server(&settings.url, PATIENCE).await?;
+    let store = open_store(config).await?;
+    store.migrate().await.context("the schema is as it was before the migration that failed")?;
+    let state = store.schema_state().await?;
+    store.close().await;
+    match state {
+        SchemaState::Sufficient { version } => tracing::info!(schema.version = version, "schema up to date"),
+        other => bail!("the schema is not up to date after migrating: {other:?}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! `buoy serve`: puts the service together, runs it, and takes it apart in order.
+//!
+//! The service listens before it has a database. It ends in this order: readiness fails, nothing more is accepted,
+//! requests finish, the click queue drains, the connections close; all of it before the deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::store_settings;
+use crate::{
+    clicks::{self, ClickSettings, ClickWriter},
+    config::{ClicksConfig, Config, HttpConfig},
+    domain::Clock,
+    http::{self, idempotency::KEPT_FOR, server::Stop},
+    lifecycle::Lifecycle,
+    state::{AppState, HttpSettings, KeysAtWork},
+    store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
+};
+
+/// How often answers to idempotent requests that are past their time are deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// What is kept of the grace period for closing connections and flushing logs.
+const LAST_STEPS: Duration = Duration::from_millis(500);
+/// How long a database that is to be migrated on start is waited for, before the wait begins anew.
+const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Where the address cannot be listened on, the embedded database cannot be opened, or PostgreSQL refuses the
+/// credentials before it was ever usable.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let settings = store_settings(&config.database)?;
+    let store = Store::open(&settings).await.context("cannot open the database")?;
+    let listener = listen(&config.http).await?;
+    let lifecycle = Lifecycle::new(&config.shutdown);
+    let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
+    let background = Background::start(&settings, &store, config.database.migrate_on_start);
+    let (app, writer) = assemble(&config, store.clone(), background.availability.clone(), &lifecycle);
+    let give_up = CancellationToken::new();
+    let writer = tokio::spawn(writer.run(store.clone(), give_up.clone()));
+    let pruner = tokio::spawn(prune(app.clone(), lifecycle.stopping()));
+
+    let deadline = CancellationToken::new();
+    let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
+    let served = async {
+        let all_finished = http::server::serve(listener, http::router(app), stop).await;
+        if !all_finished {
+            tracing::warn!("requests were cut off at the deadline");
+        }
+        // The router is gone, and with it the last recorder: the writer drains the queue and ends.
+        pruner.await.ok();
+        writer.await.ok();
+    };
+    let clock = expire(lifecycle.clone(), deadline, give_up);
+    let result = background.run_beside(served, clock).await;
+    tokio::time::timeout(LAST_STEPS, store.close()).await.ok();
+    signals.abort();
+    tracing::info!("stopped");
+    result
+}
+
+async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+    let (host, port) = (config.host, config.port);
+    let listener = TcpListener::bind((host, port))
+        .await
+        .with_context(|| format!("cannot listen on {host} port {port}; HOST and PORT choose another address"))?;
+    let address = listener.local_addr().context("the socket has no address")?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}, documentation at /docs");
+    Ok(listener)
+}
+
+fn assemble(
+    config: &Config,
+    store: Store,
+    availability: Availability,
+    lifecycle: &Lifecycle,
+) -> (AppState, ClickWriter) {
+    let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
+    let state = AppState {
+        store,
+        availability,
+        clicks,
+        clock: Clock::system(),
+        settings: Arc::new(http_settings(&config.http)),
+        draining: lifecycle.draining(),
+        keys_at_work: KeysAtWork::default(),
+    };
+    (state, writer)
+}
+
+fn click_settings(config: &ClicksConfig) -> ClickSettings {
+    ClickSettings::new(config.batch_size, config.flush, config.queue_bytes)
+}
+
+fn http_settings(config: &HttpConfig) -> HttpSettings {
+    HttpSettings {
+        public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        request_timeout: config.request_timeout,
+        bulk_timeout: config.bulk_timeout,
+        body_limit: usize::try_from(config.body_limit).unwrap_or(usize::MAX),
+        bulk_limit: config.bulk_limit,
+        replica: replica_name(),
+    }
+}
+
+/// The host's name, which in a container is the container's, else a random one: what answers carry as `X-Replica`.
+fn replica_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String =
+        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).take(64).collect();
+    if name.is_empty() { format!("{:08x}", rand::random::<u32>()) } else { name }
+}
+
+/// Lets requests and clicks go at the deadline, the clicks a little later.
+async fn expire(lifecycle: Lifecycle, requests: CancellationToken, clicks: CancellationToken) {
+    lifecycle.expired(LAST_STEPS * 3).await;
+    requests.cancel();
+    lifecycle.expired(LAST_STEPS).await;
+    clicks.cancel();
+}
+
+/// Deletes recorded answers that are past their time, while the database can be used.
+async fn prune(app: AppState, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if app.availability.is_ready()
+            && let Err(error) = app.store.prune_answers(app.clock.now() - KEPT_FOR).await
+        {
+            tracing::warn!(%error, "could not delete expired answers");
+        }
+    }
+}
+
+/// The tasks that look after the database.
+struct Background {
+    availability: Availability,
+    monitor: JoinHandle<Result<(), crate::store::monitor::Refused>>,
+    migration: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Background {
+    fn start(settings: &StoreSettings, store: &Store, migrate: bool) -> Self {
+        let stop = CancellationToken::new();
+        let (monitor, availability) = Monitor::new(&settings.url);
+        let monitor = tokio::spawn(monitor.run(stop.clone()));
+        let migration = migrate.then(|| tokio::spawn(migrate_when_up(settings.clone(), store.clone(), stop.clone())));
+        Self { availability, monitor, migration, stop }
+    }
+
+    /// Runs the service to its end, or until the database refuses the credentials.
+    async fn run_beside(
+        mut self,
+        served: impl Future<Output = ()>,
+        clock: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let clock = async {
+            clock.await;
+            std::future::pending::<()>().await;
+        };
+        let result = tokio::select! {
+            () = served => Ok(()),
+            () = clock => Ok(()),
+            refused = &mut self.monitor => return refused.context("the database's monitor panicked")?.map_err(Into::into),
+        };
+        self.stop.cancel();
+        self.monitor.await.context("the database's monitor panicked")??;
+        if let Some(migration) = self.migration {
+            migration.await.ok();
+        }
+        result
+    }
+}
+
+/// Migrates as soon as the server answers; the monitor sees the new schema by itself.
+async fn migrate_when_up(settings: StoreSettings, store: Store, stop: CancellationToken) {
+    let migrate = async {
+        loop {
+            match wait_for_server(&settings.url, MIGRATE_PATIENCE).await {
+                Ok(()) => match store.migrate().await {
+                    Ok(()) => return tracing::info!("schema up to date"),
+                    Err(error) => tracing::error!(%error, "could not migrate the schema, trying again"),
+                },
+                Err(error) => tracing::error!(%error, "could not migrate the schema, trying again"),
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    };
+    stop.run_until_cancelled(migrate).await;
+}

@@ -1,0 +1,125 @@
+//! The address of the database, whose password never shows.
+//!
+//! Only the scheme and the outline are checked here; whether the address leads anywhere is for the store to find out.
+
+use std::fmt;
+
+use url::Url;
+
+use super::form::Form;
+
+/// What stands where a secret is.
+pub(super) const MASK: &str = "***";
+
+/// The database that buoy is told to use. `Debug` and `Display` mask the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The whole address, password included: for opening connections only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is an SQLite database, which every command creates and migrates.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+
+    /// What a database's address must look like.
+    pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
+        Form::new(
+            "an address as postgres://user:password@host:5432/name or sqlite:buoy.db, with nothing left to fill in",
+            Self::parse,
+        )
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.contains("${") {
+            return None;
+        }
+        let outline = match text.split_once(':')? {
+            ("sqlite", path) => !path.trim_start_matches('/').is_empty(),
+            ("postgres" | "postgresql", rest) => rest.starts_with("//") && Url::parse(text).is_ok(),
+            _ => false,
+        };
+        outline.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&masked(&self.0))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+/// A secret as it may be shown: an address without its password, anything else not at all.
+pub(super) fn masked(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
+    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+        return MASK.to_owned();
+    }
+    // PostgreSQL's addresses may carry the password as a parameter as well.
+    if url.query_pairs().any(|(key, _)| key == "password") {
+        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+        let shown = pairs.iter().map(|(key, value)| (key, if key == "password" { MASK } else { value }));
+        url.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schemes_of_both_databases_are_taken() {
+        for good in [
+            "sqlite:buoy.db",
+            "sqlite:///var/lib/buoy.db",
+            "sqlite::memory:",
+            "postgres://localhost/buoy",
+            "postgresql://u:p@[::1]:5432/buoy?sslmode=require",
+            "postgres:///buoy?host=/run/postgresql",
+        ] {
+            assert!(DatabaseUrl::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "mysql://localhost/buoy",
+            "buoy.db",
+            "sqlite:",
+            "sqlite://",
+            "postgres:buoy",
+            "postgres://h:port/x",
+            "${DATABASE_URL}",
+        ] {
+            assert!(DatabaseUrl::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_password_is_masked() {
+        assert_eq!(masked("postgres://u:s%3Ecret@db:5432/buoy"), "postgres://u:***@db:5432/buoy");
+        assert_eq!(
+            masked("postgres://db/buoy?password=hush&sslmode=require"),
+            "postgres://db/buoy?password=***&sslmode=require"
+        );
+        assert_eq!(masked("postgres://u@db/buoy"), "postgres://u@db/buoy");
+        assert_eq!(masked("sqlite:buoy.db"), "sqlite:buoy.db");
+        assert_eq!(masked("a word"), "***");
+    }
+
+    #[test]
+    fn debug_output_holds_no_password() {
+        let url = DatabaseUrl::parse("postgres://u:hush@db/buoy");
+        assert!(!format!("{url:?}").contains("hush"));
+    }
+}

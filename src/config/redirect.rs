@@ -1,0 +1,43 @@
+//! What the redirect path holds in memory: links that were looked up, and clicks on their way to the database.
+
+use std::time::Duration;
+
+use super::{concern::concern, form};
+
+concern! {
+    /// How many links are kept at hand, and for how long.
+    pub CacheConfig {
+        /// Links kept in memory at most, unknown codes included.
+        capacity: u64 = "CACHE_CAPACITY", "100000", form::whole(1..=100_000_000, "links");
+        /// Seconds after which a link in memory is checked against the database again.
+        ttl: Duration = "CACHE_TTL_SECONDS", "60", form::seconds(1..=86_400);
+        /// Seconds that a link in memory is still served for while the database cannot be reached, counted from its last check; 0
+        /// serves none.
+        stale_if_error: Duration = "CACHE_STALE_IF_ERROR_SECONDS", "3600", form::seconds(0..=604_800);
+    }
+}
+
+concern! {
+    /// How clicks are gathered and written.
+    pub ClicksConfig {
+        /// Clicks written in one transaction at most.
+        batch_size: usize = "CLICK_BATCH_SIZE", "500", form::whole(1..=10_000, "clicks");
+        /// Milliseconds that a click waits at most for others to fill its batch.
+        flush: Duration = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
+        /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.
+        queue_bytes: u64 = "CLICK_QUEUE_MB", "32", form::mebibytes(1..=4_096);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::source::Source, *};
+
+    #[test]
+    fn the_defaults_are_sound() {
+        let cache = CacheConfig::read(&mut Source::default()).expect("the defaults are sound");
+        assert_eq!((cache.ttl, cache.stale_if_error), (Duration::from_secs(60), Duration::from_secs(3_600)));
+        let clicks = ClicksConfig::read(&mut Source::default()).expect("the defaults are sound");
+        assert_eq!((clicks.flush, clicks.queue_bytes), (Duration::from_millis(100), 32 * 1024 * 1024));
+    }
+}

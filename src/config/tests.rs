@@ -1,0 +1,83 @@
+//! The configuration as a whole: defaults, all faults at once, and the table beside the structs.
+
+use std::collections::HashSet;
+
+use super::*;
+
+/// A value that no variable takes.
+const NONSENSE: &str = "?!";
+
+fn vars(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn all_variables() -> impl Iterator<Item = &'static Variable> {
+    VARIABLES.iter().flat_map(|(_, variables)| variables.iter())
+}
+
+#[test]
+fn nothing_given_is_a_sound_configuration() {
+    let config = Config::from_vars([]).expect("the defaults are sound");
+    assert_eq!(config.database.url.expose(), "sqlite:buoy.db");
+    assert_eq!(config.http.port, 8080);
+    assert!(config.http.host.is_loopback());
+    assert_eq!(config.command, None);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let empty = all_variables().map(|variable| (variable.name.to_owned(), String::new()));
+    assert!(Config::from_vars(empty).is_ok());
+}
+
+#[test]
+fn every_variable_of_the_table_is_read_and_every_fault_is_in_the_message() {
+    let nonsense = all_variables().map(|variable| (variable.name.to_owned(), NONSENSE.to_owned()));
+    let message = Config::from_vars(nonsense).expect_err("nothing of it is sound").to_string();
+    let named: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(':').next()).collect();
+    let expected: Vec<&str> = all_variables().map(|variable| variable.name).collect();
+    assert_eq!(named, expected, "{message}");
+    for line in message.lines().skip(1) {
+        assert!(line.contains(": expected "), "{line}");
+    }
+}
+
+#[test]
+fn the_table_explains_each_variable_once() {
+    let mut seen = HashSet::new();
+    for variable in all_variables() {
+        assert!(seen.insert(variable.name), "{} is listed twice", variable.name);
+        assert!(variable.meaning.len() > 20 && !variable.meaning.contains("  "), "{}", variable.meaning);
+    }
+}
+
+#[test]
+fn each_default_is_what_giving_it_would_be() {
+    let given = all_variables().filter_map(|variable| Some((variable.name.to_owned(), variable.default?.to_owned())));
+    let given = format!("{:?}", Config::from_vars(given).expect("the defaults are sound"));
+    assert_eq!(given, format!("{:?}", Config::from_vars([]).expect("the defaults are sound")));
+}
+
+#[test]
+fn a_placeholder_is_no_address() {
+    let message =
+        Config::from_vars(vars(&[("DATABASE_URL", "${DATABASE_URL}"), ("PORT", "0")])).expect_err("it is none");
+    assert!(message.to_string().contains("DATABASE_URL: expected"), "{message}");
+}
+
+#[test]
+fn settings_show_faulty_values_but_no_secret() {
+    let settings = settings(vars(&[("DATABASE_URL", "postgres://u:hush@db/buoy"), ("PORT", "http")]));
+    let shown =
+        |name: &str| settings.iter().find(|setting| setting.variable.name == name).and_then(|it| it.value.clone());
+    assert_eq!(shown("DATABASE_URL").as_deref(), Some("postgres://u:***@db/buoy"));
+    assert_eq!(shown("PORT").as_deref(), Some("http"));
+    assert_eq!(shown("HOST").as_deref(), Some("127.0.0.1"));
+    assert_eq!(shown("PUBLIC_URL"), None);
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let config = Config::from_vars(vars(&[("DATABASE_URL", "postgres://u:hush@db/buoy")])).expect("it is sound");
+    assert!(!format!("{config:?}").contains("hush"));
+}

@@ -1,0 +1,228 @@
+//! What a handler is given: ids from the path, JSON objects, filters, and the address that short links stand under.
+//! Whatever cannot be read is refused here, in the one error shape.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts, uri::Authority},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::Error;
+use crate::{
+    domain::{EventId, Invalid, PageRequest, ShortCode, UrlId, UserId},
+    state::AppState,
+};
+
+/// The first parameter of the path, where it can name a `T`; otherwise 404, as for a `T` that does not exist.
+#[derive(Debug, Clone)]
+pub struct Named<T>(pub T);
+
+/// A thing that a path can name.
+pub trait Resource: FromStr {
+    /// The answer where there is none of this name.
+    fn not_found() -> Error;
+}
+
+macro_rules! resources {
+    ($($name:ty => $code:literal, $detail:literal;)*) => {
+        $(impl Resource for $name {
+            fn not_found() -> Error {
+                Error::not_found($code, $detail)
+            }
+        })*
+    };
+}
+resources! {
+    UserId => "user_not_found", "User not found";
+    UrlId => "url_not_found", "URL not found";
+    EventId => "event_not_found", "Event not found";
+    ShortCode => "url_not_found", "URL not found";
+}
+
+impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        // A path that is not UTF-8 names nothing that exists.
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| T::not_found())?;
+        let name = params.iter().next().map(|(_, value)| value).unwrap_or_default();
+        name.parse().map(Self).map_err(|_| T::not_found())
+    }
+}
+
+/// A body that is a JSON object, read into `T`.
+#[derive(Debug)]
+pub struct JsonObject<T> {
+    /// What was read.
+    pub value: T,
+    /// The body as it came.
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonObject<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(body, state.settings.body_limit).await?;
+        if bytes.is_empty() {
+            return Err(malformed("the body is empty; a JSON object was expected"));
+        }
+        require_json(&parts.headers)?;
+        Ok(Self { value: parse_object(&bytes)?, bytes })
+    }
+}
+
+/// The parameters of a list: those of the query, and those of a JSON body where the query has none of that name.
+#[derive(Debug, Default)]
+pub struct ListQuery {
+    parameters: BTreeMap<String, String>,
+}
+
+impl FromRequest<AppState> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let mut parameters = BTreeMap::new();
+        let bytes = read_body(body, state.settings.body_limit).await?;
+        if !bytes.is_empty() {
+            require_json(&parts.headers)?;
+            let object: serde_json::Map<String, serde_json::Value> = parse_object(&bytes)?;
+            parameters.extend(object.into_iter().filter_map(|(name, value)| Some((name, as_text(value)?))));
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        parameters.extend(url::form_urlencoded::parse(query.as_bytes()).into_owned());
+        Ok(Self { parameters })
+    }
+}
+
+impl ListQuery {
+    /// The parameter of this name; an empty one counts as missing.
+    ///
+    /// # Errors
+    /// 422 where it is no `T`.
+    pub fn get<T: FromStr<Err = Invalid>>(&self, name: &str) -> Result<Option<T>, Error> {
+        let text = self.text(name).filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(|fault| Error::invalid_field(name, fault))).transpose()
+    }
+
+    /// The parameter of this name as a yes or no.
+    ///
+    /// # Errors
+    /// 422 where it is neither.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
+        match self.text(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("") => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(_) => Err(Error::invalid_field(name, "must be true or false")),
+        }
+    }
+
+    /// The page that is asked for.
+    ///
+    /// # Errors
+    /// 422 where `page`, `per_page` or `cursor` makes no sense.
+    pub fn page(&self) -> Result<PageRequest, Error> {
+        PageRequest::parse(self.text("page"), self.text("per_page"), self.text("cursor"))
+            .map_err(|(name, fault)| Error::invalid_field(name, fault))
+    }
+
+    /// Every parameter but those that say where a page begins.
+    pub(super) fn without_position(&self) -> impl Iterator<Item = (&str, &str)> {
+        let kept = self.parameters.iter().filter(|(name, _)| !matches!(name.as_str(), "page" | "cursor"));
+        kept.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+}
+
+/// Scheme and host that short links stand under: `PUBLIC_URL`, or else the request's own host.
+#[derive(Debug, Clone)]
+pub struct PublicBase(String);
+
+impl PublicBase {
+    /// The address of a code.
+    pub fn link(&self, code: &ShortCode) -> String {
+        format!("{}/{code}", self.0)
+    }
+}
+
+impl FromRequestParts<AppState> for PublicBase {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        if let Some(base) = &state.settings.public_url {
+            return Ok(Self(base.clone()));
+        }
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok()).filter(|host| !host.as_str().contains('@'));
+        Ok(Self(host.map_or_else(|| "http://localhost".to_owned(), |host| format!("http://{host}"))))
+    }
+}
+
+impl fmt::Display for PublicBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Error> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit as u64)),
+        Err(_) => Err(malformed("the body broke off")),
+    }
+}
+
+/// 413, with the limit.
+pub(super) fn too_large(limit: u64) -> Error {
+    let detail = format!("The body has more than {limit} bytes");
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+/// 400 for what cannot be read at all.
+pub(super) fn malformed(detail: impl Into<String>) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, "malformed_body", detail.into())
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Error> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mime = content_type.and_then(|value| value.parse::<mime::Mime>().ok());
+    let is_json = mime.is_some_and(|mime| {
+        mime.type_() == mime::APPLICATION && (mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
+    });
+    if is_json {
+        return Ok(());
+    }
+    let detail = "The content type must be application/json";
+    Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // Checked beforehand, since serde would also fill a struct from a list.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => Err(malformed("the body is not a JSON object")),
+            Err(error) => Err(malformed(format!("the body is not JSON: {error}"))),
+        };
+    }
+    serde_json::from_slice(bytes).map_err(|error| malformed(format!("the body is not a JSON object: {error}")))
+}
+
+/// A filter's value in a body, as it would stand in a query; null counts as missing.
+fn as_text(value: serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,138 @@
+//! Lists as answers: one page with its `Link`, or every row as a stream.
+//!
+//! A complete list is read in keyset chunks, each a query of its own: nothing is held in the database while the
+//! client reads, and one chunk in memory. A failure on the way breaks the connection off; it never closes the array.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use serde::Serialize;
+
+use super::{Error, extract::ListQuery};
+use crate::{
+    domain::{Cursor, Page, PageRequest, page::PageStart},
+    store::StoreError,
+};
+
+/// Rows that are read at a time for a complete list.
+const CHUNK: u32 = 1_000;
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Where a list's rows come from.
+pub trait Rows: Send + Sync + 'static {
+    /// A row as it is answered.
+    type Row: Serialize + Send + 'static;
+
+    /// At most `limit` rows in `id` order.
+    fn fetch(&self, start: PageStart, limit: u32) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
+
+    /// How many rows there are.
+    fn count(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// The id of a row.
+    fn id(row: &Self::Row) -> i64;
+}
+
+/// Answers a list at `path`, as its query asks.
+pub async fn respond<R: Rows>(path: &str, query: &ListQuery, rows: R) -> Result<Response, Error> {
+    let count = match query.flag("count")? {
+        Some(true) => Some(rows.count().await?),
+        _ => None,
+    };
+    let mut response = match query.page()? {
+        PageRequest::All => complete(rows).await?,
+        PageRequest::One { start, per_page } => {
+            let page = Page::of(rows.fetch(start, per_page + 1).await?, per_page, R::id);
+            one_page(path, query, &page)?
+        }
+    };
+    if let Some(count) = count {
+        response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(count));
+    }
+    Ok(response)
+}
+
+fn one_page<T: Serialize>(path: &str, query: &ListQuery, page: &Page<T>) -> Result<Response, Error> {
+    let body = serde_json::to_vec(&page.rows).map_err(Error::internal)?;
+    let mut links = vec![format!("<{}>; rel=\"first\"", address(path, query, None))];
+    if let Some(next) = page.next {
+        links.push(format!("<{}>; rel=\"next\"", address(path, query, Some(next))));
+    }
+    let link = HeaderValue::try_from(links.join(", ")).map_err(Error::internal)?;
+    Ok(([(header::CONTENT_TYPE, JSON), (header::LINK, link)], body).into_response())
+}
+
+/// The address of another page of the same list.
+fn address(path: &str, query: &ListQuery, cursor: Option<Cursor>) -> String {
+    let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+    parameters.extend_pairs(query.without_position());
+    match cursor {
+        Some(cursor) => parameters.append_pair("cursor", &cursor.to_string()),
+        None => parameters.append_pair("page", "1"),
+    };
+    format!("{path}?{}", parameters.finish())
+}
+
+async fn complete<R: Rows>(rows: R) -> Result<Response, Error> {
+    // The first chunk is read before the answer begins, so that a missing database is still a 503.
+    let first = rows.fetch(PageStart::Offset(0), CHUNK).await?;
+    let body = Body::from_stream(chunks(rows, first));
+    Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
+}
+
+/// What is still to be sent of a complete list.
+enum Rest<R: Rows> {
+    /// These rows, and whatever follows them.
+    Rows { rows: R, chunk: Vec<R::Row>, is_first: bool },
+    /// The next rows, after this one.
+    After { rows: R, id: i64 },
+    /// The end of the array.
+    End,
+    /// Nothing.
+    Nothing,
+}
+
+fn chunks<R: Rows>(rows: R, first: Vec<R::Row>) -> impl Stream<Item = Result<Bytes, StreamError>> {
+    let start = Rest::Rows { rows, chunk: first, is_first: true };
+    stream::try_unfold(start, |rest| async move {
+        match rest {
+            Rest::Rows { rows, chunk, is_first } => send(rows, &chunk, is_first).map(Some),
+            Rest::After { rows, id } => {
+                let chunk = rows.fetch(PageStart::After(Cursor(id)), CHUNK).await.map_err(StreamError::Store)?;
+                send(rows, &chunk, false).map(Some)
+            }
+            Rest::End => Ok(Some((Bytes::from_static(b"]"), Rest::Nothing))),
+            Rest::Nothing => Ok(None),
+        }
+    })
+}
+
+fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Rest<R>), StreamError> {
+    let mut text = Vec::new();
+    for (i, row) in chunk.iter().enumerate() {
+        text.push(if is_first && i == 0 { b'[' } else { b',' });
+        serde_json::to_writer(&mut text, row).map_err(StreamError::Json)?;
+    }
+    if is_first && chunk.is_empty() {
+        text.push(b'[');
+    }
+    let rest = match chunk.last() {
+        Some(last) if chunk.len() == CHUNK as usize => Rest::After { rows, id: R::id(last) },
+        _ => Rest::End,
+    };
+    Ok((text.into(), rest))
+}
+
+/// Why a complete list broke off: logged here, since the answer has begun and its log line may be written already.
+#[derive(Debug, thiserror::Error)]
+enum StreamError {
+    #[error("a list broke off: {0}")]
+    Store(#[source] StoreError),
+    #[error("a row could not be written as JSON: {0}")]
+    Json(#[source] serde_json::Error),
+}

@@ -1,0 +1,106 @@
+//! What every request passes through: its id, its time limit, its log line, and the headers every answer has.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::time::Instant;
+
+use super::{Error, error::Cause};
+use crate::state::AppState;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REPLICA: HeaderName = HeaderName::from_static("x-replica");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// Gives the request an id, answers it, adds the headers that every answer has, and writes its log line.
+pub async fn envelope(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    // The route as it was declared, never the path: codes and ids do not belong in a log's labels.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(REQUEST_ID, id.clone());
+    if let Ok(replica) = HeaderValue::from_str(&app.settings.replica) {
+        headers.insert(REPLICA, replica);
+    }
+    if app.draining.is_cancelled() {
+        // Tells the proxy to open its next connection elsewhere.
+        headers.insert(header::CONNECTION, CLOSE);
+    }
+    log(&response, method.as_str(), route.as_ref().map_or("none", MatchedPath::as_str), &id, started.elapsed());
+    response
+}
+
+/// Ends a request that takes too long with 503.
+pub async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::unavailable("request_timeout", "The request took too long, please try again").into_response(),
+    }
+}
+
+/// Turns a panic in a handler into a 500; the process lives on. What it said is logged by the panic hook.
+pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Error::internal("a handler panicked").into_response()
+}
+
+/// 404 for a path that is no route.
+pub async fn unknown_route() -> Error {
+    Error::not_found("route_not_found", "There is nothing at this address")
+}
+
+/// 405; the router adds `Allow`.
+pub async fn wrong_method() -> Error {
+    Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take this method")
+}
+
+/// The client's request id where it is a sane one, else a new one of 32 hexadecimal digits.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+    };
+    let given = headers.get(REQUEST_ID).filter(is_sane).cloned();
+    given.unwrap_or_else(|| {
+        let id = format!("{:032x}", rand::random::<u128>());
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: Duration) {
+    let status = response.status().as_u16();
+    let id = id.to_str().unwrap_or_default();
+    let duration_ms = took.as_secs_f64() * 1_000.0;
+    let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
+    let cause = cause.map(AsRef::as_ref);
+    if status >= 500 {
+        tracing::error!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            request.id = id,
+            duration_ms,
+            cause,
+            "request"
+        );
+    } else {
+        tracing::info!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            request.id = id,
+            duration_ms,
+            cause,
+            "request"
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! The OpenAPI document: what the handlers say of themselves, and the parameters and failures that they share.
+
+use utoipa::{IntoParams, IntoResponses, OpenApi};
+
+use super::Problem;
+use crate::domain::{EventType, UrlId, UserId};
+
+/// The document's frame; the routes are added where they are routed.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "buoy", description = "Short links that stay afloat: users, links and events.\n\nEvery failure has one \
+        shape (RFC 9457, `application/problem+json`): `code` is stable and made for programs, `detail` and `error` are \
+        made for people, `errors` names each refused field."),
+    tags(
+        (name = "redirects", description = "Following links"),
+        (name = "urls", description = "Links"),
+        (name = "users", description = "Who owns links"),
+        (name = "events", description = "What happened to links"),
+        (name = "health", description = "Liveness and readiness"),
+    ),
+)]
+pub struct Document;
+
+/// Which part of a list. Without any of these, every row is sent.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct Paging {
+    /// The page, from 1.
+    #[param(minimum = 1, example = 1)]
+    page: Option<u64>,
+    /// Rows of a page; more than 1,000 is taken as 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 20)]
+    per_page: Option<u32>,
+    /// Where the page begins, as the `next` link gave it; instead of `page`.
+    #[param(example = "after-20")]
+    cursor: Option<String>,
+    /// Whether to count all rows, for `X-Total-Count`.
+    count: Option<bool>,
+}
+
+/// Which links. Filters may also stand in a JSON body; the query wins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct UrlFilters {
+    /// Only this user's.
+    user_id: Option<UserId>,
+    /// Only those that can, or cannot, be followed.
+    is_active: Option<bool>,
+}
+
+/// Which events. Filters may also stand in a JSON body; the query wins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct EventFilters {
+    /// Only those about this link.
+    url_id: Option<UrlId>,
+    /// Only those by this user.
+    user_id: Option<UserId>,
+    /// Only those of this type.
+    event_type: Option<EventType>,
+}
+
+/// What a POST takes besides its body.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header, which `Idempotency` reads")]
+pub struct Created {
+    /// Makes a repeated request harmless: the same key and body get the same answer for 24 hours.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "9f8c1d2e-create-link")]
+    idempotency_key: Option<String>,
+}
+
+/// What any route that needs the database may answer.
+#[derive(IntoResponses)]
+pub enum ServerErrors {
+    /// `internal_error`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] Problem),
+    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
+    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
+    Unavailable(#[to_schema] Problem),
+}
+
+/// There is nothing of this name, or the name is malformed.
+#[derive(IntoResponses)]
+#[response(status = 404, content_type = "application/problem+json")]
+#[expect(dead_code, reason = "describes a failure, which `Error` answers")]
+pub struct NotFound(#[to_schema] Problem);
+
+/// What a list may answer instead.
+#[derive(IntoResponses)]
+pub enum ListErrors {
+    /// `malformed_body`: filters in a body that is no JSON object.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] Problem),
+    /// `unsupported_media_type`: filters in a body that is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(#[to_schema] Problem),
+    /// `invalid_fields`: a filter or paging parameter that makes no sense.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+    /// `internal_error`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] Problem),
+    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
+    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
+    Unavailable(#[to_schema] Problem),
+}
+
+/// What a route that takes a JSON body may answer instead.
+#[derive(IntoResponses)]
+pub enum BodyErrors {
+    /// `malformed_body` or `invalid_idempotency_key`
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] Problem),
+    /// `body_too_large`
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// `unsupported_media_type`
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(#[to_schema] Problem),
+    /// `invalid_fields` or `idempotency_key_reused`
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+    /// `internal_error`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] Problem),
+    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
+    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
+    Unavailable(#[to_schema] Problem),
+}

@@ -1,0 +1,7 @@
+//! One file per resource. Handlers extract, call and map; what they share is one floor down.
+
+pub mod events;
+pub mod health;
+pub mod redirect;
+pub mod urls;
+pub mod users;

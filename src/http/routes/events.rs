@@ -1,0 +1,120 @@
+//! `/events`.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart},
+    http::{
+        Error, Problem,
+        extract::{JsonObject, ListQuery, Named, Resource},
+        field::{Faults, Field},
+        idempotency::{Answer, Idempotency},
+        list::{self, Rows},
+        openapi::{BodyErrors, Created, EventFilters, ListErrors, NotFound, Paging, ServerErrors},
+    },
+    state::AppState,
+    store::{EventFilter, Store, StoreError, Tx},
+};
+
+/// How long a list of events waits for clicks that were taken before it was asked for.
+const FLUSH_LIMIT: Duration = Duration::from_millis(300);
+
+/// An event to be stored.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateEvent {
+    /// What kind of thing happened.
+    #[serde(default)]
+    #[schema(value_type = EventType)]
+    event_type: Field<EventType>,
+    /// The link it is about.
+    #[serde(default)]
+    #[schema(value_type = UrlId)]
+    url_id: Field<UrlId>,
+    /// Who did it; null for an anonymous visitor.
+    #[serde(default)]
+    #[schema(value_type = Option<UserId>)]
+    user_id: Field<UserId>,
+    /// More about it, an object; `{}` where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    details: Field<Details>,
+}
+
+struct EventRows {
+    store: Store,
+    filter: EventFilter,
+}
+
+impl Rows for EventRows {
+    type Row = Event;
+
+    async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.store.events(&self.filter, start, limit).await
+    }
+
+    async fn count(&self) -> Result<i64, StoreError> {
+        self.store.count_events(&self.filter).await
+    }
+
+    fn id(row: &Event) -> i64 {
+        row.id.0
+    }
+}
+
+/// Lists events, newest last: every one, or a page.
+#[utoipa::path(get, path = "/events", tag = "events", params(EventFilters, Paging), responses(
+    (status = 200, body = Vec<Event>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+        ("X-Total-Count" = i64, description = "With `count=true`"))),
+    ListErrors,
+))]
+pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
+    let filter = EventFilter {
+        url_id: query.get("url_id")?,
+        user_id: query.get("user_id")?,
+        event_type: query.get("event_type")?,
+    };
+    let store = app.store()?.clone();
+    app.clicks.flush(FLUSH_LIMIT).await;
+    list::respond("/events", &query, EventRows { store, filter }).await
+}
+
+/// Stores an event.
+#[utoipa::path(post, path = "/events", tag = "events", request_body = CreateEvent, params(Created), responses(
+    (status = 201, body = Event),
+    (status = 404, description = "`url_not_found` or `user_not_found`", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn create(
+    State(app): State<AppState>,
+    idempotency: Idempotency,
+    JsonObject { value, bytes }: JsonObject<CreateEvent>,
+) -> Result<Response, Error> {
+    let event = value.check(app.clock.now())?;
+    let answer = async |tx: &mut Tx| Answer::created(&tx.create_event(&event).await?);
+    idempotency.once(&app, &bytes, answer).await
+}
+
+/// One event.
+#[utoipa::path(get, path = "/events/{id}", tag = "events", params(("id" = EventId, Path)),
+    responses((status = 200, body = Event), NotFound, ServerErrors))]
+pub async fn read(State(app): State<AppState>, Named(id): Named<EventId>) -> Result<Json<Event>, Error> {
+    app.store()?.event(id).await?.map(Json).ok_or_else(EventId::not_found)
+}
+
+impl CreateEvent {
+    fn check(self, timestamp: Timestamp) -> Result<NewEvent, Error> {
+        let mut faults = Faults::default();
+        let user_id = self.user_id.nullable("user_id", &mut faults).flatten();
+        // Null is refused: `details` is an object or left out.
+        let details = self.details.optional("details", &mut faults).unwrap_or_else(Details::none);
+        let event_type = self.event_type.required("event_type", &mut faults);
+        let url_id = self.url_id.required("url_id", &mut faults);
+        let required = event_type.zip(url_id);
+        faults.check(required.map(|(event_type, url_id)| NewEvent { url_id, user_id, event_type, timestamp, details }))
+    }
+}

@@ -1,0 +1,53 @@
+//! Following a link: `GET /{short_code}` and `GET /urls/{short_code}/redirect`.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    clicks::Click,
+    domain::ShortCode,
+    http::{
+        Error,
+        extract::{Named, Resource},
+        openapi::{NotFound, ServerErrors},
+    },
+    state::AppState,
+};
+
+/// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
+const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Follows a link: 302, and one `click` event. HEAD is answered alike and not counted.
+#[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
+    (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
+    NotFound, ServerErrors,
+))]
+pub async fn follow(
+    State(app): State<AppState>,
+    method: Method,
+    Named(code): Named<ShortCode>,
+) -> Result<Response, Error> {
+    let link = app.store()?.link(&code).await?.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
+    let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
+    if method == Method::GET {
+        app.clicks.record(Click { url_id: link.id, at: app.clock.now() });
+    }
+    Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+}
+
+/// The same under the address that older clients use.
+#[utoipa::path(get, path = "/urls/{id}/redirect", tag = "redirects",
+    params(("id" = ShortCode, Path, description = "The link's short code")), responses(
+    (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
+    NotFound, ServerErrors,
+))]
+pub async fn follow_under_urls(
+    state: State<AppState>,
+    method: Method,
+    code: Named<ShortCode>,
+) -> Result<Response, Error> {
+    follow(state, method, code).await
+}

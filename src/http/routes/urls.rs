@@ -1,0 +1,232 @@
+//! `/urls`.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        Details, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart,
+    },
+    http::{
+        Error, Problem,
+        extract::{JsonObject, ListQuery, Named, PublicBase, Resource},
+        field::{Faults, Field},
+        idempotency::{Answer, Idempotency},
+        list::{self, Rows},
+        openapi::{BodyErrors, Created, ListErrors, NotFound, Paging, ServerErrors, UrlFilters},
+    },
+    state::AppState,
+    store::{Store, StoreError, UrlFilter},
+};
+
+/// A link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Url)]
+pub struct UrlBody {
+    /// Identifies the link.
+    id: UrlId,
+    /// Its owner.
+    user_id: UserId,
+    /// The unique, case-sensitive code that is followed.
+    short_code: ShortCode,
+    /// Where it leads, byte for byte as it was given.
+    original_url: TargetUrl,
+    /// A title for people.
+    #[schema(required = true)]
+    title: Option<Title>,
+    /// Whether it can be followed.
+    is_active: bool,
+    /// When it was created, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
+    created_at: Timestamp,
+    /// When one of its fields last changed, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
+    updated_at: Timestamp,
+    /// The address to give away.
+    #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
+    short_url: String,
+}
+
+/// A link to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateUrl {
+    /// Its owner.
+    #[serde(default)]
+    #[schema(value_type = UserId)]
+    user_id: Field<UserId>,
+    /// Where it leads.
+    #[serde(default)]
+    #[schema(value_type = TargetUrl)]
+    original_url: Field<TargetUrl>,
+    /// A title for people.
+    #[serde(default)]
+    #[schema(value_type = Option<Title>)]
+    title: Field<Title>,
+    /// A code of one's own choice; generated where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<ShortCode>)]
+    short_code: Field<ShortCode>,
+}
+
+/// What of a link is to change; fields left out are kept.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct UpdateUrl {
+    /// A title for people; null takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<Title>)]
+    title: Field<Title>,
+    /// Whether it can be followed.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, nullable = false)]
+    is_active: Field<bool>,
+    /// Where it leads.
+    #[serde(default)]
+    #[schema(value_type = Option<TargetUrl>, nullable = false)]
+    original_url: Field<TargetUrl>,
+}
+
+struct UrlRows {
+    store: Store,
+    filter: UrlFilter,
+    base: PublicBase,
+}
+
+impl Rows for UrlRows {
+    type Row = UrlBody;
+
+    async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<UrlBody>, StoreError> {
+        let urls = self.store.urls(self.filter, start, limit).await?;
+        Ok(urls.into_iter().map(|url| UrlBody::new(url, &self.base)).collect())
+    }
+
+    async fn count(&self) -> Result<i64, StoreError> {
+        self.store.count_urls(self.filter).await
+    }
+
+    fn id(row: &UrlBody) -> i64 {
+        row.id.0
+    }
+}
+
+/// Lists links in `id` order: every one, or a page.
+#[utoipa::path(get, path = "/urls", tag = "urls", params(UrlFilters, Paging), responses(
+    (status = 200, body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+        ("X-Total-Count" = i64, description = "With `count=true`"))),
+    ListErrors,
+))]
+pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuery) -> Result<Response, Error> {
+    let filter = UrlFilter { user_id: query.get("user_id")?, is_active: query.flag("is_active")? };
+    list::respond("/urls", &query, UrlRows { store: app.store()?.clone(), filter, base }).await
+}
+
+/// Creates a link. The same target twice makes two links with two codes.
+#[utoipa::path(post, path = "/urls", tag = "urls", request_body = CreateUrl, params(Created), responses(
+    (status = 201, body = UrlBody),
+    (status = 404, description = "`user_not_found`", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn create(
+    State(app): State<AppState>,
+    idempotency: Idempotency,
+    base: PublicBase,
+    JsonObject { value, bytes }: JsonObject<CreateUrl>,
+) -> Result<Response, Error> {
+    let new = value.check()?;
+    let now = app.clock.now();
+    let answer = async |tx: &mut crate::store::Tx| {
+        let url = tx.create_url(&new, now).await?;
+        Answer::created(&UrlBody::new(url, &base))
+    };
+    idempotency.once(&app, &bytes, answer).await
+}
+
+/// One link.
+#[utoipa::path(get, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
+    responses((status = 200, body = UrlBody), NotFound, ServerErrors))]
+pub async fn read(
+    State(app): State<AppState>,
+    base: PublicBase,
+    Named(id): Named<UrlId>,
+) -> Result<Json<UrlBody>, Error> {
+    let url = app.store()?.url(id).await?.ok_or_else(UrlId::not_found)?;
+    Ok(Json(UrlBody::new(url, &base)))
+}
+
+/// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
+#[utoipa::path(put, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
+    responses((status = 200, body = UrlBody), NotFound, BodyErrors))]
+pub async fn update(
+    State(app): State<AppState>,
+    base: PublicBase,
+    Named(id): Named<UrlId>,
+    body: JsonObject<UpdateUrl>,
+) -> Result<Json<UrlBody>, Error> {
+    let changes = body.value.check()?;
+    let mut tx = app.store()?.begin().await?;
+    let url = tx.update_url(id, changes, app.clock.now()).await?.ok_or_else(UrlId::not_found)?;
+    tx.commit().await?;
+    Ok(Json(UrlBody::new(url, &base)))
+}
+
+/// The same as PUT.
+#[utoipa::path(patch, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
+    responses((status = 200, body = UrlBody), NotFound, BodyErrors))]
+pub async fn patch(
+    state: State<AppState>,
+    base: PublicBase,
+    id: Named<UrlId>,
+    body: JsonObject<UpdateUrl>,
+) -> Result<Json<UrlBody>, Error> {
+    update(state, base, id, body).await
+}
+
+/// Deletes a link; one that is not there is deleted already. Its code is never given to another link.
+#[utoipa::path(delete, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
+    responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
+pub async fn delete(State(app): State<AppState>, Named(id): Named<UrlId>) -> Result<StatusCode, Error> {
+    let details = Details::of(&serde_json::json!({ "reason": "user_requested" }));
+    let mut tx = app.store()?.begin().await?;
+    tx.delete_url(id, app.clock.now(), details).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl UrlBody {
+    fn new(url: Url, base: &PublicBase) -> Self {
+        Self {
+            short_url: base.link(&url.short_code),
+            id: url.id,
+            user_id: url.user_id,
+            short_code: url.short_code,
+            original_url: url.original_url,
+            title: url.title,
+            is_active: url.is_active,
+            created_at: url.created_at,
+            updated_at: url.updated_at,
+        }
+    }
+}
+
+impl CreateUrl {
+    fn check(self) -> Result<NewUrl, Error> {
+        let mut faults = Faults::default();
+        let title = self.title.nullable("title", &mut faults).flatten();
+        let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
+        let user_id = self.user_id.required("user_id", &mut faults);
+        let original_url = self.original_url.required("original_url", &mut faults);
+        let required = user_id.zip(original_url);
+        faults.check(required.map(|(user_id, original_url)| NewUrl { user_id, original_url, title, short_code }))
+    }
+}
+
+impl UpdateUrl {
+    fn check(self) -> Result<UrlChanges, Error> {
+        let mut faults = Faults::default();
+        let title = self.title.nullable("title", &mut faults);
+        let is_active = self.is_active.optional("is_active", &mut faults);
+        let original_url = self.original_url.optional("original_url", &mut faults);
+        faults.check(Some(UrlChanges { title, is_active, original_url }))
+    }
+}

@@ -1,0 +1,154 @@
+//! `/users`.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
+    http::{
+        Error, Problem,
+        extract::{JsonObject, ListQuery, Named, Resource},
+        field::{Faults, Field},
+        idempotency::{Answer, Idempotency},
+        list::{self, Rows},
+        openapi::{BodyErrors, Created, ListErrors, NotFound, Paging, ServerErrors},
+    },
+    state::AppState,
+    store::{Store, StoreError, Tx},
+};
+
+/// A user to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateUser {
+    /// Unique name.
+    #[serde(default)]
+    #[schema(value_type = Username)]
+    username: Field<Username>,
+    /// Unique e-mail address.
+    #[serde(default)]
+    #[schema(value_type = EmailAddress)]
+    email: Field<EmailAddress>,
+}
+
+/// What of a user is to change; fields left out are kept.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct UpdateUser {
+    /// Unique name.
+    #[serde(default)]
+    #[schema(value_type = Option<Username>, nullable = false)]
+    username: Field<Username>,
+    /// Unique e-mail address.
+    #[serde(default)]
+    #[schema(value_type = Option<EmailAddress>, nullable = false)]
+    email: Field<EmailAddress>,
+}
+
+struct UserRows(Store);
+
+impl Rows for UserRows {
+    type Row = User;
+
+    async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<User>, StoreError> {
+        self.0.users(start, limit).await
+    }
+
+    async fn count(&self) -> Result<i64, StoreError> {
+        self.0.count_users().await
+    }
+
+    fn id(row: &User) -> i64 {
+        row.id.0
+    }
+}
+
+/// Lists users in `id` order: every one, or a page.
+#[utoipa::path(get, path = "/users", tag = "users", params(Paging), responses(
+    (status = 200, body = Vec<User>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+        ("X-Total-Count" = i64, description = "With `count=true`"))),
+    ListErrors,
+))]
+pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
+    list::respond("/users", &query, UserRows(app.store()?.clone())).await
+}
+
+/// Creates a user.
+#[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
+    (status = 201, body = User),
+    (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn create(
+    State(app): State<AppState>,
+    idempotency: Idempotency,
+    JsonObject { value, bytes }: JsonObject<CreateUser>,
+) -> Result<Response, Error> {
+    let new = value.check()?;
+    let now = app.clock.now();
+    let answer = async |tx: &mut Tx| Answer::created(&tx.create_user(&new, now).await?);
+    idempotency.once(&app, &bytes, answer).await
+}
+
+/// One user.
+#[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 200, body = User), NotFound, ServerErrors))]
+pub async fn read(State(app): State<AppState>, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
+    app.store()?.user(id).await?.map(Json).ok_or_else(UserId::not_found)
+}
+
+/// Changes a user; fields left out are kept.
+#[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
+    responses((status = 200, body = User), NotFound, BodyErrors,
+        (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
+pub async fn update(
+    State(app): State<AppState>,
+    Named(id): Named<UserId>,
+    body: JsonObject<UpdateUser>,
+) -> Result<Json<User>, Error> {
+    let changes = body.value.check()?;
+    let mut tx = app.store()?.begin().await?;
+    let user = tx.update_user(id, &changes).await?.ok_or_else(UserId::not_found)?;
+    tx.commit().await?;
+    Ok(Json(user))
+}
+
+/// The same as PUT.
+#[utoipa::path(patch, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
+    responses((status = 200, body = User), NotFound, BodyErrors,
+        (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
+pub async fn patch(
+    state: State<AppState>,
+    id: Named<UserId>,
+    body: JsonObject<UpdateUser>,
+) -> Result<Json<User>, Error> {
+    update(state, id, body).await
+}
+
+/// Deletes a user and their links; one that is not there is deleted already. Events stay.
+#[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
+pub async fn delete(State(app): State<AppState>, Named(id): Named<UserId>) -> Result<StatusCode, Error> {
+    let details = Details::of(&serde_json::json!({ "reason": "user_deleted" }));
+    let mut tx = app.store()?.begin().await?;
+    tx.delete_user(id, app.clock.now(), &details).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl CreateUser {
+    fn check(self) -> Result<NewUser, Error> {
+        let mut faults = Faults::default();
+        let username = self.username.required("username", &mut faults);
+        let email = self.email.required("email", &mut faults);
+        faults.check(username.zip(email).map(|(username, email)| NewUser { username, email }))
+    }
+}
+
+impl UpdateUser {
+    fn check(self) -> Result<UserChanges, Error> {
+        let mut faults = Faults::default();
+        let username = self.username.optional("username", &mut faults);
+        let email = self.email.optional("email", &mut faults);
+        faults.check(Some(UserChanges { username, email }))
+    }
+}

@@ -1,0 +1,76 @@
+//! What every route shares: handles on the store and the click queue, and the settings of the HTTP side.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clicks::ClickRecorder,
+    domain::Clock,
+    store::{Availability, Store},
+};
+
+/// The settings of the HTTP side.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Scheme and host of short links, without a slash at the end; taken from each request where it is none.
+    pub public_url: Option<String>,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long a bulk upload may take.
+    pub bulk_timeout: Duration,
+    /// Bytes of a body at most.
+    pub body_limit: usize,
+    /// Bytes of a bulk upload at most.
+    pub bulk_limit: u64,
+    /// The name of this replica, sent as `X-Replica`.
+    pub replica: String,
+}
+
+/// The handles that routes share, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// Whether the database can be used.
+    pub availability: Availability,
+    /// Where redirects leave their clicks.
+    pub clicks: ClickRecorder,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The settings of the HTTP side.
+    pub settings: Arc<HttpSettings>,
+    /// Cancelled when this process begins to shut down.
+    pub draining: CancellationToken,
+    /// Idempotency keys at work in this process.
+    pub keys_at_work: KeysAtWork,
+}
+
+/// Idempotency keys at work in this process.
+#[derive(Debug, Clone, Default)]
+pub struct KeysAtWork(Arc<Mutex<HashSet<String>>>);
+
+/// Holds a key until it is dropped.
+#[derive(Debug)]
+pub struct KeyAtWork {
+    key: String,
+    keys: KeysAtWork,
+}
+
+impl KeysAtWork {
+    /// Takes `key`; none where it is taken already.
+    pub fn take(&self, key: &str) -> Option<KeyAtWork> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        taken.then(|| KeyAtWork { key: key.to_owned(), keys: self.clone() })
+    }
+}
+
+impl Drop for KeyAtWork {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

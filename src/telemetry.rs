@@ -1,0 +1,184 @@
+//! Logs: one line per event, JSON for machines and coloured text for people, and panics among them.
+//!
+//! SQL never reaches the log, whatever level is asked for. Metrics are not kept here.
+
+use std::{
+    env, io,
+    io::IsTerminal,
+    panic::{self, PanicHookInfo},
+};
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::filter_fn, fmt, fmt::writer::BoxMakeWriter, layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Where sqlx reports each statement, slow ones as warnings.
+const STATEMENTS: &str = "sqlx::query";
+
+/// Where the lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: for a service, whose log is its output.
+    Stdout,
+    /// Standard error: for commands that print a result.
+    Stderr,
+}
+
+impl Stream {
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
+        }
+    }
+
+    fn writer(self) -> BoxMakeWriter {
+        match self {
+            Self::Stdout => BoxMakeWriter::new(io::stdout),
+            Self::Stderr => BoxMakeWriter::new(io::stderr),
+        }
+    }
+}
+
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `LOG_LEVEL` is no list of directives; the configuration refuses such a value earlier.
+    #[error("cannot read LOG_LEVEL: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The log was set up before.
+    #[error("cannot set up the log: {0}")]
+    AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up the log of the whole process, and has panics reported to it. Called once, before anything is logged.
+///
+/// # Errors
+/// See [`TelemetryError`].
+pub fn init(config: &LogConfig, stream: Stream) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(&config.level)?;
+    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let style = Style::choose(config.format, stream.is_terminal(), no_color);
+    subscriber(filter, style, stream.writer()).try_init()?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Json,
+    Text { colours: bool },
+}
+
+impl Style {
+    fn choose(format: LogFormat, terminal: bool, no_color: bool) -> Self {
+        match format {
+            LogFormat::Auto if !terminal => Self::Json,
+            LogFormat::Json => Self::Json,
+            LogFormat::Auto | LogFormat::Text => Self::Text { colours: terminal && !no_color },
+        }
+    }
+}
+
+fn subscriber(filter: EnvFilter, style: Style, writer: BoxMakeWriter) -> impl Subscriber + Send + Sync {
+    let statements = filter_fn(|metadata| metadata.target() != STATEMENTS);
+    Registry::default().with(lines(style, writer)).with(filter).with(statements)
+}
+
+fn lines(style: Style, writer: BoxMakeWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let layer = fmt::layer().with_writer(writer);
+    match style {
+        Style::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        Style::Text { colours } => layer.with_ansi(colours).boxed(),
+    }
+}
+
+/// Logs a panic as one line: what was said, and where. The payload holds nothing else that could be shown.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("a payload that is no text").replace(['\n', '\r'], " ");
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    tracing::error!(
+        panic.message = message,
+        panic.location = location,
+        panic.thread = thread.name().unwrap_or("unnamed"),
+        "a thread panicked"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What a subscriber made of these parts writes while `body` runs.
+    fn written(style: Style, body: impl FnOnce()) -> String {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&bytes);
+        let writer = BoxMakeWriter::new(move || Sink(Arc::clone(&sink)));
+        let subscriber = subscriber(EnvFilter::new("trace"), style, writer);
+        tracing::subscriber::with_default(subscriber, body);
+        String::from_utf8(bytes.lock().expect("no writer panicked").clone()).expect("lines are text")
+    }
+
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn text_is_for_terminals_and_colours_only_there() {
+        assert_eq!(Style::choose(LogFormat::Auto, false, false), Style::Json);
+        assert_eq!(Style::choose(LogFormat::Auto, true, false), Style::Text { colours: true });
+        assert_eq!(Style::choose(LogFormat::Auto, true, true), Style::Text { colours: false });
+        assert_eq!(Style::choose(LogFormat::Text, false, false), Style::Text { colours: false });
+        assert_eq!(Style::choose(LogFormat::Json, true, false), Style::Json);
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_with_its_span() {
+        let line = written(Style::Json, || {
+            let _span = tracing::info_span!("request", request.id = "r1").entered();
+            tracing::info!(url.id = 7, "a\nb");
+        });
+        let value: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
+        assert_eq!((&value["url.id"], &value["message"]), (&7.into(), &"a\nb".into()));
+        assert_eq!(value["span"]["request.id"], "r1");
+    }
+
+    #[test]
+    fn statements_are_never_logged() {
+        let text = written(Style::Text { colours: false }, || {
+            tracing::warn!(target: STATEMENTS, summary = "SELECT secret", "slow statement");
+            tracing::trace!("still here");
+        });
+        assert!(!text.contains("SELECT") && text.contains("still here"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_is_one_line() {
+        let line = written(Style::Json, || {
+            panic::set_hook(Box::new(log_panic));
+            let caught = panic::catch_unwind(|| panic!("first\nsecond"));
+            let _ = panic::take_hook();
+            assert!(caught.is_err());
+        });
+        let value: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
+        assert_eq!(value["panic.message"], "first second");
+        assert!(value["panic.location"].as_str().is_some_and(|place| place.contains("telemetry.rs:")), "{value}");
+    }
+}

@@ -3,9 +3,12 @@
 //! One file per command. With no argument the command comes from `BUOY_COMMAND`, else the service starts, so that a
 //! platform can choose by an environment variable alone.
 
+pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod export;
 pub mod healthcheck;
+pub mod import;
 pub mod migrate;
 pub mod serve;
 
@@ -51,6 +54,12 @@ enum Command {
     Serve,
     /// Bring the database to the newest schema, then exit
     Migrate,
+    /// Take CSV files into the database, all or nothing
+    Import(import::Args),
+    /// Write the whole database to CSV files
+    Export(export::Args),
+    /// Copy the embedded database to a file while it is in use
+    Backup(backup::Args),
     /// Ask a running service whether it is ready; exit with 1 where it is not
     Healthcheck(healthcheck::Args),
     /// Show every variable: its value with secrets masked, its default and its meaning
@@ -90,6 +99,9 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
+        Command::Import(args) => import::run(&args, &open_store(&config.database).await?).await,
+        Command::Export(args) => export::run(&args, &open_store(&config.database).await?).await,
+        Command::Backup(args) => backup::run(&args, &open_store(&config.database).await?).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) => Ok(()),
     }

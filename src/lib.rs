@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clicks;
 pub mod config;
 pub mod domain;
+pub mod export;
 pub mod http;
 pub mod import;
 pub mod lifecycle;

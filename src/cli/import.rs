@@ -53,13 +53,14 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
         Ok(report) => {
             tx.commit().await?;
             bar.0.finish_and_clear();
-            print(&report);
+            print_bad_rows(&report);
+            print_files(&report);
             Ok(())
         }
         Err(ImportError::Refused(report)) => {
             tx.rollback().await?;
             bar.0.finish_and_clear();
-            print(&report);
+            print_bad_rows(&report);
             bail!(
                 "{} of {} rows were refused, so nothing was imported; --skip-bad keeps the others",
                 report.refused(),
@@ -70,8 +71,8 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's answer")]
-fn print(report: &Report) {
+#[expect(clippy::print_stderr, reason = "what went wrong")]
+fn print_bad_rows(report: &Report) {
     for bad_row in &report.bad_rows {
         eprintln!("{bad_row}");
     }
@@ -79,6 +80,10 @@ fn print(report: &Report) {
     if untold > 0 {
         eprintln!("… and {untold} more bad rows");
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print_files(report: &Report) {
     for file in &report.files {
         println!("{file}");
     }

@@ -29,6 +29,8 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// Columns in each row, unknown ones included.
     pub(super) width: usize,
+    /// Whether lines end in CRLF: then the last field of each row ends in a carriage return that is not its own.
+    pub(super) ends_in_cr: bool,
     places: Vec<(&'static str, usize)>,
 }
 
@@ -95,7 +97,8 @@ impl Header {
                 (None, _) => {}
             }
         }
-        Ok(Self { kind, width: names.len(), places })
+        let ends_in_cr = record.iter().next_back().is_some_and(|name| name.ends_with(b"\r"));
+        Ok(Self { kind, width: names.len(), ends_in_cr, places })
     }
 
     /// Where a column stands.

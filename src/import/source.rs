@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord, Terminator};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ImportError, Kind, header::Header, row::Row};
@@ -126,15 +126,30 @@ impl<'a> File<'a> {
 
     /// The next row; none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Row<'_>>, ImportError> {
-        self.reader.get_mut().since_row = 0;
-        match self.reader.read_byte_record(&mut self.record).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => return Err(ImportError::File { name: self.name.clone(), why: unreadable(&error) }),
+        loop {
+            self.reader.get_mut().since_row = 0;
+            match self.reader.read_byte_record(&mut self.record).await {
+                Ok(true) if self.is_blank() => {}
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(error) => return Err(ImportError::File { name: self.name.clone(), why: unreadable(&error) }),
+            }
         }
-        let line = self.record.position().map_or(0, csv_async::Position::line);
         let is_cut_off = self.reader.get_ref().ended_within_quotes();
-        Ok(Some(Row { header: &self.header, record: &self.record, line, is_cut_off }))
+        Ok(Some(Row { header: &self.header, record: &self.record, line: self.line(), is_cut_off }))
+    }
+
+    /// The line on which the row just read begins. Counted back from where it ended: the reader's own count of where it
+    /// began takes blank lines before it for the row.
+    fn line(&self) -> u64 {
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let end = u64::from(!self.reader.get_ref().ended_within_line());
+        self.reader.position().line().saturating_sub(inside + end)
+    }
+
+    /// Whether the line just read holds nothing, which is no row.
+    fn is_blank(&self) -> bool {
+        self.record.len() == 1 && matches!(&self.record[0], b"" | b"\r")
     }
 
     /// Bytes read since this was last asked.
@@ -165,7 +180,11 @@ impl Metered<'_> {
     /// Whether the content has ended with quotation marks open. A closed file ends its last line, or at least its last
     /// quotation.
     fn ended_within_quotes(&self) -> bool {
-        self.ended && self.odd_quotes && self.last != b'\n'
+        self.odd_quotes && self.ended_within_line()
+    }
+
+    fn ended_within_line(&self) -> bool {
+        self.ended && self.last != b'\n'
     }
 }
 

@@ -12,10 +12,11 @@ pub mod middleware;
 pub mod openapi;
 pub mod routes;
 pub mod server;
+pub mod upload;
 
 use std::time::Duration;
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
@@ -23,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
-use self::routes::{events, health, metrics, redirect, replicas, urls, users};
+use self::routes::{bulk, events, health, metrics, redirect, replicas, urls, users};
 use crate::{
     state::AppState,
     store::{Committed, Store, Tx},
@@ -35,14 +36,17 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
     let (with_database, mut document) = database_api().split_for_parts();
+    let (bulk, rest) = bulk_api().split_for_parts();
+    document.merge(rest);
     let (without, rest) = api().split_for_parts();
     document.merge(rest);
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
+    let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
+    let with_database = with_database.layer(limit.clone()).merge(bulk.layer(bulk_limit));
     with_database
         .layer(from_fn_with_state(app.clone(), middleware::while_available))
-        .merge(without)
-        .layer(limit)
+        .merge(without.layer(limit))
         .merge(documentation)
         .fallback(middleware::unknown_route)
         .method_not_allowed_fallback(middleware::wrong_method)
@@ -54,6 +58,7 @@ pub fn router(app: AppState) -> Router {
 /// The OpenAPI document, made from the handlers.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = database_api().split_for_parts().1;
+    document.merge(bulk_api().split_for_parts().1);
     document.merge(api().split_for_parts().1);
     document
 }
@@ -68,6 +73,15 @@ fn database_api() -> OpenApiRouter<AppState> {
         .routes(routes!(events::list, events::create))
         .routes(routes!(events::read))
         .routes(routes!(replicas::list))
+}
+
+/// Routes that take in files. Their limits are their own: the file's size, and the time it may take.
+fn bulk_api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(bulk::users))
+        .routes(routes!(bulk::urls))
+        .routes(routes!(bulk::events))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Routes that know by themselves what to do without the database.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -54,6 +55,8 @@ pub struct AppState {
     pub settings: Arc<HttpSettings>,
     /// Cancelled when this process begins to shut down.
     pub draining: CancellationToken,
+    /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
+    pub uploads: Arc<Semaphore>,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
 }

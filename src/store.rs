@@ -6,6 +6,8 @@
 //!
 //! The macros `on_pool!` and `on_tx!` run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
+pub mod backup;
+pub mod bulk;
 pub mod changes;
 pub mod clicks;
 pub mod connect;
@@ -19,6 +21,7 @@ pub mod monitor;
 pub mod peers;
 pub mod pool;
 pub mod replicas;
+pub mod snapshot;
 pub mod urls;
 pub mod users;
 
@@ -188,8 +191,15 @@ impl Store {
     /// The first statement's that cannot be prepared.
     pub async fn prepare_all(&self) -> Result<usize> {
         use sqlx::{Executor as _, SqlSafeStr as _};
-        let portable =
-            [users::STATEMENTS, urls::STATEMENTS, events::STATEMENTS, idempotency::STATEMENTS, clicks::STATEMENTS];
+        let portable = [
+            users::STATEMENTS,
+            urls::STATEMENTS,
+            events::STATEMENTS,
+            idempotency::STATEMENTS,
+            clicks::STATEMENTS,
+            bulk::STATEMENTS,
+            snapshot::STATEMENTS,
+        ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
         let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::store_settings;
@@ -25,6 +25,8 @@ use crate::{
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// How long the receipts of click batches are kept: far longer than any process tries a batch again.
 const RECEIPTS_KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
+/// Bulk uploads at once: the others are told to come back, so that slow ones never take the last connection.
+const UPLOADS_AT_ONCE: usize = 2;
 /// What is kept of the grace period for closing connections and flushing logs.
 const LAST_STEPS: Duration = Duration::from_millis(500);
 /// How long a database that is to be migrated on start is waited for, before the wait begins anew.
@@ -97,6 +99,7 @@ fn assemble(
         settings: Arc::new(http_settings(&config.http, clock.now())),
         clock,
         draining: lifecycle.draining(),
+        uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         keys_at_work: KeysAtWork::default(),
     }
 }

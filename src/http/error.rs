@@ -133,6 +133,11 @@ impl Error {
         self
     }
 
+    /// Whether the request would fail alike if it were sent again: what a broken-off body says is not the last word.
+    pub fn is_final(&self) -> bool {
+        self.status.is_client_error() && self.code != "malformed_body"
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status

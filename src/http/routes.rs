@@ -1,5 +1,6 @@
 //! One file per resource. Handlers extract, call and map; what they share is one floor down.
 
+pub mod bulk;
 pub mod events;
 pub mod health;
 pub mod metrics;

@@ -22,6 +22,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Named<T>(pub T);
 
+/// What a DELETE names: a `T`, or none where the path holds an integer that no `T` can have, so that it is gone already;
+/// otherwise 404.
+#[derive(Debug, Clone)]
+pub struct ToDelete<T>(pub Option<T>);
+
 /// A thing that a path can name.
 pub trait Resource: FromStr {
     /// The answer where there is none of this name.
@@ -48,11 +53,30 @@ impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        // A path that is not UTF-8 names nothing that exists.
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| T::not_found())?;
-        let name = params.iter().next().map(|(_, value)| value).unwrap_or_default();
+        let name = name(parts, state).await.ok_or_else(T::not_found)?;
         name.parse().map(Self).map_err(|_| T::not_found())
     }
+}
+
+impl<T: Resource, S: Send + Sync> FromRequestParts<S> for ToDelete<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let name = name(parts, state).await.ok_or_else(T::not_found)?;
+        let digits = name.strip_prefix('-').unwrap_or(&name);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        match name.parse() {
+            Ok(named) => Ok(Self(Some(named))),
+            Err(_) if is_integer => Ok(Self(None)),
+            Err(_) => Err(T::not_found()),
+        }
+    }
+}
+
+/// The first parameter of the path; none where it is not UTF-8, which names nothing that exists.
+async fn name<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().next().map(|(_, value)| value.to_owned())
 }
 
 /// A body that is a JSON object, read into `T`.

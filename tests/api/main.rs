@@ -1,0 +1,13 @@
+//! The contract over real HTTP: the real program on a real port, on both databases.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod app;
+mod process;
+
+mod events;
+mod redirects;
+mod urls;
+mod users;

@@ -1,7 +1,7 @@
 //! What a handler is given: ids from the path, JSON objects, filters, and the address that short links stand under.
 //! Whatever cannot be read is refused here, in the one error shape.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,12 +11,17 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::Error;
 use crate::{
     domain::{EventId, Invalid, PageRequest, ShortCode, UrlId, UserId},
     state::AppState,
 };
+
+/// How much of the rest of a body that is too large is taken in before it is refused, and for how long.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_FOR: Duration = Duration::from_secs(2);
 
 /// The first parameter of the path, where it can name a `T`; otherwise 404, as for a `T` that does not exist.
 #[derive(Debug, Clone)]
@@ -199,11 +204,26 @@ impl fmt::Display for PublicBase {
     }
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, Error> {
-    match Limited::new(body, limit).collect().await {
+async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+    match Limited::new(&mut body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit as u64)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            timeout(DISCARD_FOR, discard(body)).await.ok();
+            Err(too_large(limit as u64))
+        }
         Err(_) => Err(malformed("the body broke off")),
+    }
+}
+
+/// Takes in the rest of a body that is refused: a client that is still sending when the connection closes sees a reset
+/// instead of the answer.
+async fn discard(mut body: Body) {
+    let mut left = DISCARD_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 

@@ -7,7 +7,12 @@ mod common;
 mod app;
 mod process;
 
+mod contract;
 mod events;
+mod hard_input;
+mod idempotency;
+mod lists;
+mod races;
 mod redirects;
 mod urls;
 mod users;

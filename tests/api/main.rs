@@ -5,6 +5,7 @@
 mod common;
 
 mod app;
+mod forwarder;
 mod process;
 
 mod contract;
@@ -12,6 +13,7 @@ mod events;
 mod hard_input;
 mod idempotency;
 mod lists;
+mod outages;
 mod races;
 mod redirects;
 mod urls;

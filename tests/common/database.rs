@@ -109,14 +109,53 @@ impl Database {
     }
 }
 
+/// A user of the server who may use one database.
+#[derive(Debug)]
+pub(crate) struct Role {
+    /// The database's address with this user's name and password.
+    pub(crate) url: String,
+    pub(crate) password: String,
+    name: String,
+    database: String,
+}
+
+impl Database {
+    /// A user who owns all that is in this PostgreSQL database.
+    pub(crate) async fn role(&self) -> Role {
+        let (name, password) = (format!("{}_user", self.name), format!("{:032x}", rand::random::<u128>()));
+        let grants = ["TABLES", "SEQUENCES"].map(|kind| format!("GRANT ALL ON ALL {kind} IN SCHEMA public TO {name};"));
+        self.execute(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'; {}", grants.concat())).await;
+        let mut url = url::Url::parse(&self.url).expect("the address is sound");
+        url.set_username(&name).expect("the name can be set");
+        url.set_password(Some(&password)).expect("the password can be set");
+        Role { url: url.into(), password, name, database: self.name.clone() }
+    }
+}
+
+impl Role {
+    /// Changes the password and ends every connection of this user.
+    pub(crate) async fn change_password(&self, password: &str) {
+        let (name, database) = (&self.name, &self.database);
+        on_server(&format!("ALTER ROLE {name} PASSWORD '{password}'")).await;
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}' AND datname = '{database}'"
+        );
+        on_server(&end).await;
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         if self.kind == Kind::Postgres {
-            let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+            let drop_database = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+            let drop_role = format!("DROP ROLE IF EXISTS {}_user", self.name);
             // A thread and a runtime of its own: this may run inside a test's runtime.
             let dropped = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime can be made").block_on(on_server(&sql));
+                runtime.expect("a runtime can be made").block_on(async {
+                    on_server(&drop_database).await;
+                    on_server(&drop_role).await;
+                });
             });
             dropped.join().ok();
         }

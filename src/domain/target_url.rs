@@ -39,16 +39,20 @@ fn check(text: &str) -> Result<(), Invalid> {
     if !matches!(scheme, "http" | "https") || !written_out {
         return Err(Invalid("must begin with http:// or https://"));
     }
+    if authority(text).contains('\\') {
+        return Err(Invalid("must not have a backslash before its path"));
+    }
     if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
         return Err(Invalid("must not contain a user name or password"));
     }
     if url.host_str().is_none_or(str::is_empty) { Err(Invalid("must name a host")) } else { Ok(()) }
 }
 
-/// What stands between `//` and the path, `?` or `#`; an empty user name before an `@` is still one.
+/// What stands between `//` and the path, `?` or `#`; an empty user name before an `@` is still one. A backslash ends it
+/// for browsers, and for other clients it does not.
 fn authority(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    rest.split(['/', '\\', '?', '#']).next().unwrap_or(rest)
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -92,6 +96,7 @@ mod tests {
             "https://user:secret@example.com",
             "https://@example.com",
             "https://:@example.com",
+            "https://a.example\\@b.example",
             "https://example.com/\r\nSet-Cookie: a=b",
             "https://example.com/\0",
             " https://example.com",

@@ -1,7 +1,7 @@
 //! What a handler is given: ids from the path, JSON objects, filters, and the address that short links stand under.
 //! Whatever cannot be read is refused here, in the one error shape.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::Error;
 use crate::{
@@ -18,9 +19,18 @@ use crate::{
     state::AppState,
 };
 
+/// How much of the rest of a body that is too large is taken in before it is refused, and for how long.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_FOR: Duration = Duration::from_secs(2);
+
 /// The first parameter of the path, where it can name a `T`; otherwise 404, as for a `T` that does not exist.
 #[derive(Debug, Clone)]
 pub struct Named<T>(pub T);
+
+/// What a DELETE names: a `T`, or none where the path holds an integer that no `T` can have, so that it is gone already;
+/// otherwise 404.
+#[derive(Debug, Clone)]
+pub struct ToDelete<T>(pub Option<T>);
 
 /// A thing that a path can name.
 pub trait Resource: FromStr {
@@ -48,11 +58,30 @@ impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        // A path that is not UTF-8 names nothing that exists.
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| T::not_found())?;
-        let name = params.iter().next().map(|(_, value)| value).unwrap_or_default();
+        let name = name(parts, state).await.ok_or_else(T::not_found)?;
         name.parse().map(Self).map_err(|_| T::not_found())
     }
+}
+
+impl<T: Resource, S: Send + Sync> FromRequestParts<S> for ToDelete<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let name = name(parts, state).await.ok_or_else(T::not_found)?;
+        let digits = name.strip_prefix('-').unwrap_or(&name);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        match name.parse() {
+            Ok(named) => Ok(Self(Some(named))),
+            Err(_) if is_integer => Ok(Self(None)),
+            Err(_) => Err(T::not_found()),
+        }
+    }
+}
+
+/// The first parameter of the path; none where it is not UTF-8, which names nothing that exists.
+async fn name<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().next().map(|(_, value)| value.to_owned())
 }
 
 /// A body that is a JSON object, read into `T`.
@@ -175,11 +204,26 @@ impl fmt::Display for PublicBase {
     }
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, Error> {
-    match Limited::new(body, limit).collect().await {
+async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+    match Limited::new(&mut body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit as u64)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            timeout(DISCARD_FOR, discard(body)).await.ok();
+            Err(too_large(limit as u64))
+        }
         Err(_) => Err(malformed("the body broke off")),
+    }
+}
+
+/// Takes in the rest of a body that is refused: a client that is still sending when the connection closes sees a reset
+/// instead of the answer.
+async fn discard(mut body: Body) {
+    let mut left = DISCARD_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     },
     http::{
         Error, Problem,
-        extract::{JsonObject, ListQuery, Named, PublicBase, Resource},
+        extract::{JsonObject, ListQuery, Named, PublicBase, Resource, ToDelete},
         field::{Faults, Field},
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
@@ -185,9 +185,11 @@ pub async fn patch(
 /// Deletes a link; one that is not there is deleted already. Its code is never given to another link.
 #[utoipa::path(delete, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
-pub async fn delete(State(app): State<AppState>, Named(id): Named<UrlId>) -> Result<StatusCode, Error> {
+pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UrlId>) -> Result<StatusCode, Error> {
+    let store = app.store()?;
+    let Some(id) = id else { return Ok(StatusCode::NO_CONTENT) };
     let details = Details::of(&serde_json::json!({ "reason": "user_requested" }));
-    let mut tx = app.store()?.begin().await?;
+    let mut tx = store.begin().await?;
     tx.delete_url(id, app.clock.now(), details).await?;
     app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)

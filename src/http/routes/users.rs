@@ -8,7 +8,7 @@ use crate::{
     domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
         Error, Problem,
-        extract::{JsonObject, ListQuery, Named, Resource},
+        extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
         field::{Faults, Field},
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
@@ -127,9 +127,11 @@ pub async fn patch(
 /// Deletes a user and their links; one that is not there is deleted already. Events stay.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
-pub async fn delete(State(app): State<AppState>, Named(id): Named<UserId>) -> Result<StatusCode, Error> {
+pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UserId>) -> Result<StatusCode, Error> {
+    let store = app.store()?;
+    let Some(id) = id else { return Ok(StatusCode::NO_CONTENT) };
     let details = Details::of(&serde_json::json!({ "reason": "user_deleted" }));
-    let mut tx = app.store()?.begin().await?;
+    let mut tx = store.begin().await?;
     tx.delete_user(id, app.clock.now(), &details).await?;
     app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,0 +1,216 @@
+//! What holds for every route: the error shape, methods, HEAD, headers, bodies and their limits.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    app::{Answer, TestApp, send},
+    common::{database::Kind, on_both_databases},
+};
+
+on_both_databases!(
+    health_and_readiness,
+    unknown_routes_have_the_error_shape,
+    wrong_methods_have_the_error_shape_and_allow,
+    head_works_wherever_get_does,
+    request_ids_are_taken_or_made,
+    every_answer_has_the_headers_of_all,
+    bodies_that_are_no_json_object_are_refused,
+    other_content_types_are_refused,
+    bodies_have_a_limit,
+    the_documentation_is_served_from_here,
+);
+
+/// Each path of the contract, and the methods it takes beside OPTIONS.
+const ROUTES: &[(&str, &[&str])] = &[
+    ("/health", &["GET", "HEAD"]),
+    ("/ready", &["GET", "HEAD"]),
+    ("/users", &["GET", "HEAD", "POST"]),
+    ("/users/1", &["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+    ("/urls", &["GET", "HEAD", "POST"]),
+    ("/urls/1", &["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+    ("/urls/chosen/redirect", &["GET", "HEAD"]),
+    ("/events", &["GET", "HEAD", "POST"]),
+    ("/events/1", &["GET", "HEAD"]),
+    ("/openapi.json", &["GET", "HEAD"]),
+    ("/chosen", &["GET", "HEAD"]),
+];
+
+/// Every route that takes a body.
+const BODIES: &[(&str, &str)] = &[
+    ("POST", "/users"),
+    ("PUT", "/users/1"),
+    ("PATCH", "/users/1"),
+    ("POST", "/urls"),
+    ("PUT", "/urls/1"),
+    ("PATCH", "/urls/1"),
+    ("POST", "/events"),
+];
+
+/// The service with one user, one link of the code `chosen` and one event, each with the id 1.
+async fn furnished(kind: Kind) -> TestApp {
+    let app = TestApp::start(kind).await;
+    let user = app.user("ann").await;
+    let body = json!({"user_id": user, "original_url": "https://example.com", "short_code": "chosen"});
+    assert_eq!(app.post("/urls", &body).await.expect(201)["id"], 1);
+    app
+}
+
+fn method(name: &str) -> Method {
+    name.parse().unwrap()
+}
+
+async fn health_and_readiness(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    assert_eq!(app.get("/health").await.expect(200)["status"], "ok");
+    let ready = app.get("/ready").await.expect(200);
+    assert_eq!(ready["status"], "ready");
+    assert_eq!(ready["checks"]["database"]["status"], "ok");
+    assert_eq!(ready["checks"]["shutdown"]["status"], "ok");
+}
+
+async fn unknown_routes_have_the_error_shape(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    for path in ["/", "/users/1/links", "/a/b", "/urls/1/2/3", "/users/", "/.well-known/x", "/urls/x/redirect/"] {
+        for name in ["GET", "POST", "DELETE"] {
+            let answer = send(app.request(method(name), path)).await;
+            assert_eq!(answer.status, 404, "{name} {path}: {answer:?}");
+            answer.problem(404, "route_not_found");
+        }
+    }
+}
+
+async fn wrong_methods_have_the_error_shape_and_allow(kind: Kind) {
+    let app = furnished(kind).await;
+    for (path, methods) in ROUTES {
+        for name in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+            if methods.contains(&name) {
+                continue;
+            }
+            let answer = send(app.request(method(name), path)).await;
+            answer.problem(405, "method_not_allowed");
+            let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
+            assert_eq!(allowed, methods.iter().copied().collect(), "{name} {path}");
+        }
+    }
+}
+
+async fn head_works_wherever_get_does(kind: Kind) {
+    let app = furnished(kind).await;
+    for (path, _) in ROUTES {
+        let (get, head) = (app.get(path).await, app.head(path).await);
+        assert_eq!((get.status, head.body.as_str()), (head.status, ""), "{path}");
+        for name in ["content-type", "location", "cache-control", "link", "allow"] {
+            assert_eq!(get.header(name), head.header(name), "{path}: {name}");
+        }
+    }
+    let head = app.head("/urls?page=1&count=true").await;
+    assert_eq!((head.status, head.header("x-total-count")), (200, Some("1")));
+    assert_eq!(app.head("/users/7").await.status, 404);
+    assert_eq!(app.head("/users?page=0").await.status, 422);
+}
+
+async fn request_ids_are_taken_or_made(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    let asked = async |id: &str| {
+        let answer = send(app.request(Method::GET, "/health").header("x-request-id", id)).await;
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    let longest = "x".repeat(128);
+    for sane in ["abc", "6f1c1bd2-7a3c-4c1e-9f6f-0a4a5b0e1b1a", "a.b_c", longest.as_str()] {
+        assert_eq!(asked(sane).await, sane);
+    }
+    let mut made = BTreeSet::new();
+    for strange in ["", "a b", "a\"b", "{}", "x\u{e9}", &"x".repeat(129)] {
+        let id = asked(strange).await;
+        assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        made.insert(id);
+    }
+    assert_eq!(made.len(), 6, "each is another");
+    // Failures have one as well.
+    assert!(app.get("/no/such/route").await.header("x-request-id").is_some());
+}
+
+async fn every_answer_has_the_headers_of_all(kind: Kind) {
+    let app = furnished(kind).await;
+    let mut answers: Vec<Answer> = vec![app.get("/no/such/route").await, app.get("/users/77").await];
+    for (path, _) in ROUTES {
+        answers.push(app.get(path).await);
+        answers.push(send(app.request(method("BREW"), path)).await);
+    }
+    answers.push(app.delete("/users/77").await);
+    for answer in answers {
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+        assert_eq!((answer.header("server"), answer.header("x-powered-by")), (None, None), "{answer:?}");
+    }
+}
+
+async fn bodies_that_are_no_json_object_are_refused(kind: Kind) {
+    let app = furnished(kind).await;
+    for (name, path) in BODIES {
+        for body in ["", " ", "word", "\"word\"", "7", "[]", "[1,2]", "null", "true", "{", "{}}", "{'a':1}", "{\"a\"}"]
+        {
+            let answer = app.send_text(method(name), path, body).await;
+            answer.problem(400, "malformed_body");
+        }
+        let answer = send(app.request(method(name), path)).await;
+        answer.problem(400, "malformed_body");
+    }
+    for (path, _) in [("/users", ()), ("/urls", ()), ("/events", ())] {
+        for body in ["word", "7", "[]", "null", "{"] {
+            app.send_text(Method::GET, path, body).await.problem(400, "malformed_body");
+        }
+    }
+}
+
+async fn other_content_types_are_refused(kind: Kind) {
+    let app = furnished(kind).await;
+    let typed = async |name: &str, path: &str, content_type: &str| {
+        send(app.request(method(name), path).header("content-type", content_type).body("{\"title\": \"x\"}")).await
+    };
+    for (name, path) in BODIES {
+        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense", ""] {
+            typed(name, path, content_type).await.problem(415, "unsupported_media_type");
+        }
+        let answer = send(app.request(method(name), path).body("{}")).await;
+        answer.problem(415, "unsupported_media_type");
+    }
+    typed("GET", "/urls", "text/plain").await.problem(415, "unsupported_media_type");
+    for content_type in
+        ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json"]
+    {
+        typed("PUT", "/urls/1", content_type).await.expect(200);
+    }
+}
+
+async fn bodies_have_a_limit(kind: Kind) {
+    const LIMIT: usize = 1024 * 1024;
+    let app = furnished(kind).await;
+    let padded = |bytes: usize| format!("{{\"title\": \"x\"{}}}", " ".repeat(bytes - 14));
+    app.send_text(Method::PUT, "/urls/1", padded(LIMIT)).await.expect(200);
+    for (name, path) in BODIES {
+        app.send_text(method(name), path, padded(LIMIT + 1)).await.problem(413, "body_too_large");
+    }
+    // Sent in pieces, without a length.
+    let pieces = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b' '; LIMIT / 10])));
+    let endless = app.send_text(Method::POST, "/users", reqwest::Body::wrap_stream(pieces)).await;
+    endless.problem(413, "body_too_large");
+    app.send_text(Method::GET, "/urls", padded(LIMIT + 1)).await.problem(413, "body_too_large");
+}
+
+async fn the_documentation_is_served_from_here(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    let document: Value = app.get("/openapi.json").await.expect(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut page = app.get("/docs").await;
+    while let Some(location) = page.header("location").map(ToOwned::to_owned) {
+        page = app.get(&location).await;
+    }
+    assert_eq!(page.status, 200);
+    for source in page.body.split(['"', '\'']).filter(|part| part.starts_with("http") || part.starts_with("//")) {
+        panic!("the page takes something from another host: {source}");
+    }
+}

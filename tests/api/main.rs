@@ -1,0 +1,20 @@
+//! The contract over real HTTP: the real program on a real port, on both databases.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod app;
+mod forwarder;
+mod process;
+
+mod contract;
+mod events;
+mod hard_input;
+mod idempotency;
+mod lists;
+mod outages;
+mod races;
+mod redirects;
+mod urls;
+mod users;

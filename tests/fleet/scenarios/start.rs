@@ -48,7 +48,8 @@ async fn attempts(id: &str) -> Result<usize> {
 /// Until its database appears, the service answers 503 and nothing else; nothing restarts.
 pub(crate) async fn late_database(stack: &Stack) -> Result<String> {
     stack.wipe().await?;
-    stack.compose(&["up", "--detach", "--no-build", "--no-deps", "nginx", "buoy", "migrate"]).await?;
+    stack.compose(&["up", "--detach", "--no-build", "--no-deps", "nginx", "buoy"]).await?;
+    stack.compose(&["up", "--detach", "--no-build", "--no-deps", "migrate"]).await?;
     let replicas = stack.containers("buoy").await?;
     stack.wait_seen(REPLICAS).await?;
     let url = format!("{}/abcdef", stack.nginx());

@@ -51,7 +51,8 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let mut tx = store.begin().await?;
     match import(&mut tx, sources, &options, &bar).await {
         Ok(report) => {
-            tx.commit().await?;
+            // Replicas are told by the commit itself; this process remembers no links that it would have to drop.
+            drop(tx.commit().await?);
             bar.0.finish_and_clear();
             print_bad_rows(&report);
             print_files(&report);

@@ -152,6 +152,16 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The failure of a read that several requests waited for.
+    pub(super) fn from_shared(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {

@@ -81,7 +81,7 @@ impl Idempotency {
         let Some(key) = &self.key else {
             let mut tx = app.store()?.begin().await?;
             let answer = work(&mut tx).await?;
-            tx.commit().await?;
+            app.commit(tx).await?;
             return Ok(answer.into_response());
         };
         let Some(_at_work) = app.keys_at_work.take(key) else { return Err(at_work()) };
@@ -100,7 +100,7 @@ impl Idempotency {
             Err(error) => return Err(error),
         };
         tx.record_answer(key, &recorded, app.clock.now()).await?;
-        tx.commit().await?;
+        app.commit(tx).await?;
         Ok(response)
     }
 

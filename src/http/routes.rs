@@ -2,6 +2,8 @@
 
 pub mod events;
 pub mod health;
+pub mod metrics;
 pub mod redirect;
+pub mod replicas;
 pub mod urls;
 pub mod users;

@@ -45,6 +45,9 @@ pub const SCHEMA_VERSION: Sql = Sql {
     sqlite: "SELECT max(version) FROM _sqlx_migrations WHERE success = 1",
 };
 
+/// Tells the other replicas; SQLite has no channels, and no other replicas.
+pub(super) const ANNOUNCE: &str = "SELECT pg_notify($1, $2)";
+
 /// Keeps the ids of table `$1` up to `$2` from being given out; never moves back. Each database has its own place for
 /// the last id. PostgreSQL knows none of a sequence that was never used.
 pub const RESERVE_IDS: Sql = Sql {

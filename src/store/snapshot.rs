@@ -57,7 +57,7 @@ impl Store {
     /// Where no connection can be had in time.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         match self {
-            Self::Postgres { pool } => Ok(Snapshot::Postgres(pool.begin_with(BEGIN_POSTGRES).await?)),
+            Self::Postgres { pool, .. } => Ok(Snapshot::Postgres(pool.current().begin_with(BEGIN_POSTGRES).await?)),
             Self::Sqlite { pool, .. } => Ok(Snapshot::Sqlite(pool.begin().await?)),
         }
     }

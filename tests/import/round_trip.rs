@@ -31,7 +31,7 @@ async fn with_a_past(kind: Kind) -> World {
     }
     tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
     assert!(tx.delete_user(UserId(9), now, &Details::none()).await.unwrap());
-    tx.commit().await.unwrap();
+    drop(tx.commit().await.unwrap());
     world
 }
 

@@ -51,7 +51,7 @@ impl World {
     pub(crate) async fn import(&self, sources: Vec<Source<'_>>, options: &Options) -> Result<Report, ImportError> {
         let mut tx = self.store.begin().await.unwrap();
         let report = import(&mut tx, sources, options, &()).await?;
-        tx.commit().await.unwrap();
+        drop(tx.commit().await.unwrap());
         Ok(report)
     }
 

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, postgres::PgConnection, query_builder::Separate
 use super::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, copy::CopyText};
 use crate::{
     domain::{ShortCode, clock::Timestamp},
-    store::{Result, Tx, dialect::Sql},
+    store::{Result, TxInner, dialect::Sql},
 };
 
 /// SQLite takes so many bound values in one statement.
@@ -42,9 +42,9 @@ impl Bulk<'_> {
     /// Puts `rows` into their temporary table, in place of the chunk before.
     pub(super) async fn stage<T: Staged>(&mut self, rows: &[T]) -> Result<()> {
         self.run(T::EMPTY.on(self.tx.is_embedded())).await?;
-        match &mut *self.tx {
-            Tx::Postgres(tx) => copy_rows(tx, rows).await,
-            Tx::Sqlite(tx, _) => insert_rows(tx, rows).await,
+        match &mut self.tx.inner {
+            TxInner::Postgres(tx, _) => copy_rows(tx, rows).await,
+            TxInner::Sqlite(tx, _) => insert_rows(tx, rows).await,
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Which link a row stands for.
 
-use buoy::domain::{Details, UrlId};
+use buoy::{
+    domain::{Details, UrlId},
+    import::import,
+    store::changes::Changes,
+};
 
 use crate::{
     common::{database::Kind, on_both_databases},
-    world::{World, strict},
+    world::{World, strict, text},
 };
 
 on_both_databases!(
@@ -16,6 +20,7 @@ on_both_databases!(
     a_link_without_a_code_gets_one,
     owners_must_exist,
     bad_values_are_named,
+    new_links_are_announced,
 );
 
 const USERS: &str = "id,username,email\n1,ann,ann@x.example\n2,bob,bob@x.example\n";
@@ -130,4 +135,18 @@ async fn bad_values_are_named(kind: Kind) {
     let last = content.urls.last().unwrap();
     assert_eq!(last.created_at.to_rfc3339(), "2020-01-02T03:04:05.250+00:00");
     assert_eq!((last.updated_at, last.is_active, &last.title), (last.created_at, false, &None));
+}
+
+/// What other processes remember of a code that led nowhere would hide the new link.
+async fn new_links_are_announced(kind: Kind) {
+    let world = World::new(kind).await;
+    let urls = format!("{HEAD}1,1,abc,https://x.example/1\n");
+    for (users, urls, expected) in
+        [(USERS, HEAD, Changes::default()), (USERS, &urls, Changes::All), (USERS, &urls, Changes::default())]
+    {
+        let mut tx = world.store.begin().await.unwrap();
+        import(&mut tx, vec![text("urls.csv", urls), text("users.csv", users)], &strict(), &()).await.unwrap();
+        assert_eq!(tx.commit().await.unwrap().changes, expected);
+    }
+    world.store.prepare_all().await.unwrap();
 }

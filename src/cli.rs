@@ -19,7 +19,11 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
+<<<<<<< HEAD
     store::{DatabaseUrl, Store, StoreSettings, monitor::wait_for_server},
+=======
+    store::{DatabaseUrl, Store, StoreSettings, migrate::SchemaState},
+>>>>>>> import
     telemetry::{self, Stream},
 };
 
@@ -103,9 +107,15 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
+<<<<<<< HEAD
         Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
+=======
+        Command::Import(args) => import::run(&args, &ready_store(&config.database).await?).await,
+        Command::Export(args) => export::run(&args, &ready_store(&config.database).await?).await,
+        Command::Backup(args) => backup::run(&args, &ready_store(&config.database).await?).await,
+>>>>>>> import
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) => Ok(()),
     }
@@ -172,4 +182,16 @@ pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSet
 /// Where `DATABASE_URL` is malformed, or an SQLite file cannot be opened or migrated.
 pub(crate) async fn open_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
     Store::open(&store_settings(config)?).await.context("cannot open the database")
+}
+
+/// Opens the configured database for a command that works on its rows.
+///
+/// # Errors
+/// As [`open_store`], and where the database does not answer or lacks the schema that this version needs.
+async fn ready_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
+    let store = open_store(config).await?;
+    match store.schema_state().await? {
+        SchemaState::Sufficient { .. } => Ok(store),
+        _ => anyhow::bail!("the database lacks the schema that this version needs: run `buoy migrate`"),
+    }
 }

@@ -19,11 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
-<<<<<<< HEAD
-    store::{DatabaseUrl, Store, StoreSettings, monitor::wait_for_server},
-=======
-    store::{DatabaseUrl, Store, StoreSettings, migrate::SchemaState},
->>>>>>> import
+    store::{DatabaseUrl, Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
 
@@ -107,15 +103,9 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
-<<<<<<< HEAD
         Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
-=======
-        Command::Import(args) => import::run(&args, &ready_store(&config.database).await?).await,
-        Command::Export(args) => export::run(&args, &ready_store(&config.database).await?).await,
-        Command::Backup(args) => backup::run(&args, &ready_store(&config.database).await?).await,
->>>>>>> import
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) => Ok(()),
     }
@@ -160,7 +150,7 @@ async fn with_store(
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     wait_for_server(&store_settings(config)?.url, PATIENCE).await?;
-    let store = open_store(config).await?;
+    let store = ready_store(config).await?;
     let result = work(&store).await;
     store.close().await;
     result

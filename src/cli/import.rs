@@ -53,14 +53,8 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     bar.0.finish_and_clear();
     match imported {
         Ok(report) => {
-<<<<<<< HEAD
-            // Running replicas hear of it; nobody waits for them here.
-            let _ = tx.commit().await?;
-            bar.0.finish_and_clear();
-=======
             // Replicas are told by the commit itself; this process remembers no links that it would have to drop.
             drop(tx.commit().await?);
->>>>>>> import
             print_bad_rows(&report);
             print_files(&report);
             Ok(())

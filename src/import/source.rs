@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord, Terminator};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ImportError, Kind, header::Header, row::Row};

@@ -19,7 +19,7 @@ mod urls;
 mod users;
 
 pub(super) use self::sequences::STATEMENTS;
-use super::{Changes, Result, Tx, dialect, on_tx};
+use super::{Result, Tx, dialect, on_tx};
 use crate::domain::{
     Details, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
     clock::Timestamp,
@@ -151,8 +151,6 @@ impl<'t> Bulk<'t> {
     /// Where the database fails.
     pub async fn close(mut self, reserve_named: bool) -> Result<()> {
         self.advance_sequences(reserve_named).await?;
-        // A bulk is announced as a whole: any code may have been taken for unknown before.
-        self.tx.changes = Changes::All;
         for sql in DROP {
             on_tx!(self.tx, |conn| {
                 sqlx::query(sql).execute(conn).await?;

@@ -8,11 +8,7 @@ use super::{
 };
 use crate::{
     domain::ShortCode,
-<<<<<<< HEAD
-    store::{Result, on_tx},
-=======
     store::{Result, changes::Changes, on_tx},
->>>>>>> import
 };
 
 const OF_NOBODY: &str = "DELETE FROM import_urls \

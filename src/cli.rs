@@ -3,20 +3,23 @@
 //! One file per command. With no argument the command comes from `BUOY_COMMAND`, else the service starts, so that a
 //! platform can choose by an environment variable alone.
 
+pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod export;
 pub mod healthcheck;
+pub mod import;
 pub mod migrate;
 pub mod serve;
 
-use std::{collections::HashMap, path::PathBuf, process::ExitCode};
+use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
-    store::{DatabaseUrl, Store, StoreSettings},
+    store::{DatabaseUrl, Store, StoreSettings, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
 
@@ -31,8 +34,12 @@ Without DATABASE_URL the data is in the file buoy.db, an SQLite database that is
 Examples:
   buoy                                             serve on http://127.0.0.1:8080
   DATABASE_URL=postgres://u:p@db/buoy buoy migrate bring a PostgreSQL database to the newest schema
+  buoy import seed/                                take in the CSV files of a folder
   buoy --env-file prod.env config                  show what a file of variables amounts to
 ";
+
+/// How long a command waits for a database that is not up yet.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -51,6 +58,12 @@ enum Command {
     Serve,
     /// Bring the database to the newest schema, then exit
     Migrate,
+    /// Take CSV files into the database, all or nothing
+    Import(import::Args),
+    /// Write the whole database to CSV files
+    Export(export::Args),
+    /// Copy the embedded database to a file while it is in use
+    Backup(backup::Args),
     /// Ask a running service whether it is ready; exit with 1 where it is not
     Healthcheck(healthcheck::Args),
     /// Show every variable: its value with secrets masked, its default and its meaning
@@ -90,6 +103,9 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
+        Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
+        Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
+        Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) => Ok(()),
     }
@@ -130,6 +146,18 @@ fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("buoy: {error:#}");
     }
     ExitCode::FAILURE
+}
+
+/// Opens the configured database, does `work` with it, and closes it.
+async fn with_store(
+    config: &DatabaseConfig,
+    work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    wait_for_server(&store_settings(config)?.url, PATIENCE).await?;
+    let store = open_store(config).await?;
+    let result = work(&store).await;
+    store.close().await;
+    result
 }
 
 /// How the store is to use the configured database.

@@ -12,27 +12,41 @@ pub mod middleware;
 pub mod openapi;
 pub mod routes;
 pub mod server;
+pub mod upload;
 
-use axum::{Router, middleware::from_fn_with_state};
+use std::time::Duration;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
-use self::routes::{events, health, redirect, urls, users};
+use self::routes::{bulk, events, health, metrics, redirect, replicas, urls, users};
 use crate::{
     state::AppState,
-    store::{DatabaseStatus, Store},
+    store::{Committed, Store, Tx},
 };
+
+/// How long a change waits for the other replicas to drop what they know of its link.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
 
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
-    let (routes, document) = api().split_for_parts();
+    let (with_database, mut document) = database_api().split_for_parts();
+    let (bulk, rest) = bulk_api().split_for_parts();
+    document.merge(rest);
+    let (without, rest) = api().split_for_parts();
+    document.merge(rest);
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
-    routes
-        .layer(limit)
+    let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
+    let with_database = with_database.layer(limit.clone()).merge(bulk.layer(bulk_limit));
+    with_database
+        .layer(from_fn_with_state(app.clone(), middleware::while_available))
+        .merge(without.layer(limit))
         .merge(documentation)
         .fallback(middleware::unknown_route)
         .method_not_allowed_fallback(middleware::wrong_method)
@@ -43,19 +57,39 @@ pub fn router(app: AppState) -> Router {
 
 /// The OpenAPI document, made from the handlers.
 pub fn document() -> utoipa::openapi::OpenApi {
-    api().split_for_parts().1
+    let mut document = database_api().split_for_parts().1;
+    document.merge(bulk_api().split_for_parts().1);
+    document.merge(api().split_for_parts().1);
+    document
 }
 
-fn api() -> OpenApiRouter<AppState> {
+/// Routes that work with the database and cannot do without it.
+fn database_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(routes!(health::health))
-        .routes(routes!(health::ready))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::read, users::update, users::patch, users::delete))
         .routes(routes!(urls::list, urls::create))
         .routes(routes!(urls::read, urls::update, urls::patch, urls::delete))
         .routes(routes!(events::list, events::create))
         .routes(routes!(events::read))
+        .routes(routes!(replicas::list))
+}
+
+/// Routes that take in files. Their limits are their own: the file's size, and the time it may take.
+fn bulk_api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(bulk::users))
+        .routes(routes!(bulk::urls))
+        .routes(routes!(bulk::events))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// Routes that know by themselves what to do without the database.
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(redirect::follow_under_urls))
         .routes(routes!(redirect::follow))
 }
@@ -66,9 +100,22 @@ impl AppState {
     /// # Errors
     /// 503 at once where it cannot: nobody waits for what the monitor knows to be away.
     pub fn store(&self) -> Result<&Store, Error> {
-        match self.availability.current() {
-            DatabaseStatus::Ready => Ok(&self.store),
-            DatabaseStatus::NeverReady(outage) | DatabaseStatus::Lost(outage) => Err(Error::outage(&outage)),
+        self.availability.outage().map_or(Ok(&self.store), |outage| Err(Error::outage(&outage)))
+    }
+
+    /// Commits a change. When this returns, no replica known to be alive serves the old state, provided that they all
+    /// acknowledge in time.
+    ///
+    /// # Errors
+    /// Where the connection breaks meanwhile, it is not known whether the change was made.
+    pub async fn commit(&self, tx: Tx) -> Result<(), Error> {
+        let Committed { changes, receipt } = tx.commit().await?;
+        self.cache.forget(&changes);
+        if let Some(receipt) = receipt {
+            let started = Instant::now();
+            let in_time = receipt.wait(ACKNOWLEDGED_WITHIN).await;
+            self.metrics.acknowledged(started.elapsed(), in_time);
         }
+        Ok(())
     }
 }

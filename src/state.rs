@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clicks::ClickRecorder,
-    domain::Clock,
+    cache::LinkCache,
+    clicks::{ClickRecorder, Ledger},
+    domain::{Clock, clock::Timestamp},
+    metrics::RequestMetrics,
     store::{Availability, Store},
 };
 
@@ -29,15 +32,21 @@ pub struct HttpSettings {
     pub bulk_limit: u64,
     /// The name of this replica, sent as `X-Replica`.
     pub replica: String,
+    /// When this process started.
+    pub started_at: Timestamp,
 }
 
 /// The handles that routes share, cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppState {
     /// The database.
     pub store: Store,
     /// Whether the database can be used.
     pub availability: Availability,
+    /// Links at hand.
+    pub cache: Arc<LinkCache>,
+    /// What `/metrics` tells.
+    pub metrics: Arc<RequestMetrics>,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
     /// Tells the time.
@@ -46,8 +55,23 @@ pub struct AppState {
     pub settings: Arc<HttpSettings>,
     /// Cancelled when this process begins to shut down.
     pub draining: CancellationToken,
+    /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
+    pub uploads: Arc<Semaphore>,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
+}
+
+impl AppState {
+    /// This process's counters, as the other replicas and `GET /replicas` see them: a JSON object.
+    pub fn totals(&self) -> String {
+        totals(self.clicks.ledger())
+    }
+}
+
+/// A ledger as a JSON object.
+pub fn totals(ledger: &Ledger) -> String {
+    let (accepted, stored, lost) = (ledger.accepted(), ledger.stored(), ledger.lost());
+    format!(r#"{{"clicks_accepted":{accepted},"clicks_stored":{stored},"clicks_lost":{lost}}}"#)
 }
 
 /// Idempotency keys at work in this process.

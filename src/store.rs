@@ -4,29 +4,43 @@
 //! once used is never given to another link; nothing is held in the database between two calls but a [`Tx`].
 //! Leaves out: what an answer looks like, and waiting for the database (see [`monitor`]).
 //!
-//! [`on_pool!`] and [`on_tx!`] run one body on either database. What cannot be said in portable SQL is in [`dialect`].
+//! The macros `on_pool!` and `on_tx!` run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
+pub mod backup;
+pub mod bulk;
+pub mod changes;
+pub mod clicks;
 pub mod connect;
 pub mod dialect;
 pub mod error;
 pub mod events;
 pub mod idempotency;
+pub mod listener;
 pub mod migrate;
 pub mod monitor;
+pub mod peers;
+pub mod pool;
+pub mod replicas;
+pub mod snapshot;
 pub mod urls;
 pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Postgres, Sqlite, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
+    changes::Changes,
     connect::{DatabaseUrl, StoreSettings},
     error::StoreError,
     events::EventFilter,
     idempotency::RecordedAnswer,
+    listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
+    peers::{Peers, Receipt},
+    pool::ReplaceablePool,
+    replicas::Replica,
     urls::{Link, UrlFilter},
 };
 
@@ -39,7 +53,9 @@ pub enum Store {
     /// A fleet's database.
     Postgres {
         /// Its connections.
-        pool: PgPool,
+        pool: ReplaceablePool,
+        /// The other replicas.
+        peers: Arc<Peers>,
     },
     /// The embedded database.
     Sqlite {
@@ -54,19 +70,46 @@ pub enum Store {
 
 /// A transaction that writes. Rolled back where it is dropped without [`Tx::commit`].
 #[derive(Debug)]
-pub enum Tx {
-    /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
-    /// On SQLite, with the turn to write.
+pub struct Tx {
+    inner: TxInner,
+    changes: Changes,
+}
+
+/// The transaction of either database.
+#[derive(Debug)]
+enum TxInner {
+    /// With whom the change is to be shared.
+    Postgres(Transaction<'static, Postgres>, Arc<Peers>),
+    /// With the turn to write.
     Sqlite(Transaction<'static, Sqlite>, OwnedSemaphorePermit),
+}
+
+/// What a pool's connections do.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolUse {
+    /// Connections.
+    pub size: u32,
+    /// Connections that nobody uses.
+    pub idle: usize,
+}
+
+/// A transaction that is in the database.
+#[derive(Debug)]
+#[must_use = "what caches know of the changed links is to be dropped"]
+pub struct Committed {
+    /// Which links it changed.
+    pub changes: Changes,
+    /// The wait for the other replicas, where there are any.
+    pub receipt: Option<Receipt>,
 }
 
 /// Runs one body on the pool of either database; the optional second name becomes the database's type.
 macro_rules! on_pool {
     ($store:expr, |$pool:ident $(, $db:ident)?| $body:expr) => {
         match $store {
-            $crate::store::Store::Postgres { pool: $pool } => {
+            $crate::store::Store::Postgres { pool, .. } => {
                 $(type $db = sqlx::Postgres;)?
+                let $pool = &pool.current();
                 $body
             }
             $crate::store::Store::Sqlite { pool: $pool, .. } => {
@@ -77,16 +120,16 @@ macro_rules! on_pool {
     };
 }
 
-/// Runs one body on the connection of either kind of transaction; the optional second name as in [`on_pool!`].
+/// Runs one body on the connection of either kind of transaction; the optional second name as in `on_pool!`.
 macro_rules! on_tx {
     ($tx:expr, |$conn:ident $(, $db:ident)?| $body:expr) => {
-        match $tx {
-            $crate::store::Tx::Postgres(tx) => {
+        match &mut $tx.inner {
+            $crate::store::TxInner::Postgres(tx, _) => {
                 $(type $db = sqlx::Postgres;)?
                 let $conn = &mut **tx;
                 $body
             }
-            $crate::store::Tx::Sqlite(tx, _) => {
+            $crate::store::TxInner::Sqlite(tx, _) => {
                 $(type $db = sqlx::Sqlite;)?
                 let $conn = &mut **tx;
                 $body
@@ -96,6 +139,8 @@ macro_rules! on_tx {
 }
 pub(crate) use {on_pool, on_tx};
 
+use self::changes::{ANNOUNCEMENTS, Announcement, News};
+
 impl Store {
     /// Begins a transaction that writes. On SQLite it takes the write lock at once, so that what it reads cannot
     /// change before it writes.
@@ -103,15 +148,29 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] where no connection, or on SQLite no turn, can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
-        match self {
-            Self::Postgres { pool } => Ok(Tx::Postgres(pool.begin().await?)),
+        let inner = match self {
+            Self::Postgres { pool, peers } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
             Self::Sqlite { pool, write_turn, wait } => {
                 let turn = tokio::time::timeout(*wait, write_turn.clone().acquire_owned())
                     .await
                     .map_err(|_| StoreError::Unavailable("another change is still being written".to_owned()))?
                     .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
-                Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn))
+                TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn)
             }
+        };
+        Ok(Tx { inner, changes: Changes::default() })
+    }
+
+    /// How many connections there are, and how many of them nobody uses.
+    pub fn pool_use(&self) -> PoolUse {
+        on_pool!(self, |pool| PoolUse { size: pool.size(), idle: pool.num_idle() })
+    }
+
+    /// The other replicas; the embedded database has none.
+    pub fn peers(&self) -> Option<&Peers> {
+        match self {
+            Self::Postgres { peers, .. } => Some(peers),
+            Self::Sqlite { .. } => None,
         }
     }
 
@@ -132,9 +191,19 @@ impl Store {
     /// The first statement's that cannot be prepared.
     pub async fn prepare_all(&self) -> Result<usize> {
         use sqlx::{Executor as _, SqlSafeStr as _};
-        let portable = [users::STATEMENTS, urls::STATEMENTS, events::STATEMENTS, idempotency::STATEMENTS];
+        let portable = [
+            users::STATEMENTS,
+            urls::STATEMENTS,
+            events::STATEMENTS,
+            idempotency::STATEMENTS,
+            clicks::STATEMENTS,
+            bulk::STATEMENTS,
+            snapshot::STATEMENTS,
+        ];
+        let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
         let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
-        let statements: Vec<&'static str> = portable.into_iter().flatten().copied().chain(own).collect();
+        let statements: Vec<&'static str> =
+            portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();
         for sql in &statements {
             on_pool!(self, |pool| {
                 pool.prepare((*sql).into_sql_str()).await?;
@@ -145,16 +214,25 @@ impl Store {
 }
 
 impl Tx {
-    /// Makes the changes permanent.
+    /// Makes the changes permanent, and announces them to the other replicas in the same step.
     ///
     /// # Errors
     /// Where the connection breaks meanwhile, it is not known whether the changes were made.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Postgres(tx) => tx.commit().await?,
-            Self::Sqlite(tx, _) => tx.commit().await?,
-        }
-        Ok(())
+    pub async fn commit(self) -> Result<Committed> {
+        let Self { inner, changes } = self;
+        let receipt = match inner {
+            TxInner::Postgres(mut tx, peers) => {
+                let receipt = announce(&mut tx, &peers, &changes).await?;
+                tx.commit().await?;
+                receipt
+            }
+            TxInner::Sqlite(tx, turn) => {
+                tx.commit().await?;
+                drop(turn);
+                None
+            }
+        };
+        Ok(Committed { changes, receipt })
     }
 
     /// Undoes the changes.
@@ -162,9 +240,9 @@ impl Tx {
     /// # Errors
     /// Where the connection breaks; the database then undoes them by itself.
     pub async fn rollback(self) -> Result<()> {
-        match self {
-            Self::Postgres(tx) => tx.rollback().await?,
-            Self::Sqlite(tx, _) => tx.rollback().await?,
+        match self.inner {
+            TxInner::Postgres(tx, _) => tx.rollback().await?,
+            TxInner::Sqlite(tx, _) => tx.rollback().await?,
         }
         Ok(())
     }
@@ -192,6 +270,23 @@ impl Tx {
     }
 
     fn is_embedded(&self) -> bool {
-        matches!(self, Self::Sqlite(..))
+        matches!(self.inner, TxInner::Sqlite(..))
     }
+}
+
+/// Announces the changes as part of the transaction; the wait for the others begins before they can answer.
+async fn announce(
+    tx: &mut Transaction<'static, Postgres>,
+    peers: &Arc<Peers>,
+    changes: &Changes,
+) -> Result<Option<Receipt>> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let (number, receipt) = peers.expect();
+    let news = News::Changed(number, changes.clone());
+    let announcement = Announcement { from: peers.own().to_owned(), news };
+    let payload = serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(&mut **tx).await?;
+    Ok(receipt)
 }

@@ -1,17 +1,12 @@
 //! `buoy migrate`: the one place where PostgreSQL's schema changes.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail};
 
-use super::{open_store, store_settings};
+use super::{PATIENCE, open_store, store_settings};
 use crate::{
     config::DatabaseConfig,
     store::{migrate::SchemaState, monitor::wait_for_server},
 };
-
-/// How long a database that is not up yet is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Applies the migrations that are missing. Several may run at once; one works, the others find nothing left to do.
 ///

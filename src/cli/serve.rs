@@ -6,22 +6,27 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::store_settings;
 use crate::{
-    clicks::{self, ClickSettings, ClickWriter},
-    config::{ClicksConfig, Config, HttpConfig},
-    domain::Clock,
+    cache::{CacheSettings, LinkCache, sync::CacheSync},
+    clicks::{self, ClickRecorder, ClickSettings},
+    config::{CacheConfig, ClicksConfig, Config, HttpConfig},
+    domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
-    state::{AppState, HttpSettings, KeysAtWork},
+    state::{AppState, HttpSettings, KeysAtWork, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
 
 /// How often answers to idempotent requests that are past their time are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How long the receipts of click batches are kept: far longer than any process tries a batch again.
+const RECEIPTS_KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
+/// Bulk uploads at once: the others are told to come back, so that slow ones never take the last connection.
+const UPLOADS_AT_ONCE: usize = 2;
 /// What is kept of the grace period for closing connections and flushing logs.
 const LAST_STEPS: Duration = Duration::from_millis(500);
 /// How long a database that is to be migrated on start is waited for, before the wait begins anew.
@@ -38,10 +43,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = listen(&config.http).await?;
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
-    let background = Background::start(&settings, &store, config.database.migrate_on_start);
-    let (app, writer) = assemble(&config, store.clone(), background.availability.clone(), &lifecycle);
+    let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
+    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache)));
+    let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
+    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, &lifecycle);
     let give_up = CancellationToken::new();
-    let writer = tokio::spawn(writer.run(store.clone(), give_up.clone()));
+    let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
+    let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), lifecycle.stopping()));
 
     let deadline = CancellationToken::new();
@@ -75,28 +83,43 @@ async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {
 
 fn assemble(
     config: &Config,
-    store: Store,
+    store: &Store,
     availability: Availability,
+    cache: Arc<LinkCache>,
+    clicks: ClickRecorder,
     lifecycle: &Lifecycle,
-) -> (AppState, ClickWriter) {
-    let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
-    let state = AppState {
-        store,
+) -> AppState {
+    let clock = Clock::system();
+    AppState {
+        store: store.clone(),
         availability,
+        cache,
+        metrics: Arc::default(),
         clicks,
-        clock: Clock::system(),
-        settings: Arc::new(http_settings(&config.http)),
+        settings: Arc::new(http_settings(&config.http, clock.now())),
+        clock,
         draining: lifecycle.draining(),
+        uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         keys_at_work: KeysAtWork::default(),
-    };
-    (state, writer)
+    }
+}
+
+/// What hears of changes on the cache's behalf, and tells the other replicas how this one does.
+fn observer(cache: &Arc<LinkCache>, clicks: &ClickRecorder) -> Arc<CacheSync> {
+    // The ledger alone: a recorder kept here would keep the writer from ending.
+    let ledger = Arc::clone(clicks.ledger());
+    Arc::new(CacheSync::new(Arc::clone(cache), replica_name(), move || totals(&ledger)))
+}
+
+fn cache_settings(config: &CacheConfig) -> CacheSettings {
+    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error }
 }
 
 fn click_settings(config: &ClicksConfig) -> ClickSettings {
     ClickSettings::new(config.batch_size, config.flush, config.queue_bytes)
 }
 
-fn http_settings(config: &HttpConfig) -> HttpSettings {
+fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         request_timeout: config.request_timeout,
@@ -104,6 +127,7 @@ fn http_settings(config: &HttpConfig) -> HttpSettings {
         body_limit: usize::try_from(config.body_limit).unwrap_or(usize::MAX),
         bulk_limit: config.bulk_limit,
         replica: replica_name(),
+        started_at,
     }
 }
 
@@ -123,16 +147,23 @@ async fn expire(lifecycle: Lifecycle, requests: CancellationToken, clicks: Cance
     clicks.cancel();
 }
 
-/// Deletes recorded answers that are past their time, while the database can be used.
+/// Deletes recorded answers and receipts that are past their time, while the database can be used.
 async fn prune(app: AppState, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(PRUNE_EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if app.availability.is_ready()
-            && let Err(error) = app.store.prune_answers(app.clock.now() - KEPT_FOR).await
+        if app.availability.outage().is_none()
+            && let Err(error) = prune_once(&app).await
         {
-            tracing::warn!(%error, "could not delete expired answers");
+            tracing::warn!(%error, "could not delete what is past its time");
         }
     }
+}
+
+async fn prune_once(app: &AppState) -> crate::store::Result<()> {
+    let now = app.clock.now();
+    app.store.prune_answers(now - KEPT_FOR).await?;
+    app.store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
+    Ok(())
 }
 
 /// The tasks that look after the database.
@@ -144,9 +175,9 @@ struct Background {
 }
 
 impl Background {
-    fn start(settings: &StoreSettings, store: &Store, migrate: bool) -> Self {
+    fn start(settings: &StoreSettings, store: &Store, observer: Arc<CacheSync>, migrate: bool) -> Self {
         let stop = CancellationToken::new();
-        let (monitor, availability) = Monitor::new(&settings.url);
+        let (monitor, availability) = Monitor::new(&settings.url, store, observer);
         let monitor = tokio::spawn(monitor.run(stop.clone()));
         let migration = migrate.then(|| tokio::spawn(migrate_when_up(settings.clone(), store.clone(), stop.clone())));
         Self { availability, monitor, migration, stop }

@@ -54,7 +54,7 @@ impl ClickRecorder {
     }
 
     /// The counts so far.
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 

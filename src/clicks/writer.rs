@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Click, ClickSettings, Ledger, recorder::Message};
 use crate::{
-    domain::{Details, EventType, NewEvent},
-    store::{Result, Store},
+    domain::{Clock, Details, EventType, NewEvent},
+    store::{Availability, Result, Store, StoreError},
 };
 
 /// Pauses between attempts to write a batch: the first, doubled up to the longest.
@@ -40,9 +40,10 @@ impl ClickWriter {
 
     /// Writes until the last recorder is gone and the queue is empty, or until `give_up`: what is not stored by then
     /// is counted as lost.
-    pub async fn run(mut self, store: Store, give_up: CancellationToken) {
+    pub async fn run(mut self, store: Store, availability: Availability, clock: Clock, give_up: CancellationToken) {
+        let destination = Destination { store, availability, clock };
         while let Some(batch) = self.gather().await {
-            let stored = give_up.run_until_cancelled(self.store_until_done(&store, &batch.clicks)).await.is_some();
+            let stored = give_up.run_until_cancelled(destination.store_until_done(&batch.clicks)).await.is_some();
             let counter = if stored { &self.ledger.stored } else { &self.ledger.lost };
             Ledger::add(counter, batch.clicks.len());
             for waiting in batch.waiting {
@@ -84,11 +85,27 @@ impl ClickWriter {
             }
         }
     }
+}
 
-    async fn store_until_done(&self, store: &Store, clicks: &[Click]) {
+/// Where batches go.
+struct Destination {
+    store: Store,
+    availability: Availability,
+    clock: Clock,
+}
+
+impl Destination {
+    /// Tries until the batch is stored. Its id is the same at each try: whether an earlier one was stored after all,
+    /// its receipt tells.
+    async fn store_until_done(&self, clicks: &[Click]) {
+        if clicks.is_empty() {
+            return;
+        }
+        let id = format!("{:032x}", rand::random::<u128>());
+        let events: Vec<NewEvent> = clicks.iter().map(event).collect();
         let mut pause = FIRST_PAUSE;
-        while let Err(error) = write(store, clicks).await {
-            // At full length each second is enough to say: a longer outage has its own line per attempt to connect.
+        while let Err(error) = self.store_once(&id, &events).await {
+            // Once is enough to say: a longer outage has its own line per attempt to connect.
             if pause == FIRST_PAUSE {
                 tracing::warn!(%error, clicks = clicks.len(), "clicks not stored yet, trying again");
             }
@@ -96,16 +113,13 @@ impl ClickWriter {
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
-}
 
-async fn write(store: &Store, clicks: &[Click]) -> Result<()> {
-    if clicks.is_empty() {
-        return Ok(());
+    async fn store_once(&self, id: &str, events: &[NewEvent]) -> Result<()> {
+        tokio::select! {
+            stored = self.store.store_clicks(id, events, self.clock.now()) => stored,
+            outage = self.availability.lost() => Err(StoreError::Unavailable(outage.reason)),
+        }
     }
-    let events: Vec<NewEvent> = clicks.iter().map(event).collect();
-    let mut tx = store.begin().await?;
-    tx.insert_events(&events).await?;
-    tx.commit().await
 }
 
 fn event(click: &Click) -> NewEvent {

@@ -133,6 +133,11 @@ impl Error {
         self
     }
 
+    /// Whether the request would fail alike if it were sent again: what a broken-off body says is not the last word.
+    pub fn is_final(&self) -> bool {
+        self.status.is_client_error() && self.code != "malformed_body"
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -148,6 +153,16 @@ impl Error {
             error: self.detail.to_string(),
             code: self.code,
             errors: self.errors.clone(),
+        }
+    }
+}
+
+impl Error {
+    /// The failure of a read that several requests waited for.
+    pub(super) fn from_shared(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
+            other => Self::internal(other),
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use chrono::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -74,33 +75,47 @@ impl Idempotency {
     /// # Errors
     /// What `work` answers; 409 where the first request of this key is still at work, 422 where the key came with
     /// another request before.
-    pub async fn once<F>(&self, app: &AppState, body: &[u8], work: F) -> Result<Response, Error>
+    pub async fn once<F>(&self, app: &AppState, body: &Bytes, work: F) -> Result<Response, Error>
     where
         F: AsyncFnOnce(&mut Tx) -> Result<Answer, Error>,
     {
+        self.once_with(app, &mut Known(body.clone()), async |tx, _| work(tx).await).await
+    }
+
+    /// The same for content that is still arriving: `work` reads it, and its digest is known only afterwards.
+    ///
+    /// # Errors
+    /// As [`Idempotency::once`].
+    pub async fn once_with<C, F>(&self, app: &AppState, content: &mut C, work: F) -> Result<Response, Error>
+    where
+        C: Content,
+        F: AsyncFnOnce(&mut Tx, &mut C) -> Result<Answer, Error>,
+    {
         let Some(key) = &self.key else {
             let mut tx = app.store()?.begin().await?;
-            let answer = work(&mut tx).await?;
-            tx.commit().await?;
+            let answer = work(&mut tx, content).await?;
+            app.commit(tx).await?;
             return Ok(answer.into_response());
         };
         let Some(_at_work) = app.keys_at_work.take(key) else { return Err(at_work()) };
         let mut tx = app.store()?.begin().await?;
         if let Some(recorded) = self.recorded(key, app, &mut tx).await? {
-            return replay(recorded, &self.fingerprint(body));
+            return replay(recorded, &self.fingerprint(&content.digest().await?));
         }
         tx.mark().await?;
-        let (recorded, response) = match work(&mut tx).await {
-            Ok(answer) => (self.record(body, answer.status, answer.body.clone()), answer.into_response()),
-            Err(error) if error.status().is_client_error() => {
+        let (status, body, response) = match work(&mut tx, content).await {
+            Ok(answer) => (answer.status, answer.body.clone(), answer.into_response()),
+            Err(error) if error.is_final() => {
                 tx.undo_to_mark().await?;
                 let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
-                (self.record(body, error.status(), problem), error.into_response())
+                (error.status(), problem, error.into_response())
             }
             Err(error) => return Err(error),
         };
+        let fingerprint = self.fingerprint(&content.digest().await?);
+        let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };
         tx.record_answer(key, &recorded, app.clock.now()).await?;
-        tx.commit().await?;
+        app.commit(tx).await?;
         Ok(response)
     }
 
@@ -112,15 +127,27 @@ impl Idempotency {
         Ok(tx.recorded_answer(key, app.clock.now() - KEPT_FOR).await?)
     }
 
-    fn record(&self, body: &[u8], status: StatusCode, answer: String) -> RecordedAnswer {
-        RecordedAnswer { fingerprint: self.fingerprint(body), status: i32::from(status.as_u16()), body: answer }
-    }
-
-    fn fingerprint(&self, body: &[u8]) -> String {
+    /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
+    fn fingerprint(&self, content: &[u8]) -> String {
         let mut digest = Sha256::new();
         digest.update(format!("{} {}\n", self.method, self.path));
-        digest.update(body);
+        digest.update(content);
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a request brings.
+pub trait Content: Send {
+    /// The digest of the whole content, read to its end where that is still to be done.
+    fn digest(&mut self) -> impl Future<Output = Result<Vec<u8>, Error>> + Send;
+}
+
+/// Content that is here already.
+struct Known(Bytes);
+
+impl Content for Known {
+    async fn digest(&mut self) -> Result<Vec<u8>, Error> {
+        Ok(Sha256::digest(&self.0).to_vec())
     }
 }
 

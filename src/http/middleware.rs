@@ -36,7 +36,9 @@ pub async fn envelope(State(app): State<AppState>, request: Request, next: Next)
         // Tells the proxy to open its next connection elsewhere.
         headers.insert(header::CONNECTION, CLOSE);
     }
-    log(&response, method.as_str(), route.as_ref().map_or("none", MatchedPath::as_str), &id, started.elapsed());
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    app.metrics.answered(method.as_str(), route, response.status().as_u16(), started.elapsed());
+    log(&response, method.as_str(), route, &id, started.elapsed());
     response
 }
 
@@ -45,6 +47,16 @@ pub async fn time_limit(State(limit): State<Duration>, request: Request, next: N
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Error::unavailable("request_timeout", "The request took too long, please try again").into_response(),
+    }
+}
+
+/// Ends a request with 503 as soon as the database that it works with is known to be away.
+pub async fn while_available(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    tokio::select! {
+        // The answer first: where both are there, the work is done.
+        biased;
+        response = next.run(request) => response,
+        outage = app.availability.lost() => Error::outage(&outage).into_response(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! One file per resource. Handlers extract, call and map; what they share is one floor down.
 
+pub mod bulk;
 pub mod events;
 pub mod health;
+pub mod metrics;
 pub mod redirect;
+pub mod replicas;
 pub mod urls;
 pub mod users;

@@ -10,10 +10,12 @@ use sqlx::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Result, Store};
+use super::{Peers, ReplaceablePool, Result, Store};
 
 /// A connection idle for longer than this is tried before it is used: after an outage the pool holds dead ones.
 const TRY_AFTER_IDLE: Duration = Duration::from_millis(500);
+/// How long that may take: where packets are dropped, no answer ever comes.
+const TRY_LIMIT: Duration = Duration::from_millis(200);
 /// How long an idle connection is kept.
 const KEEP_IDLE: Duration = Duration::from_secs(300);
 /// SQLite readers at most; they do not wait for the writer.
@@ -99,13 +101,13 @@ fn open_postgres(options: &PgConnectOptions, settings: &StoreSettings) -> Store 
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > TRY_AFTER_IDLE {
-                    sqlx::Connection::ping(connection).await?;
+                    let answer = tokio::time::timeout(TRY_LIMIT, sqlx::Connection::ping(connection)).await;
+                    return Ok(matches!(answer, Ok(Ok(()))));
                 }
                 Ok(true)
             })
-        })
-        .connect_lazy_with(options);
-    Store::Postgres { pool }
+        });
+    Store::Postgres { pool: ReplaceablePool::new(pool, options), peers: Arc::new(Peers::new()) }
 }
 
 async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -> Result<Store> {

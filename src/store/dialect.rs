@@ -45,5 +45,54 @@ pub const SCHEMA_VERSION: Sql = Sql {
     sqlite: "SELECT max(version) FROM _sqlx_migrations WHERE success = 1",
 };
 
-/// Every statement of this module.
-pub(super) const STATEMENTS: &[Sql] = &[URL_TO_CHANGE, USER_TO_DELETE, URLS_TO_DELETE, TRY_LOCK_KEY, SCHEMA_VERSION];
+/// Tells the other replicas; SQLite has no channels, and no other replicas.
+pub(super) const ANNOUNCE: &str = "SELECT pg_notify($1, $2)";
+
+/// Keeps the ids of table `$1` up to `$2` from being given out; never moves back. Each database has its own place for
+/// the last id. PostgreSQL knows none of a sequence that was never used.
+pub const RESERVE_IDS: Sql = Sql {
+    postgres: "SELECT setval(pg_get_serial_sequence($1, 'id'), $2) \
+               WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass), 0) < $2",
+    sqlite: "UPDATE sqlite_sequence SET seq = $2 WHERE name = $1 AND seq < $2",
+};
+
+/// SQLite notes a table's last id only from its first row on.
+pub const BEGIN_SEQUENCES: Sql = Sql {
+    postgres: "SELECT 1",
+    sqlite: "INSERT INTO sqlite_sequence (name, seq) \
+             SELECT t.name, 0 FROM (SELECT 'users' AS name UNION ALL SELECT 'urls') t \
+             WHERE t.name NOT IN (SELECT name FROM sqlite_sequence)",
+};
+
+/// Every statement of this module, but for those on temporary tables: they can be prepared only where these are.
+pub(super) const STATEMENTS: &[Sql] =
+    &[URL_TO_CHANGE, USER_TO_DELETE, URLS_TO_DELETE, TRY_LOCK_KEY, SCHEMA_VERSION, RESERVE_IDS, BEGIN_SEQUENCES];
+
+/// The temporary tables of [`super::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id of a
+/// user's row whom it stands for. The types and collations are those of the tables that they are compared with.
+pub(super) const CREATE_STAGING: Sql = Sql {
+    postgres: "CREATE TEMP TABLE import_users (nth BIGINT NOT NULL, id BIGINT, username TEXT COLLATE \"C\", \
+               email TEXT COLLATE \"C\", created_at TIMESTAMPTZ); \
+               CREATE TEMP TABLE import_claims (row_id BIGINT PRIMARY KEY, username TEXT COLLATE \"C\" NOT NULL, \
+               user_id BIGINT NOT NULL); \
+               CREATE TEMP TABLE import_codes (nth BIGINT NOT NULL, short_code TEXT COLLATE \"C\" NOT NULL, \
+               retired_at TIMESTAMPTZ NOT NULL); \
+               CREATE TEMP TABLE import_urls (nth BIGINT NOT NULL, id BIGINT, user_id BIGINT NOT NULL, \
+               short_code TEXT COLLATE \"C\" NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, \
+               title TEXT, is_active BOOLEAN NOT NULL, created_at TIMESTAMPTZ NOT NULL, \
+               updated_at TIMESTAMPTZ NOT NULL); \
+               CREATE TEMP TABLE import_events (nth BIGINT NOT NULL, id BIGINT, url_id BIGINT NOT NULL, \
+               user_id BIGINT, event_type TEXT COLLATE \"C\" NOT NULL, timestamp TIMESTAMPTZ NOT NULL, \
+               details TEXT NOT NULL)",
+    sqlite: "CREATE TEMP TABLE import_users (nth INTEGER PRIMARY KEY, id BIGINT, username TEXT, email TEXT, \
+             created_at TEXT); \
+             CREATE TEMP TABLE import_claims (row_id INTEGER PRIMARY KEY, username TEXT NOT NULL, \
+             user_id BIGINT NOT NULL); \
+             CREATE TEMP TABLE import_codes (nth INTEGER PRIMARY KEY, short_code TEXT NOT NULL, \
+             retired_at TEXT NOT NULL); \
+             CREATE TEMP TABLE import_urls (nth INTEGER PRIMARY KEY, id BIGINT, user_id BIGINT NOT NULL, \
+             short_code TEXT NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, title TEXT, \
+             is_active BOOLEAN NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL); \
+             CREATE TEMP TABLE import_events (nth INTEGER PRIMARY KEY, id BIGINT, url_id BIGINT NOT NULL, \
+             user_id BIGINT, event_type TEXT NOT NULL, timestamp TEXT NOT NULL, details TEXT NOT NULL)",
+};

@@ -53,9 +53,9 @@ impl Store {
     /// Names the migration that failed; it is undone, and those before it stay.
     pub async fn migrate(&self) -> Result<()> {
         match self {
-            Self::Postgres { pool } => {
+            Self::Postgres { pool, .. } => {
                 // A connection of its own: the pool's limits on statements and waiting are made for requests.
-                let options = (*pool.connect_options()).clone();
+                let options = pool.connect_options();
                 let limits =
                     [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
                 let mut connection = sqlx::ConnectOptions::connect(&options.options(limits)).await?;

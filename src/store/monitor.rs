@@ -2,30 +2,32 @@
 //!
 //! The one home of the `backoff` crate: attempts to connect are spaced exponentially with jitter, without an end.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DatabaseUrl, Result, StoreError, dialect,
+    DatabaseUrl, Observer, Peers, ReplaceablePool, Result, Store, StoreError,
+    listener::Listener,
     migrate::{SchemaState, needed_version, version_found},
 };
 
 /// First pause between two attempts, and the longest: the service is ready within 3 s of its database.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long one attempt may take, and how often and how long a working connection is asked whether it still works.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long one attempt may take.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
-const HEARTBEAT: Duration = Duration::from_millis(500);
-const HEARTBEAT_LIMIT: Duration = Duration::from_millis(750);
+/// How long the attempt may take that follows at once when a connection is lost. Until it fails nothing is declared
+/// lost: where only this one connection was cut, requests do not notice.
+const SECOND_CHANCE: Duration = Duration::from_millis(200);
 
 /// Why the database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// A stable word: `unreachable`, `schema_missing` or `schema_too_old`.
+    /// A stable word: `unreachable`, `refusing`, `schema_missing` or `schema_too_old`.
     pub code: &'static str,
     /// A sentence for the operator, without secrets.
     pub reason: String,
@@ -38,6 +40,8 @@ pub enum DatabaseStatus {
     NeverReady(Outage),
     /// It answers, and has the schema that this version needs.
     Ready,
+    /// Requests may use it, but it has no connection left on which to hear of changes.
+    Deaf(Outage),
     /// It was usable and is not now.
     Lost(Outage),
 }
@@ -46,11 +50,18 @@ pub enum DatabaseStatus {
 #[derive(Debug, Clone)]
 pub struct Availability(watch::Receiver<DatabaseStatus>);
 
-/// Keeps an [`Availability`] true.
-#[derive(Debug)]
+/// Keeps an [`Availability`] true, and the replicas in touch.
 pub struct Monitor {
-    options: Option<Box<PgConnectOptions>>,
+    server: Option<Server>,
     status: watch::Sender<DatabaseStatus>,
+}
+
+/// What a monitor needs to know of PostgreSQL.
+struct Server {
+    options: Box<PgConnectOptions>,
+    pool: ReplaceablePool,
+    peers: Arc<Peers>,
+    observer: Arc<dyn Observer>,
 }
 
 /// The database refused this program's credentials before it was ever usable: waiting would not mend that.
@@ -64,29 +75,41 @@ impl Availability {
         self.0.borrow().clone()
     }
 
-    /// Whether the database can be used now.
-    pub fn is_ready(&self) -> bool {
-        matches!(*self.0.borrow(), DatabaseStatus::Ready)
+    /// Why the database cannot be used now; none where it can.
+    pub fn outage(&self) -> Option<Outage> {
+        match &*self.0.borrow() {
+            DatabaseStatus::Ready | DatabaseStatus::Deaf(_) => None,
+            DatabaseStatus::NeverReady(outage) | DatabaseStatus::Lost(outage) => Some(outage.clone()),
+        }
     }
 
-    /// Returns when the database can be used; never, where it never can.
-    pub async fn ready(&self) {
+    /// Returns when the database cannot be used; never, while it can.
+    pub async fn lost(&self) -> Outage {
         let mut status = self.0.clone();
-        if status.wait_for(|status| *status == DatabaseStatus::Ready).await.is_err() {
-            pending().await
+        loop {
+            if let Some(outage) = self.outage() {
+                return outage;
+            }
+            if status.changed().await.is_err() {
+                pending::<()>().await;
+            }
         }
     }
 }
 
 impl Monitor {
-    /// A monitor for the database at `url`. An embedded database is taken as usable: it was opened already.
-    pub fn new(url: &DatabaseUrl) -> (Self, Availability) {
-        let (options, first) = match url {
-            DatabaseUrl::Sqlite(_) => (None, DatabaseStatus::Ready),
-            DatabaseUrl::Postgres(options) => (Some(options.clone()), DatabaseStatus::NeverReady(not_yet())),
+    /// A monitor for the database of `store`, which tells `observer` of changes. An embedded database is taken as
+    /// usable, since it was opened already; it has no changes to tell of.
+    pub fn new(url: &DatabaseUrl, store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
+        let (server, first) = match (url, store) {
+            (DatabaseUrl::Postgres(options), Store::Postgres { pool, peers }) => {
+                let (options, pool, peers) = (options.clone(), pool.clone(), Arc::clone(peers));
+                (Some(Server { options, pool, peers, observer }), DatabaseStatus::NeverReady(not_yet()))
+            }
+            _ => (None, DatabaseStatus::Ready),
         };
         let (status, view) = watch::channel(first);
-        (Self { options, status }, Availability(view))
+        (Self { server, status }, Availability(view))
     }
 
     /// Watches until `stop`.
@@ -94,28 +117,48 @@ impl Monitor {
     /// # Errors
     /// [`Refused`] where the credentials are wrong and the database was never usable; later that is an outage.
     pub async fn run(self, stop: CancellationToken) -> std::result::Result<(), Refused> {
-        let Some(options) = &self.options else {
+        let Some(server) = &self.server else {
             stop.cancelled().await;
             return Ok(());
         };
-        stop.run_until_cancelled(self.watch(options)).await.unwrap_or(Ok(()))
-    }
-
-    async fn watch(&self, options: &PgConnectOptions) -> std::result::Result<(), Refused> {
         loop {
-            let connection = self.connect(options).await?;
-            self.status.send_replace(DatabaseStatus::Ready);
-            tracing::info!("database ready");
-            let reason = lost(connection).await;
-            tracing::warn!(reason, "database lost");
-            self.set_outage(unreachable(reason));
+            let Some(connected) = stop.run_until_cancelled(self.connect(server)).await else { return Ok(()) };
+            let mut listener = connected?;
+            loop {
+                self.status.send_replace(DatabaseStatus::Ready);
+                server.observer.connected();
+                let Some(reason) = stop.run_until_cancelled(listener.listen(&server.peers, &*server.observer)).await
+                else {
+                    server.leave(listener).await;
+                    return Ok(());
+                };
+                server.observer.cut_off();
+                tracing::warn!(reason, "connection for changes lost");
+                match server.attempt(SECOND_CHANCE).await {
+                    Ok(again) => listener = again,
+                    Err(failure) => {
+                        self.lose(server, &failure);
+                        break;
+                    }
+                }
+            }
         }
     }
 
+    /// Declares the database lost, unless it answered.
+    fn lose(&self, server: &Server, failure: &Failure) {
+        let outage = failure.outage();
+        tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
+        if !matches!(failure, Failure::Refusing(_)) {
+            server.pool.replace();
+        }
+        self.set_outage(failure);
+    }
+
     /// Tries until the database answers with a sufficient schema.
-    async fn connect(&self, options: &PgConnectOptions) -> std::result::Result<PgConnection, Refused> {
+    async fn connect(&self, server: &Server) -> std::result::Result<Listener, Refused> {
         let attempt = || async {
-            attempt(options).await.map_err(|failure| match failure {
+            server.attempt(ATTEMPT_LIMIT).await.map_err(|failure| match failure {
                 Failure::Refused(reason) if !self.was_ready() => backoff::Error::permanent(Failure::Refused(reason)),
                 failure => backoff::Error::transient(failure),
             })
@@ -124,32 +167,66 @@ impl Monitor {
             let outage = failure.outage();
             let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(code = outage.code, reason = outage.reason, retry_ms, "database not ready");
-            self.set_outage(outage);
+            self.set_outage(&failure);
         };
-        backoff::future::retry_notify(pauses(), attempt, notify)
-            .await
-            .map_err(|failure| Refused(failure.outage().reason))
+        let connected = backoff::future::retry_notify(pauses(), attempt, notify).await;
+        let listener = connected.map_err(|failure| Refused(failure.outage().reason))?;
+        tracing::info!(peers = server.peers.count(), "database ready");
+        Ok(listener)
     }
 
     fn was_ready(&self) -> bool {
         !matches!(*self.status.borrow(), DatabaseStatus::NeverReady(_))
     }
 
-    fn set_outage(&self, outage: Outage) {
+    fn set_outage(&self, failure: &Failure) {
+        let outage = failure.outage();
+        let refusing = matches!(failure, Failure::Refusing(_));
         self.status.send_modify(|status| {
             *status = match status {
                 DatabaseStatus::NeverReady(_) => DatabaseStatus::NeverReady(outage),
-                DatabaseStatus::Ready | DatabaseStatus::Lost(_) => DatabaseStatus::Lost(outage),
+                _ if refusing => DatabaseStatus::Deaf(outage),
+                _ => DatabaseStatus::Lost(outage),
             };
         });
+    }
+}
+
+impl Server {
+    /// Connects, checks the schema, and enters the table of replicas.
+    async fn attempt(&self, limit: Duration) -> std::result::Result<Listener, Failure> {
+        let attempt = async {
+            let mut listener = Listener::connect(&self.options, limit).await.map_err(connect_failure)?;
+            let version = version_found(listener.schema_version().await);
+            let version = version.map_err(|error| Failure::Unreachable(error.to_string()))?;
+            let state = SchemaState::of(version);
+            if !matches!(state, SchemaState::Sufficient { .. }) {
+                return Err(Failure::Schema(state));
+            }
+            listener.enter(&self.peers, &*self.observer).await.map_err(connect_failure)?;
+            Ok(listener)
+        };
+        let too_late = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
+        timeout(limit, attempt).await.unwrap_or_else(|_| too_late())
+    }
+
+    /// Tells the others that nobody need wait for this process any more.
+    async fn leave(&self, mut listener: Listener) {
+        // Where that fails, they find out by themselves within three seconds.
+        timeout(SECOND_CHANCE, listener.leave(&self.peers)).await.ok();
     }
 }
 
 /// How one attempt failed.
 #[derive(Debug)]
 enum Failure {
+    /// Nobody answers.
     Unreachable(String),
+    /// The server answers, but has no connection to spare.
+    Refusing(String),
+    /// The credentials are wrong.
     Refused(String),
+    /// The schema is not sufficient.
     Schema(SchemaState),
 }
 
@@ -157,6 +234,7 @@ impl Failure {
     fn outage(&self) -> Outage {
         match self {
             Self::Unreachable(reason) | Self::Refused(reason) => unreachable(reason.clone()),
+            Self::Refusing(reason) => Outage { code: "refusing", reason: reason.clone() },
             Self::Schema(SchemaState::TooOld { version }) => Outage {
                 code: "schema_too_old",
                 reason: format!(
@@ -171,39 +249,14 @@ impl Failure {
     }
 }
 
-async fn attempt(options: &PgConnectOptions) -> std::result::Result<PgConnection, Failure> {
-    let attempt = async {
-        let mut connection = options.connect().await.map_err(connect_failure)?;
-        let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&mut connection).await;
-        let version = version_found(version).map_err(|error| Failure::Unreachable(error.to_string()))?;
-        match SchemaState::of(version) {
-            SchemaState::Sufficient { .. } => Ok(connection),
-            state => Err(Failure::Schema(state)),
-        }
-    };
-    timeout(ATTEMPT_LIMIT, attempt)
-        .await
-        .unwrap_or_else(|_| Err(Failure::Unreachable(format!("no answer within {} s", ATTEMPT_LIMIT.as_secs()))))
-}
-
 fn connect_failure(error: sqlx::Error) -> Failure {
     // Class 28: invalid authorization specification.
     match error.as_database_error().and_then(|cause| cause.code()) {
         Some(code) if code.starts_with("28") => Failure::Refused(format!("code {code}")),
+        // Class 53: insufficient resources, too many connections among them.
+        Some(code) if code.starts_with("53") => Failure::Refusing(format!("it answered with code {code}")),
         Some(code) => Failure::Unreachable(format!("it answered with code {code}")),
         None => Failure::Unreachable(StoreError::from(error).to_string()),
-    }
-}
-
-/// Returns when the connection no longer works, with the reason.
-async fn lost(mut connection: PgConnection) -> String {
-    loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        match timeout(HEARTBEAT_LIMIT, connection.ping()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return StoreError::from(error).to_string(),
-            Err(_) => return format!("no answer within {} ms", HEARTBEAT_LIMIT.as_millis()),
-        }
     }
 }
 

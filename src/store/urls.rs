@@ -118,6 +118,7 @@ impl Tx {
             Some(code) => self.insert_url(new, code, now).await?.ok_or(StoreError::Taken("short_code"))?,
             None => self.insert_url_with_free_code(new, now).await?,
         };
+        self.changes.add(&url.short_code);
         let details = serde_json::json!({ "short_code": &url.short_code, "original_url": &url.original_url });
         self.note(&url, EventType::created(), now, Details::of(&details)).await?;
         Ok(url)
@@ -132,6 +133,7 @@ impl Tx {
         let Some(mut url) = self.url_to_change(id).await? else { return Ok(None) };
         let changed = url.apply(changes, now);
         if !changed.is_empty() {
+            self.changes.add(&url.short_code);
             on_tx!(self, |conn| {
                 let statement = sqlx::query(UPDATE).bind(id).bind(&url.original_url).bind(&url.title);
                 statement.bind(url.is_active).bind(url.updated_at).execute(conn).await?;
@@ -149,6 +151,7 @@ impl Tx {
     /// Where the database fails.
     pub async fn delete_url(&mut self, id: UrlId, now: Timestamp, details: Details) -> Result<Option<Url>> {
         let Some(url) = self.url_to_change(id).await? else { return Ok(None) };
+        self.changes.add(&url.short_code);
         on_tx!(self, |conn| {
             sqlx::query(RETIRE_CODE).bind(&url.short_code).bind(now).execute(&mut *conn).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;

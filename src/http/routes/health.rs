@@ -86,7 +86,9 @@ pub async fn ready(State(app): State<AppState>) -> Response {
     let draining = app.draining.is_cancelled();
     let outage = match &database {
         DatabaseStatus::Ready => None,
-        DatabaseStatus::NeverReady(outage) | DatabaseStatus::Lost(outage) => Some(outage),
+        DatabaseStatus::NeverReady(outage) | DatabaseStatus::Deaf(outage) | DatabaseStatus::Lost(outage) => {
+            Some(outage)
+        }
     };
     let checks = Checks { database: Check::database(outage), shutdown: Check::shutdown(draining) };
     match (draining, database) {
@@ -95,7 +97,9 @@ pub async fn ready(State(app): State<AppState>) -> Response {
             let detail = format!("The database has not been ready yet: {}", outage.reason);
             not_ready("not_ready", detail, checks)
         }
-        (false, DatabaseStatus::Lost(_)) => Json(Readiness { status: "degraded", checks }).into_response(),
+        (false, DatabaseStatus::Deaf(_) | DatabaseStatus::Lost(_)) => {
+            Json(Readiness { status: "degraded", checks }).into_response()
+        }
         (false, DatabaseStatus::Ready) => Json(Readiness { status: "ready", checks }).into_response(),
     }
 }

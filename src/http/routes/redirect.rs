@@ -30,7 +30,9 @@ pub async fn follow(
     method: Method,
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
-    let link = app.store()?.link(&code).await?.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
+    let link =
+        app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
+    let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
     if method == Method::GET {
         app.clicks.record(Click { url_id: link.id, at: app.clock.now() });

@@ -166,7 +166,7 @@ pub async fn update(
     let changes = body.value.check()?;
     let mut tx = app.store()?.begin().await?;
     let url = tx.update_url(id, changes, app.clock.now()).await?.ok_or_else(UrlId::not_found)?;
-    tx.commit().await?;
+    app.commit(tx).await?;
     Ok(Json(UrlBody::new(url, &base)))
 }
 
@@ -191,7 +191,7 @@ pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UrlId>) 
     let details = Details::of(&serde_json::json!({ "reason": "user_requested" }));
     let mut tx = store.begin().await?;
     tx.delete_url(id, app.clock.now(), details).await?;
-    tx.commit().await?;
+    app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -108,7 +108,7 @@ pub async fn update(
     let changes = body.value.check()?;
     let mut tx = app.store()?.begin().await?;
     let user = tx.update_user(id, &changes).await?.ok_or_else(UserId::not_found)?;
-    tx.commit().await?;
+    app.commit(tx).await?;
     Ok(Json(user))
 }
 
@@ -133,7 +133,7 @@ pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UserId>)
     let details = Details::of(&serde_json::json!({ "reason": "user_deleted" }));
     let mut tx = store.begin().await?;
     tx.delete_user(id, app.clock.now(), &details).await?;
-    tx.commit().await?;
+    app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

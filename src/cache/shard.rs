@@ -1,0 +1,70 @@
+//! Reads in progress, so that many who wait for one code cost one query, and so that a read which began before a
+//! change is not kept after it, nor joined by anyone who came after it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    domain::ShortCode,
+    store::{Link, StoreError},
+};
+
+type Outcome = Result<Option<Arc<Link>>, Arc<StoreError>>;
+
+/// One read in progress.
+#[derive(Clone)]
+pub(super) struct Fill {
+    number: u64,
+    pub(super) started: Instant,
+    pub(super) future: Shared<BoxFuture<'static, Outcome>>,
+}
+
+/// The reads in progress of some of the codes.
+#[derive(Default)]
+pub(super) struct Shard {
+    next_number: u64,
+    reading: HashMap<ShortCode, Fill>,
+}
+
+impl Shard {
+    /// The read in progress for this code, or a new one.
+    pub(super) fn join<F>(&mut self, code: &ShortCode, read: impl FnOnce() -> F) -> Fill
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        // A read whose every waiter has left is driven by nobody; whoever joins it drives it on.
+        if let Some(fill) = self.reading.get(code) {
+            return fill.clone();
+        }
+        self.next_number += 1;
+        let fill = Fill { number: self.next_number, started: Instant::now(), future: read().boxed().shared() };
+        self.reading.insert(code.clone(), fill.clone());
+        fill
+    }
+
+    /// Ends a read; answers whether what it found may be kept, which is so for one of its waiters where nothing
+    /// changed meanwhile.
+    pub(super) fn finish(&mut self, code: &ShortCode, fill: &Fill) -> bool {
+        let is_current = self.reading.get(code).is_some_and(|current| current.number == fill.number);
+        if is_current {
+            self.reading.remove(code);
+        }
+        is_current
+    }
+
+    /// The link of this code changed.
+    pub(super) fn forget(&mut self, code: &ShortCode) {
+        self.reading.remove(code);
+    }
+
+    /// Any link may have changed.
+    pub(super) fn forget_all(&mut self) {
+        self.reading.clear();
+    }
+}

@@ -1,0 +1,70 @@
+//! `buoy export`: the whole database into CSV files.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    export::{ExportError, FILES, Progress, export},
+    store::Store,
+};
+
+const AFTER_HELP: &str = "\
+Writes users.csv, urls.csv, events.csv, and retired_codes.csv: codes of links that are gone, which are never given to
+another link. All show the same moment, while the service goes on. `buoy import` of the folder into an empty database
+gives the same database.
+
+Example:
+  buoy export backup-monday/
+";
+
+/// Where to export to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The folder for the files; made where it is missing
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Overwrite files of these names
+    #[arg(long)]
+    force: bool,
+}
+
+/// Exports, and prints how many rows each file has.
+///
+/// # Errors
+/// Where a file exists already (unless forced) or cannot be written, or the database fails.
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
+    let bar = Bar::new();
+    let exported = export(store, &args.folder, args.force, &bar).await;
+    bar.0.finish_and_clear();
+    let exists = matches!(exported, Err(ExportError::Exists(_)));
+    let counts = if exists { exported.context("--force overwrites")? } else { exported? };
+    for (file, rows) in FILES.iter().zip(counts) {
+        println!("{file}: {rows} rows");
+    }
+    Ok(())
+}
+
+/// Rows so far, on standard error; nothing where that is no terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::no_length();
+        // A template that the library does not understand leaves its own.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg:20} {human_pos} rows {per_sec}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn advance(&self, file: &'static str, rows: u64) {
+        self.0.set_message(file);
+        self.0.inc(rows);
+    }
+}

@@ -1,0 +1,119 @@
+//! `buoy import`: CSV files into the database, all or nothing.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    domain::Clock,
+    import::{ImportError, Kind, Options, Progress, Report, Source, import, sources_from_paths},
+    store::Store,
+};
+
+const AFTER_HELP: &str = "\
+A file's kind is told by its header, so names and order do not matter:
+  users   username,email [,id,created_at]
+  links   user_id,original_url [,id,short_code,title,is_active,created_at,updated_at]
+  events  url_id,event_type [,id,user_id,timestamp,details]
+  codes   short_code,retired_at: codes once used, as `buoy export` writes them
+Times without a zone are UTC. A user whose username or e-mail address is there already is found, not created again, and
+links and events that name the row's id go to that user. Importing the same files again changes nothing.
+
+Examples:
+  buoy import seed/                    every CSV file of the folder
+  buoy import users.csv urls.csv       these two
+  buoy import --skip-bad seed/         keep the good rows, list the others
+";
+
+/// What to import.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// CSV files, or folders with CSV files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Keep the good rows where some are bad; without this, one bad row and nothing is imported
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+/// Imports in one transaction. The report goes to standard output, bad rows to standard error.
+///
+/// # Errors
+/// Where a row was refused (unless these are skipped), a file cannot be used, or the database fails. Nothing is
+/// imported then.
+pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
+    let sources = sources_from_paths(&args.paths).await?;
+    let bar = Bar::new(&sources);
+    let now = Clock::system().now();
+    let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, now };
+    let mut tx = store.begin().await?;
+    match import(&mut tx, sources, &options, &bar).await {
+        Ok(report) => {
+            // Running replicas hear of it; nobody waits for them here.
+            let _ = tx.commit().await?;
+            bar.0.finish_and_clear();
+            print_bad_rows(&report);
+            print_files(&report);
+            Ok(())
+        }
+        Err(ImportError::Refused(report)) => {
+            tx.rollback().await?;
+            bar.0.finish_and_clear();
+            print_bad_rows(&report);
+            bail!(
+                "{} of {} rows were refused, so nothing was imported; --skip-bad keeps the others",
+                report.refused(),
+                report.rows()
+            )
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what went wrong")]
+fn print_bad_rows(report: &Report) {
+    for bad_row in &report.bad_rows {
+        eprintln!("{bad_row}");
+    }
+    let untold = report.refused().saturating_sub(report.bad_rows.len() as u64);
+    if untold > 0 {
+        eprintln!("… and {untold} more bad rows");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print_files(report: &Report) {
+    for file in &report.files {
+        println!("{file}");
+    }
+}
+
+/// A progress bar on standard error; none where that is no terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(sources: &[Source<'_>]) -> Self {
+        let bytes: Option<u64> = sources.iter().map(|source| source.bytes).sum();
+        let (bar, template) = match bytes {
+            Some(bytes) => (ProgressBar::new(bytes), "{msg:20} {wide_bar} {bytes}/{total_bytes} {eta}"),
+            None => (ProgressBar::no_length(), "{msg:20} {bytes} {bytes_per_sec}"),
+        };
+        // A template that the library does not understand leaves its own.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn file(&self, name: &str, _kind: Kind) {
+        self.0.set_message(name.to_owned());
+    }
+
+    fn advance(&self, bytes: u64, _rows: u64) {
+        self.0.inc(bytes);
+    }
+}

@@ -1,0 +1,130 @@
+//! `/users/bulk`, `/urls/bulk` and `/events/bulk`: CSV files as `buoy import` takes them, all or nothing.
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Serialize;
+use tokio_util::io::StreamReader;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        Error, Problem,
+        idempotency::{Answer, Idempotency},
+        openapi::{BodyErrors, Created},
+        upload::{self, Upload},
+    },
+    import::{ImportError, Kind, Options, Report, Source, import},
+    state::AppState,
+    store::Tx,
+};
+
+/// Bad rows that an answer names at most.
+const NAMED: usize = 100;
+
+/// A multipart form with a CSV file.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a form, which `upload` reads")]
+pub struct BulkForm {
+    /// The CSV file, with a header.
+    #[schema(value_type = String, format = Binary, content_media_type = "text/csv")]
+    file: Vec<u8>,
+}
+
+/// What became of a file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BulkAnswer {
+    /// Rows of data in the file, those included that were there already.
+    #[schema(example = 400)]
+    imported: u64,
+    /// The same.
+    #[schema(example = 400)]
+    count: u64,
+    /// How many of them were created.
+    #[schema(example = 398)]
+    created: u64,
+}
+
+/// Takes in users. Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not
+/// created again.
+#[utoipa::path(post, path = "/users/bulk", tag = "users", params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
+    (status = 201, body = BulkAnswer),
+    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+    take_in(state, idempotency, request, Kind::Users).await
+}
+
+/// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at` and
+/// `updated_at`.
+#[utoipa::path(post, path = "/urls/bulk", tag = "urls", params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
+    (status = 201, body = BulkAnswer),
+    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+    take_in(state, idempotency, request, Kind::Urls).await
+}
+
+/// Takes in events. Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
+#[utoipa::path(post, path = "/events/bulk", tag = "events", params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
+    (status = 201, body = BulkAnswer),
+    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
+    BodyErrors,
+))]
+pub async fn events(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+    take_in(state, idempotency, request, Kind::Events).await
+}
+
+async fn take_in(
+    State(app): State<AppState>,
+    idempotency: Idempotency,
+    request: Request,
+    kind: Kind,
+) -> Result<Response, Error> {
+    let busy = || Error::unavailable("uploads_busy", "Other files are being taken in, please try again");
+    let _turn = app.uploads.try_acquire().map_err(|_| busy())?;
+    let mut form = upload::multipart(request)?;
+    let mut file = upload::file(&mut form, app.settings.bulk_limit).await?;
+    let options = Options { skip_bad: false, only: Some(kind), reserve_named: false, now: app.clock.now() };
+    let work = async |tx: &mut Tx, file: &mut Upload| {
+        let imported = import_file(tx, file, &options).await;
+        // Where the upload broke off, that is the cause, whatever the importer made of it.
+        let report = file.failure().map_or(imported, Err)?;
+        let rows = report.rows();
+        Answer::created(&BulkAnswer { imported: rows, count: rows, created: report.created() })
+    };
+    idempotency.once_with(&app, &mut file, work).await
+}
+
+async fn import_file(tx: &mut Tx, file: &mut Upload, options: &Options) -> Result<Report, Error> {
+    let name = file.name();
+    let source = Source { name, bytes: None, content: Box::new(StreamReader::new(file)) };
+    import(tx, vec![source], options, &()).await.map_err(Error::from)
+}
+
+impl From<ImportError> for Error {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Store(error) => error.into(),
+            ImportError::File { why, .. } => Self::invalid_field("file", why),
+            ImportError::Refused(report) => refused(&report),
+        }
+    }
+}
+
+/// 422 that names the first bad rows by their lines.
+fn refused(report: &Report) -> Error {
+    let detail = format!("{} of {} rows were refused, so none was taken in", report.refused(), report.rows());
+    let error = Error::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", detail);
+    report.bad_rows.iter().take(NAMED).fold(error, |error, row| {
+        let field = if row.field.is_empty() { String::new() } else { format!("{}: ", row.field) };
+        error.with_field(&format!("line {}", row.line), format!("{field}{}", row.why))
+    })
+}

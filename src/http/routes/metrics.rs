@@ -1,0 +1,88 @@
+//! `/metrics`, for Prometheus.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    metrics::{
+        counter::ConstCounter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
+    registry::Registry,
+};
+
+use crate::{http::Error, metrics::register_memory, state::AppState};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What this replica counts, in the OpenMetrics text format. Asks nothing of the database.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
+    let mut registry = Registry::with_prefix("buoy");
+    register_build(&mut registry);
+    register_cache(&mut registry, &app);
+    register_clicks(&mut registry, &app);
+    register_database(&mut registry, &app);
+    register_memory(&mut registry);
+    let page = app.metrics.write(&registry).map_err(Error::internal)?;
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], page).into_response())
+}
+
+fn register_build(registry: &mut Registry) {
+    let labels = vec![
+        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("commit".to_owned(), option_env!("BUOY_COMMIT").unwrap_or("unknown").to_owned()),
+    ];
+    let info = Family::<Vec<(String, String)>, Gauge>::default();
+    info.get_or_create(&labels).set(1);
+    registry.register("build_info", "The program's version and commit", info);
+}
+
+fn register_cache(registry: &mut Registry, app: &AppState) {
+    let counts = app.cache.counts();
+    let entries = app.cache.len() as u64;
+    registry.register("cache_entries", "Codes in memory", ConstGauge::new(entries));
+    registry.register("cache_hits", "Look-ups answered from memory", ConstCounter::new(counts.hits()));
+    registry.register("cache_misses", "Look-ups that asked the database", ConstCounter::new(counts.misses()));
+    registry.register(
+        "cache_stale",
+        "Look-ups answered from memory past their time, the database being away",
+        ConstCounter::new(counts.stale()),
+    );
+    registry.register("cache_dropped", "Entries dropped because a link changed", ConstCounter::new(counts.dropped()));
+    registry.register(
+        "cache_oldest_hit_seconds",
+        "Age of the oldest entry served since the last scrape",
+        ConstGauge::new(counts.take_oldest_hit().as_secs_f64()),
+    );
+}
+
+fn register_clicks(registry: &mut Registry, app: &AppState) {
+    let ledger = app.clicks.ledger();
+    let queued = app.clicks.queued() as u64;
+    registry.register("clicks_accepted", "Clicks taken from redirects", ConstCounter::new(ledger.accepted()));
+    registry.register("clicks_stored", "Clicks in the database", ConstCounter::new(ledger.stored()));
+    registry.register("clicks_lost", "Clicks given up", ConstCounter::new(ledger.lost()));
+    registry.register("clicks_queued", "Clicks that wait to be written", ConstGauge::new(queued));
+}
+
+fn register_database(registry: &mut Registry, app: &AppState) {
+    let ready = u64::from(app.availability.outage().is_none());
+    let pool = app.store.pool_use();
+    registry.register("database_ready", "1 while the database can be used", ConstGauge::new(ready));
+    registry.register("database_connections", "Connections in the pool", ConstGauge::new(u64::from(pool.size)));
+    let idle = pool.idle as u64;
+    registry.register("database_connections_idle", "Connections in the pool that nobody uses", ConstGauge::new(idle));
+    let peers = app.store.peers().map_or(0, |peers| peers.count() as u64);
+    registry.register("peers", "Other replicas known to be alive", ConstGauge::new(peers));
+    let silence = app.store.peers().map_or(0.0, |peers| peers.since_heard().as_secs_f64());
+    registry.register(
+        "freshness_lag_seconds",
+        "Time since changes were last known to be heard of",
+        ConstGauge::new(silence),
+    );
+}

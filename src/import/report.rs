@@ -1,0 +1,107 @@
+//! What became of the rows.
+
+use std::{borrow::Cow, fmt};
+
+use super::Kind;
+
+/// Bad rows that are described; the others are counted.
+const DESCRIBED: usize = 1_000;
+
+/// What became of the rows of an import.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// For each file, in the order in which they were taken.
+    pub files: Vec<FileReport>,
+    /// The first thousand bad rows.
+    pub bad_rows: Vec<BadRow>,
+}
+
+/// What became of the rows of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file's name.
+    pub name: String,
+    /// What its rows are.
+    pub kind: Kind,
+    /// Rows of data in the file.
+    pub rows: u64,
+    /// How many were created.
+    pub created: u64,
+    /// How many were there already.
+    pub found: u64,
+    /// How many were refused.
+    pub refused: u64,
+}
+
+/// A row that was refused. Written `urls.csv:17: original_url: must name a host`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// The file's name.
+    pub file: String,
+    /// The line on which the row begins, counted from 1.
+    pub line: u64,
+    /// The field at fault; empty where it is the row as a whole.
+    pub field: &'static str,
+    /// Why, worded to follow the field's name.
+    pub why: Cow<'static, str>,
+}
+
+impl Report {
+    /// Rows of data in all files.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// How many rows were created.
+    pub fn created(&self) -> u64 {
+        self.files.iter().map(|file| file.created).sum()
+    }
+
+    /// How many rows were refused.
+    pub fn refused(&self) -> u64 {
+        self.files.iter().map(|file| file.refused).sum()
+    }
+
+    pub(super) fn begin(&mut self, name: &str, kind: Kind) {
+        self.files.push(FileReport { name: name.to_owned(), kind, rows: 0, created: 0, found: 0, refused: 0 });
+    }
+
+    pub(super) fn read(&mut self, rows: u64) {
+        if let Some(file) = self.files.last_mut() {
+            file.rows += rows;
+        }
+    }
+
+    pub(super) fn settle(&mut self, created: u64, found: u64) {
+        if let Some(file) = self.files.last_mut() {
+            file.created += created;
+            file.found += found;
+        }
+    }
+
+    pub(super) fn refuse(&mut self, line: u64, field: &'static str, why: Cow<'static, str>) {
+        let Some(file) = self.files.last_mut() else { return };
+        file.refused += 1;
+        if self.bad_rows.len() < DESCRIBED {
+            self.bad_rows.push(BadRow { file: file.name.clone(), line, field, why });
+        }
+    }
+}
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, rows, created, found, refused, .. } = self;
+        write!(f, "{name}: {rows} rows, {created} created, {found} found")?;
+        if *refused > 0 { write!(f, ", {refused} refused") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, field, why } = self;
+        match *field {
+            "" => write!(f, "{file}:{line}: {why}"),
+            field => write!(f, "{file}:{line}: {field}: {why}"),
+        }
+    }
+}

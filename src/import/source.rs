@@ -1,0 +1,209 @@
+//! Where rows come from: files, or anything that can be read, row by row and with a limit to what a row may hold.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::{ImportError, Kind, header::Header, row::Row};
+
+/// Bytes read at once.
+const BUFFER: usize = 64 << 10;
+/// The longest row, in bytes.
+const MAX_ROW: u64 = 4 << 20;
+
+/// A CSV file, or what arrives like one.
+pub struct Source<'a> {
+    /// What messages call it: `urls.csv`.
+    pub name: String,
+    /// Its length in bytes, where it is known.
+    pub bytes: Option<u64>,
+    /// Its content.
+    pub content: Box<dyn AsyncRead + Send + Unpin + 'a>,
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// Opens files, and the CSV files of folders, which are not searched deeper.
+///
+/// # Errors
+/// Names the path that cannot be opened, and the folder that has no CSV file.
+pub async fn sources_from_paths(paths: &[PathBuf]) -> Result<Vec<Source<'static>>, ImportError> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if tokio::fs::metadata(path).await.map_err(|error| unusable(path, &error))?.is_dir() {
+            for file in csv_files(path).await? {
+                sources.push(open(&file).await?);
+            }
+        } else {
+            sources.push(open(path).await?);
+        }
+    }
+    Ok(sources)
+}
+
+async fn csv_files(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
+    let listed = async {
+        let mut entries = tokio::fs::read_dir(folder).await?;
+        let mut files = Vec::new();
+        while let Some(entry) = entries.next_entry().await? {
+            let path = entry.path();
+            let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+            if is_csv && tokio::fs::metadata(&path).await?.is_file() {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    };
+    let mut files = listed.await.map_err(|error: io::Error| unusable(folder, &error))?;
+    if files.is_empty() {
+        let name = folder.display().to_string();
+        return Err(ImportError::File { name, why: "holds no file whose name ends in .csv".to_owned() });
+    }
+    files.sort();
+    Ok(files)
+}
+
+async fn open(path: &Path) -> Result<Source<'static>, ImportError> {
+    let opened = async {
+        let file = tokio::fs::File::open(path).await?;
+        let about = file.metadata().await?;
+        let bytes = about.is_file().then_some(about.len());
+        Ok((file, bytes))
+    };
+    let (file, bytes) = opened.await.map_err(|error: io::Error| unusable(path, &error))?;
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    Ok(Source { name, bytes, content: Box::new(file) })
+}
+
+fn unusable(path: &Path, error: &io::Error) -> ImportError {
+    ImportError::File { name: path.display().to_string(), why: error.to_string() }
+}
+
+/// A source whose header has been read.
+pub(super) struct File<'a> {
+    /// What messages call it.
+    pub(super) name: String,
+    /// Its columns.
+    pub(super) header: Header,
+    reader: AsyncReader<Metered<'a>>,
+    record: ByteRecord,
+}
+
+impl<'a> File<'a> {
+    /// Reads the header of `source`.
+    pub(super) async fn open(source: Source<'a>, only: Option<Kind>) -> Result<Self, ImportError> {
+        let Source { name, content, .. } = source;
+        let metered = Metered { content, read: 0, since_row: 0, odd_quotes: false, last: b'\n', ended: false };
+        let mut reader =
+            AsyncReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).create_reader(metered);
+        let mut record = ByteRecord::new();
+        let header = match reader.read_byte_record(&mut record).await {
+            Ok(true) => Header::parse(&record),
+            Ok(false) => Err("is empty; expected a header and rows".to_owned()),
+            Err(error) => Err(unreadable(&error)),
+        };
+        let header = header.and_then(|header| match only {
+            Some(only) if only != header.kind => {
+                Err(format!("its header is that of {}; expected {}", header.kind.name(), only.name()))
+            }
+            _ => Ok(header),
+        });
+        match header {
+            Ok(header) => Ok(Self { name, header, reader, record }),
+            Err(why) => Err(ImportError::File { name, why }),
+        }
+    }
+
+    /// The next row; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Row<'_>>, ImportError> {
+        loop {
+            self.reader.get_mut().since_row = 0;
+            match self.reader.read_byte_record(&mut self.record).await {
+                Ok(true) if self.is_blank() => {}
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(error) => return Err(ImportError::File { name: self.name.clone(), why: unreadable(&error) }),
+            }
+        }
+        let is_cut_off = self.reader.get_ref().ended_within_quotes();
+        Ok(Some(Row { header: &self.header, record: &self.record, line: self.line(), is_cut_off }))
+    }
+
+    /// The line on which the row just read begins. Counted back from where it ended: the reader's own count of where it
+    /// began takes blank lines before it for the row.
+    fn line(&self) -> u64 {
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let end = u64::from(!self.reader.get_ref().ended_within_line());
+        self.reader.position().line().saturating_sub(inside + end)
+    }
+
+    /// Whether the line just read holds nothing, which is no row.
+    fn is_blank(&self) -> bool {
+        self.record.len() == 1 && matches!(&self.record[0], b"" | b"\r")
+    }
+
+    /// Bytes read since this was last asked.
+    pub(super) fn take_bytes_read(&mut self) -> u64 {
+        std::mem::take(&mut self.reader.get_mut().read)
+    }
+}
+
+fn unreadable(error: &csv_async::Error) -> String {
+    match error.kind() {
+        csv_async::ErrorKind::Io(cause) => format!("cannot be read: {cause}"),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// Counts what passes, and ends a row that goes on for too long: a quotation mark that is never closed would otherwise
+/// take the rest of the file into memory.
+struct Metered<'a> {
+    content: Box<dyn AsyncRead + Send + Unpin + 'a>,
+    read: u64,
+    since_row: u64,
+    odd_quotes: bool,
+    last: u8,
+    ended: bool,
+}
+
+impl Metered<'_> {
+    /// Whether the content has ended with quotation marks open. A closed file ends its last line, or at least its last
+    /// quotation.
+    fn ended_within_quotes(&self) -> bool {
+        self.odd_quotes && self.ended_within_line()
+    }
+
+    fn ended_within_line(&self) -> bool {
+        self.ended && self.last != b'\n'
+    }
+}
+
+impl AsyncRead for Metered<'_> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.since_row > MAX_ROW {
+            return Poll::Ready(Err(io::Error::other("a row is longer than 4 MiB; is a quotation mark missing?")));
+        }
+        let before = buffer.filled().len();
+        std::task::ready!(Pin::new(&mut this.content).poll_read(context, buffer))?;
+        let new = &buffer.filled()[before..];
+        this.read += new.len() as u64;
+        this.since_row += new.len() as u64;
+        this.odd_quotes ^= new.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+        match new.last() {
+            Some(last) => this.last = *last,
+            None => this.ended = buffer.remaining() > 0 || this.ended,
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,97 @@
+//! What this process counts of its requests, for Prometheus. What other rooms count is read there when it is asked for.
+
+use std::{fmt, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Upper bounds in seconds: from what a redirect from memory takes to what a client gives up at.
+const SECONDS: [f64; 13] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What one request is counted under. Never the path: codes and ids would make a series each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+/// The counts of this process's requests.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Histogram>,
+    acknowledgements: Histogram,
+    unacknowledged: Counter,
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        let requests = Family::<RequestLabels, Histogram>::new_with_constructor(seconds);
+        let acknowledgements = seconds();
+        let unacknowledged = Counter::default();
+        let mut registry = Registry::with_prefix("buoy");
+        registry.register("http_request_duration_seconds", "Time to answer, by route and status", requests.clone());
+        registry.register(
+            "change_acknowledged_seconds",
+            "Time until every live replica had dropped a changed link",
+            acknowledgements.clone(),
+        );
+        registry.register(
+            "changes_unacknowledged",
+            "Changes answered before every live replica had acknowledged",
+            unacknowledged.clone(),
+        );
+        Self { registry, requests, acknowledgements, unacknowledged }
+    }
+}
+
+impl RequestMetrics {
+    /// Counts a request.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let labels = RequestLabels { method: known(method), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts a change that waited for the other replicas.
+    pub fn acknowledged(&self, took: Duration, in_time: bool) {
+        self.acknowledgements.observe(took.as_secs_f64());
+        if !in_time {
+            self.unacknowledged.inc();
+        }
+    }
+
+    /// Writes these metrics and `others` in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Where a metric cannot be written.
+    pub fn write(&self, others: &Registry) -> Result<String, fmt::Error> {
+        let mut page = String::new();
+        text::encode_registry(&mut page, others)?;
+        text::encode_registry(&mut page, &self.registry)?;
+        text::encode_eof(&mut page)?;
+        Ok(page)
+    }
+}
+
+/// Adds the process's own memory, bytes in RAM, where the system tells it.
+pub fn register_memory(registry: &mut Registry) {
+    // Source: proc(5), statm: the second number is the resident set in pages, of 4 KiB on the platforms we build for.
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    if let Some(pages) = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()) {
+        registry.register("process_resident_memory_bytes", "Memory in RAM", ConstGauge::new(pages * 4_096));
+    }
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// The method as a label: a client may invent methods without end.
+fn known(method: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}

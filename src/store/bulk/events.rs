@@ -1,0 +1,50 @@
+//! Events in bulk: an event that is there is found by its id; without one it is always new.
+
+use super::{Bulk, BulkEvent, Outcome, sequences::Numbered, users::CHANGED_MEANWHILE};
+use crate::store::{Result, on_tx};
+
+const BY_NOBODY: &str = "DELETE FROM import_events \
+                         WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) = 0 \
+                         RETURNING nth";
+const DIVERT: &str = "UPDATE import_events SET user_id = \
+                      (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) \
+                      WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) <> user_id";
+const INSERT_WITH_ID: &str = "INSERT INTO events (id, url_id, user_id, event_type, timestamp, details) \
+                              SELECT id, url_id, user_id, event_type, timestamp, details FROM import_events \
+                              WHERE id IS NOT NULL ORDER BY nth ON CONFLICT DO NOTHING";
+const INSERT_WITHOUT_ID: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
+                                 SELECT url_id, user_id, event_type, timestamp, details FROM import_events \
+                                 WHERE id IS NULL ORDER BY nth";
+/// Rows with an id that stand for no event, and whether it is their id that is taken.
+const UNPLACED: &str = "SELECT s.nth, (SELECT count(*) FROM events e WHERE e.id = s.id) FROM import_events s \
+                        WHERE s.id IS NOT NULL AND (SELECT count(*) FROM events e WHERE e.id = s.id \
+                        AND e.url_id = s.url_id AND e.event_type = s.event_type AND e.timestamp = s.timestamp) = 0 \
+                        ORDER BY s.nth";
+
+impl Bulk<'_> {
+    /// Finds or stores events, whatever they name: they outlive links and users.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn events(&mut self, rows: &[BulkEvent]) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        self.stage(rows).await?;
+        if self.diverted {
+            self.refuse(BY_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
+            self.run(DIVERT).await?;
+        }
+        outcome.created = self.run(INSERT_WITH_ID).await?;
+        if rows.iter().any(|row| row.id.is_none()) {
+            self.advance_sequence(Numbered::Events).await?;
+            outcome.created += self.run(INSERT_WITHOUT_ID).await?;
+        }
+        if outcome.created + (outcome.refused.len() as u64) < rows.len() as u64 {
+            let unplaced: Vec<(i64, i64)> =
+                on_tx!(&mut *self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
+            for (nth, holders) in unplaced {
+                outcome.refuse(nth, "id", if holders > 0 { "belongs to another event" } else { CHANGED_MEANWHILE });
+            }
+        }
+        Ok(outcome.count_found(rows.len()))
+    }
+}

@@ -1,0 +1,159 @@
+//! Links in bulk: a link that is there is found by its id and code, or without an id by its code, owner and target.
+
+use super::{
+    Bulk, BulkUrl, Outcome,
+    sequences::Numbered,
+    staging::CodedUrl,
+    users::{CHANGED_MEANWHILE, ROUNDS},
+};
+use crate::{
+    domain::ShortCode,
+    store::{Result, on_tx},
+};
+
+const OF_NOBODY: &str = "DELETE FROM import_urls \
+                         WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) = 0 \
+                         RETURNING nth";
+const DIVERT: &str = "UPDATE import_urls SET user_id = \
+                      (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) \
+                      WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) <> user_id";
+/// PostgreSQL only: keeps the owners from being deleted until the links are stored. An array, so that the owners are
+/// looked up one by one whatever the planner thinks of a table just filled.
+const LOCK_OWNERS: &str = "SELECT id FROM users WHERE id = ANY (ARRAY(SELECT user_id FROM import_urls)) \
+                           ORDER BY id FOR KEY SHARE";
+const OWNERLESS: &str = "DELETE FROM import_urls \
+                         WHERE (SELECT count(*) FROM users u WHERE u.id = import_urls.user_id) = 0 RETURNING nth";
+const INSERT_WITH_ID: &str = "INSERT INTO urls (id, user_id, short_code, original_url, title, is_active, created_at, \
+                              updated_at) SELECT id, user_id, short_code, original_url, title, is_active, \
+                              created_at, updated_at FROM import_urls WHERE id IS NOT NULL ORDER BY nth \
+                              ON CONFLICT DO NOTHING";
+const INSERT_WITHOUT_ID: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, \
+                                 updated_at) SELECT user_id, short_code, original_url, title, is_active, created_at, \
+                                 updated_at FROM import_urls WHERE id IS NULL ORDER BY nth ON CONFLICT DO NOTHING";
+const RETIRED_CHOSEN: &str = "DELETE FROM import_urls WHERE is_chosen AND (SELECT count(*) FROM retired_codes r \
+                              WHERE r.short_code = import_urls.short_code) > 0 RETURNING nth, short_code";
+const RETIRED_GENERATED: &str = "SELECT s.nth, s.short_code FROM import_urls s WHERE NOT s.is_chosen \
+                                 AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = s.short_code) > 0";
+const TAKE_BACK: &str = "DELETE FROM urls WHERE short_code = $1";
+const RECODE: &str = "UPDATE import_urls SET short_code = $2 WHERE nth = $1";
+/// Rows that stand for no link: whether their id is taken, whether their code is, and whether they chose it.
+const UNPLACED: &str = "SELECT s.nth, (SELECT count(*) FROM urls u WHERE u.id = s.id) AS id_holders, \
+                        (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code) AS code_holders, s.is_chosen \
+                        FROM import_urls s WHERE CASE \
+                        WHEN s.id IS NULL THEN (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code \
+                        AND u.user_id = s.user_id AND u.original_url = s.original_url) \
+                        WHEN s.is_chosen THEN (SELECT count(*) FROM urls u WHERE u.id = s.id \
+                        AND u.short_code = s.short_code) \
+                        ELSE (SELECT count(*) FROM urls u WHERE u.id = s.id AND u.user_id = s.user_id \
+                        AND u.original_url = s.original_url) END = 0 ORDER BY s.nth";
+
+/// A row that stands for no link.
+#[derive(Debug, sqlx::FromRow)]
+struct Unplaced {
+    nth: i64,
+    id_holders: i64,
+    code_holders: i64,
+    is_chosen: bool,
+}
+
+impl Unplaced {
+    /// Why it is refused; none where another try may succeed.
+    fn fault(&self) -> Option<(&'static str, &'static str)> {
+        if self.id_holders > 0 {
+            return Some(("id", "belongs to another link"));
+        }
+        (self.code_holders > 0 && self.is_chosen).then_some(("short_code", "is another link's"))
+    }
+}
+
+impl Bulk<'_> {
+    /// Finds or creates links, in the order of `rows`. A link without an id and without a code is always new.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn urls(&mut self, rows: &[BulkUrl]) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let coded: Vec<CodedUrl<'_>> = rows
+            .iter()
+            .map(|url| CodedUrl { url, generated: url.short_code.is_none().then(ShortCode::generate) })
+            .collect();
+        self.stage(&coded).await?;
+        if self.diverted {
+            self.refuse(OF_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
+            self.run(DIVERT).await?;
+        }
+        if !self.tx.is_embedded() {
+            self.run(LOCK_OWNERS).await?;
+        }
+        self.refuse(OWNERLESS, "user_id", "names no user", &mut outcome).await?;
+        self.place_urls(rows, &mut outcome).await?;
+        Ok(outcome.count_found(rows.len()))
+    }
+
+    async fn place_urls(&mut self, rows: &[BulkUrl], outcome: &mut Outcome) -> Result<()> {
+        let with_new_ids = rows.iter().any(|row| row.id.is_none());
+        self.take_retired(outcome).await?;
+        let mut unplaced: Vec<Unplaced> = Vec::new();
+        for _ in 0..ROUNDS {
+            outcome.created += self.run(INSERT_WITH_ID).await?;
+            if with_new_ids {
+                self.advance_sequence(Numbered::Urls).await?;
+                outcome.created += self.run(INSERT_WITHOUT_ID).await?;
+            }
+            // Once more, in a statement of its own: the insertion waited for whoever was deleting a link of one of
+            // these codes, and a statement that began earlier does not see what they retired.
+            for code in self.take_retired(outcome).await? {
+                outcome.created -= self.take_back(&code).await?;
+            }
+            if outcome.created + (outcome.refused.len() as u64) == rows.len() as u64 {
+                return Ok(());
+            }
+            unplaced = on_tx!(&mut *self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
+            if unplaced.iter().all(|row| row.fault().is_some()) {
+                break;
+            }
+            self.recode(&unplaced).await?;
+        }
+        for row in unplaced {
+            let (field, why) = row.fault().unwrap_or(("short_code", CHANGED_MEANWHILE));
+            outcome.refuse(row.nth, field, why);
+        }
+        Ok(())
+    }
+
+    /// Refuses staged rows that chose a code which was once used, and gives the others whose generated code was a new
+    /// one; answers these codes.
+    async fn take_retired(&mut self, outcome: &mut Outcome) -> Result<Vec<String>> {
+        let chosen: Vec<(i64, String)> =
+            on_tx!(&mut *self.tx, |conn| sqlx::query_as(RETIRED_CHOSEN).fetch_all(conn).await?);
+        let generated: Vec<(i64, String)> =
+            on_tx!(&mut *self.tx, |conn| sqlx::query_as(RETIRED_GENERATED).fetch_all(conn).await?);
+        for (nth, _) in &chosen {
+            outcome.refuse(*nth, "short_code", "was used by a link that is gone");
+        }
+        for (nth, _) in &generated {
+            self.give_new_code(*nth).await?;
+        }
+        Ok(chosen.into_iter().chain(generated).map(|(_, code)| code).collect())
+    }
+
+    /// Gives a new code to rows whose generated code is taken.
+    async fn recode(&mut self, unplaced: &[Unplaced]) -> Result<()> {
+        for row in unplaced.iter().filter(|row| !row.is_chosen && row.code_holders > 0) {
+            self.give_new_code(row.nth).await?;
+        }
+        Ok(())
+    }
+
+    async fn give_new_code(&mut self, nth: i64) -> Result<()> {
+        let code = ShortCode::generate();
+        on_tx!(&mut *self.tx, |conn| {
+            sqlx::query(RECODE).bind(nth).bind(&code).execute(conn).await?;
+        });
+        Ok(())
+    }
+
+    async fn take_back(&mut self, code: &str) -> Result<u64> {
+        Ok(on_tx!(&mut *self.tx, |conn| sqlx::query(TAKE_BACK).bind(code).execute(conn).await?.rows_affected()))
+    }
+}

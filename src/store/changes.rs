@@ -1,0 +1,99 @@
+//! Which links a transaction changed, and how the other replicas are told.
+//!
+//! The announcement is part of the transaction (NOTIFY): it goes out exactly when the change is committed. Each live
+//! replica drops what it knows of the link and acknowledges; see [`super::peers`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ShortCode;
+
+/// PostgreSQL's channels. Announcements go over the first, acknowledgements over the second.
+pub(super) const ANNOUNCEMENTS: &str = "buoy_changes";
+pub(super) const ACKNOWLEDGEMENTS: &str = "buoy_acks";
+
+/// Codes that one announcement names at most: PostgreSQL's payload has 8,000 bytes, a code 64. Beyond it, all are meant.
+const NAMED_AT_MOST: usize = 64;
+
+/// Which links changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    /// Those with these codes.
+    Codes(Vec<String>),
+    /// Any.
+    All,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self::Codes(Vec::new())
+    }
+}
+
+impl Changes {
+    /// Adds a link.
+    pub(super) fn add(&mut self, code: &ShortCode) {
+        if let Self::Codes(codes) = self {
+            if codes.len() < NAMED_AT_MOST {
+                codes.push(code.as_str().to_owned());
+            } else {
+                *self = Self::All;
+            }
+        }
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Codes(codes) if codes.is_empty())
+    }
+}
+
+/// What one process tells the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Announcement {
+    /// Who.
+    pub(super) from: String,
+    /// What.
+    pub(super) news: News,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum News {
+    /// Links changed; the number is what the acknowledgement names.
+    Changed(u64, Changes),
+    /// A replica has come, and is to be waited for from now on.
+    Came,
+    /// A replica has gone.
+    Went,
+}
+
+/// What a replica answers to the changes of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Acknowledgement {
+    /// Whose changes.
+    pub(super) to: String,
+    /// Who acknowledges.
+    pub(super) from: String,
+    /// Which changes.
+    pub(super) numbers: Vec<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_fits_into_a_payload() {
+        let mut changes = Changes::default();
+        for _ in 0..NAMED_AT_MOST {
+            changes.add(&ShortCode::parse("x".repeat(64)).unwrap());
+        }
+        let news = News::Changed(u64::MAX, changes.clone());
+        let text = serde_json::to_string(&Announcement { from: "0".repeat(32), news: news.clone() }).unwrap();
+        assert!(text.len() < 8_000, "{}", text.len());
+        assert_eq!(serde_json::from_str::<Announcement>(&text).unwrap().news, news);
+        changes.add(&ShortCode::parse("one-more").unwrap());
+        assert_eq!(changes, Changes::All);
+    }
+}

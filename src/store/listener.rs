@@ -1,0 +1,182 @@
+//! The connection that hears of changes: what other replicas announce, and whether the database still answers.
+//!
+//! It proves itself by a heartbeat. After 750 ms without an answer it is given up, also where packets are dropped and
+//! no error ever comes.
+
+use std::{collections::HashMap, time::Duration};
+
+use sqlx::{
+    Executor as _,
+    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    StoreError,
+    changes::{ACKNOWLEDGEMENTS, ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News},
+    dialect,
+    peers::Peers,
+    replicas,
+};
+
+/// How often the connection is asked whether it still works, and how long it may be silent.
+const BEAT: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_millis(750);
+/// How often this process's row is written and the others' are read.
+const ROLL_CALL: Duration = Duration::from_secs(1);
+
+/// What hears of changes on this process's behalf.
+pub trait Observer: Send + Sync + 'static {
+    /// Links changed: what is known of them is to be dropped before this returns.
+    fn changed(&self, changes: &Changes);
+    /// Changes are heard from now on; any number may have been missed before.
+    fn connected(&self);
+    /// Changes are not heard any more.
+    fn cut_off(&self);
+    /// The name that answers carry as `X-Replica`.
+    fn name(&self) -> &str;
+    /// The process's counters, a JSON object.
+    fn totals(&self) -> String;
+}
+
+/// A working connection that hears of changes.
+pub(super) struct Listener {
+    connection: PgListener,
+    last_answer: Instant,
+    next_roll_call: Instant,
+}
+
+impl Listener {
+    /// Connects and begins to listen.
+    pub(super) async fn connect(options: &PgConnectOptions, limit: Duration) -> sqlx::Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(limit)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        let mut connection = PgListener::connect_with(&pool).await?;
+        connection.ignore_pool_close_event(true);
+        connection.eager_reconnect(false);
+        connection.listen_all([ANNOUNCEMENTS, ACKNOWLEDGEMENTS]).await?;
+        Ok(Self { connection, last_answer: Instant::now(), next_roll_call: Instant::now() })
+    }
+
+    /// The newest migration applied.
+    pub(super) async fn schema_version(&mut self) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&mut self.connection).await
+    }
+
+    /// Enters this process in the table of replicas and tells the others.
+    pub(super) async fn enter(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        // What is written here says what is, not what was: it need not outlive a crash of the server.
+        self.connection.execute("SET synchronous_commit = off").await?;
+        replicas::prune(&mut self.connection).await?;
+        self.roll_call(peers, observer).await?;
+        self.announce(peers, News::Came).await
+    }
+
+    /// Leaves the table of replicas and tells the others.
+    pub(super) async fn leave(&mut self, peers: &Peers) -> sqlx::Result<()> {
+        replicas::disappear(&mut self.connection, peers.own()).await?;
+        self.announce(peers, News::Went).await
+    }
+
+    /// Hears of changes until the connection no longer works; answers why.
+    pub(super) async fn listen(&mut self, peers: &Peers, observer: &dyn Observer) -> String {
+        self.last_answer = Instant::now();
+        loop {
+            let done = match timeout_at(self.last_answer + BEAT, self.connection.try_recv()).await {
+                Ok(Ok(Some(first))) => self.hear(first, peers, observer).await,
+                Ok(Ok(None)) => return "the connection broke off".to_owned(),
+                Ok(Err(error)) => Err(error),
+                Err(_) => self.beat(peers, observer).await,
+            };
+            if let Err(error) = done {
+                return StoreError::from(error).to_string();
+            }
+        }
+    }
+
+    /// Takes in a notification and those that wait behind it, then acknowledges them together.
+    async fn hear(&mut self, first: PgNotification, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        let mut heard: HashMap<String, Vec<u64>> = HashMap::new();
+        let mut next = Some(first);
+        while let Some(notification) = next {
+            take(&notification, peers, observer, &mut heard);
+            next = self.connection.next_buffered();
+        }
+        for (to, numbers) in heard {
+            let answer = Acknowledgement { to, from: peers.own().to_owned(), numbers };
+            self.notify(ACKNOWLEDGEMENTS, &answer).await?;
+        }
+        // What was heard shows that the connection works, but a flood of it must not put off the roll call.
+        if Instant::now() >= self.next_roll_call { self.beat(peers, observer).await } else { Ok(()) }
+    }
+
+    async fn beat(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        let limit = self.last_answer + SILENCE;
+        let answered = async {
+            if Instant::now() >= self.next_roll_call {
+                self.roll_call(peers, observer).await
+            } else {
+                self.connection.execute("SELECT 1").await.map(drop)
+            }
+        };
+        timeout_at(limit, answered).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(silent)?;
+        self.last_answer = Instant::now();
+        peers.hears();
+        Ok(())
+    }
+
+    async fn roll_call(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        replicas::appear(&mut self.connection, peers.own(), observer.name(), &observer.totals()).await?;
+        peers.set_live(replicas::alive(&mut self.connection).await?);
+        self.next_roll_call = Instant::now() + ROLL_CALL;
+        Ok(())
+    }
+
+    async fn announce(&mut self, peers: &Peers, news: News) -> sqlx::Result<()> {
+        let announcement = Announcement { from: peers.own().to_owned(), news };
+        self.notify(ANNOUNCEMENTS, &announcement).await
+    }
+
+    async fn notify(&mut self, channel: &str, message: &impl serde::Serialize) -> sqlx::Result<()> {
+        let text = serde_json::to_string(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let sent = sqlx::query(dialect::ANNOUNCE).bind(channel).bind(text).execute(&mut self.connection);
+        timeout_at(Instant::now() + SILENCE, sent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(silent)?;
+        Ok(())
+    }
+}
+
+fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, heard: &mut HashMap<String, Vec<u64>>) {
+    if notification.channel() == ACKNOWLEDGEMENTS {
+        if let Ok(answer) = serde_json::from_str::<Acknowledgement>(notification.payload())
+            && answer.to == peers.own()
+        {
+            peers.acknowledged(&answer.from, &answer.numbers);
+        }
+        return;
+    }
+    match serde_json::from_str::<Announcement>(notification.payload()) {
+        Ok(Announcement { from, news: News::Changed(number, changes) }) => {
+            observer.changed(&changes);
+            if from != peers.own() {
+                heard.entry(from).or_default().push(number);
+            }
+        }
+        Ok(Announcement { from, news: News::Came }) => peers.came(&from),
+        Ok(Announcement { from, news: News::Went }) => peers.went(&from),
+        // From another version: what it means is not known, so everything is dropped.
+        Err(_) => observer.changed(&Changes::All),
+    }
+}
+
+/// Says in the place of a time-out what it means here.
+fn silent(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::PoolTimedOut => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+        other => other,
+    }
+}

@@ -19,7 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
-    store::{DatabaseUrl, Store, StoreSettings, monitor::wait_for_server},
+    store::{DatabaseUrl, Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
 
@@ -154,7 +154,7 @@ async fn with_store(
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     wait_for_server(&store_settings(config)?.url, PATIENCE).await?;
-    let store = open_store(config).await?;
+    let store = ready_store(config).await?;
     let result = work(&store).await;
     store.close().await;
     result
@@ -176,4 +176,16 @@ pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSet
 /// Where `DATABASE_URL` is malformed, or an SQLite file cannot be opened or migrated.
 pub(crate) async fn open_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
     Store::open(&store_settings(config)?).await.context("cannot open the database")
+}
+
+/// Opens the configured database for a command that works on its rows.
+///
+/// # Errors
+/// As [`open_store`], and where the database does not answer or lacks the schema that this version needs.
+async fn ready_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
+    let store = open_store(config).await?;
+    match store.schema_state().await? {
+        SchemaState::Sufficient { .. } => Ok(store),
+        _ => anyhow::bail!("the database lacks the schema that this version needs: run `buoy migrate`"),
+    }
 }

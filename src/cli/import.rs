@@ -49,18 +49,18 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, now };
     let mut tx = store.begin().await?;
-    match import(&mut tx, sources, &options, &bar).await {
+    let imported = import(&mut tx, sources, &options, &bar).await;
+    bar.0.finish_and_clear();
+    match imported {
         Ok(report) => {
-            // Running replicas hear of it; nobody waits for them here.
-            let _ = tx.commit().await?;
-            bar.0.finish_and_clear();
+            // Replicas are told by the commit itself; this process remembers no links that it would have to drop.
+            drop(tx.commit().await?);
             print_bad_rows(&report);
             print_files(&report);
             Ok(())
         }
         Err(ImportError::Refused(report)) => {
             tx.rollback().await?;
-            bar.0.finish_and_clear();
             print_bad_rows(&report);
             bail!(
                 "{} of {} rows were refused, so nothing was imported; --skip-bad keeps the others",

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord, Terminator};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ImportError, Kind, header::Header, row::Row};
@@ -104,8 +104,13 @@ impl<'a> File<'a> {
     pub(super) async fn open(source: Source<'a>, only: Option<Kind>) -> Result<Self, ImportError> {
         let Source { name, content, .. } = source;
         let metered = Metered { content, read: 0, since_row: 0, odd_quotes: false, last: b'\n', ended: false };
-        let mut reader =
-            AsyncReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).create_reader(metered);
+        // By default a carriage return alone ends a row too, and lines are then miscounted.
+        let mut reader = AsyncReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .buffer_capacity(BUFFER)
+            .create_reader(metered);
         let mut record = ByteRecord::new();
         let header = match reader.read_byte_record(&mut record).await {
             Ok(true) => Header::parse(&record),

@@ -19,7 +19,7 @@ mod urls;
 mod users;
 
 pub(super) use self::sequences::STATEMENTS;
-use super::{Changes, Result, Tx, dialect, on_tx};
+use super::{Result, Tx, dialect, on_tx};
 use crate::domain::{
     Details, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
     clock::Timestamp,
@@ -151,10 +151,8 @@ impl<'t> Bulk<'t> {
     /// Where the database fails.
     pub async fn close(mut self, reserve_named: bool) -> Result<()> {
         self.advance_sequences(reserve_named).await?;
-        // A bulk is announced as a whole: any code may have been taken for unknown before.
-        self.tx.changes = Changes::All;
         for sql in DROP {
-            on_tx!(&mut *self.tx, |conn| {
+            on_tx!(self.tx, |conn| {
                 sqlx::query(sql).execute(conn).await?;
             });
         }
@@ -163,12 +161,12 @@ impl<'t> Bulk<'t> {
 
     /// Runs a statement without bound values and answers how many rows it changed.
     async fn run(&mut self, sql: &'static str) -> Result<u64> {
-        Ok(on_tx!(&mut *self.tx, |conn| sqlx::query(sql).execute(conn).await?.rows_affected()))
+        Ok(on_tx!(self.tx, |conn| sqlx::query(sql).execute(conn).await?.rows_affected()))
     }
 
     /// Runs a statement that answers with one number for each row of the chunk that it is about.
     async fn numbers(&mut self, sql: &'static str) -> Result<Vec<i64>> {
-        Ok(on_tx!(&mut *self.tx, |conn| sqlx::query_scalar(sql).fetch_all(conn).await?))
+        Ok(on_tx!(self.tx, |conn| sqlx::query_scalar(sql).fetch_all(conn).await?))
     }
 
     /// Removes from the staged rows those that `sql` picks, and refuses them.

@@ -39,8 +39,7 @@ impl Bulk<'_> {
             outcome.created += self.run(INSERT_WITHOUT_ID).await?;
         }
         if outcome.created + (outcome.refused.len() as u64) < rows.len() as u64 {
-            let unplaced: Vec<(i64, i64)> =
-                on_tx!(&mut *self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
+            let unplaced: Vec<(i64, i64)> = on_tx!(self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
             for (nth, holders) in unplaced {
                 outcome.refuse(nth, "id", if holders > 0 { "belongs to another event" } else { CHANGED_MEANWHILE });
             }

@@ -52,10 +52,10 @@ impl Bulk<'_> {
 
     /// Keeps the ids of `table` up to the one that `largest` answers from being given out.
     async fn reserve(&mut self, largest: &'static str, table: &'static str) -> Result<()> {
-        let largest: Option<i64> = on_tx!(&mut *self.tx, |conn| sqlx::query_scalar(largest).fetch_one(conn).await?);
+        let largest: Option<i64> = on_tx!(self.tx, |conn| sqlx::query_scalar(largest).fetch_one(conn).await?);
         let Some(largest) = largest else { return Ok(()) };
         let sql = dialect::RESERVE_IDS.on(self.tx.is_embedded());
-        on_tx!(&mut *self.tx, |conn| {
+        on_tx!(self.tx, |conn| {
             sqlx::query(sql).bind(table).bind(largest).execute(conn).await?;
         });
         Ok(())

@@ -9,8 +9,9 @@ use crate::{
     store::{Result, TxInner, dialect::Sql},
 };
 
-/// SQLite takes so many bound values in one statement.
-const SQLITE_BINDS: usize = 32_766;
+/// Rows that one statement stages on SQLite: 32,766 bound values would be allowed, but the statement is kept prepared, and
+/// larger ones are no faster.
+const SQLITE_ROWS: usize = 250;
 
 /// One value of a staged row.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +28,6 @@ pub(super) enum Cell<'a> {
 
 /// A row that can be staged. The columns of the statements are those of `cells`, after the row's number.
 pub(super) trait Staged {
-    /// Values of a row, its number included.
-    const COLUMNS: usize;
     /// COPY for PostgreSQL, the head of an INSERT for SQLite.
     const FILL: Sql;
     /// Empties the table: PostgreSQL would keep the dead rows of a DELETE until the end, SQLite knows no TRUNCATE.
@@ -63,14 +62,15 @@ async fn copy_rows<T: Staged>(connection: &mut PgConnection, rows: &[T]) -> Resu
 }
 
 async fn insert_rows<T: Staged>(connection: &mut SqliteConnection, rows: &[T]) -> Result<()> {
-    let at_once = SQLITE_BINDS / T::COLUMNS;
-    for (part, rows) in rows.chunks(at_once).enumerate() {
+    for (part, rows) in rows.chunks(SQLITE_ROWS).enumerate() {
         let mut statement = QueryBuilder::<Sqlite>::new(T::FILL.sqlite);
         statement.push_values(rows.iter().enumerate(), |mut values, (nth, row)| {
-            bind(&mut values, Cell::Number(number(part * at_once + nth)));
+            bind(&mut values, Cell::Number(number(part * SQLITE_ROWS + nth)));
             row.cells(&mut |cell| bind(&mut values, cell));
         });
-        statement.build().execute(&mut *connection).await?;
+        // The rest of a chunk may have any size: a statement for each would crowd out the others.
+        let is_full = rows.len() == SQLITE_ROWS;
+        statement.build().persistent(is_full).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -89,7 +89,6 @@ fn number(nth: usize) -> Option<i64> {
 }
 
 impl Staged for BulkUser {
-    const COLUMNS: usize = 5;
     const FILL: Sql = Sql {
         postgres: "COPY import_users (nth, id, username, email, created_at) FROM STDIN",
         sqlite: "INSERT INTO import_users (nth, id, username, email, created_at) ",
@@ -115,7 +114,6 @@ impl Staged for BulkUser {
 }
 
 impl Staged for BulkCode {
-    const COLUMNS: usize = 3;
     const FILL: Sql = Sql {
         postgres: "COPY import_codes (nth, short_code, retired_at) FROM STDIN",
         sqlite: "INSERT INTO import_codes (nth, short_code, retired_at) ",
@@ -129,7 +127,6 @@ impl Staged for BulkCode {
 }
 
 impl Staged for BulkEvent {
-    const COLUMNS: usize = 7;
     const FILL: Sql = Sql {
         postgres: "COPY import_events (nth, id, url_id, user_id, event_type, timestamp, details) FROM STDIN",
         sqlite: "INSERT INTO import_events (nth, id, url_id, user_id, event_type, timestamp, details) ",
@@ -156,7 +153,6 @@ pub(super) struct CodedUrl<'r> {
 }
 
 impl Staged for CodedUrl<'_> {
-    const COLUMNS: usize = 10;
     const FILL: Sql = Sql {
         postgres: "COPY import_urls (nth, id, user_id, short_code, is_chosen, original_url, title, is_active, \
                    created_at, updated_at) FROM STDIN",

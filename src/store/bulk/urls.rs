@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::ShortCode,
-    store::{Result, on_tx},
+    store::{Result, changes::Changes, on_tx},
 };
 
 const OF_NOBODY: &str = "DELETE FROM import_urls \
@@ -87,6 +87,10 @@ impl Bulk<'_> {
         }
         self.refuse(OWNERLESS, "user_id", "names no user", &mut outcome).await?;
         self.place_urls(rows, &mut outcome).await?;
+        if outcome.created > 0 {
+            // Codes that led nowhere may be remembered as such.
+            self.tx.changes = Changes::All;
+        }
         Ok(outcome.count_found(rows.len()))
     }
 
@@ -108,7 +112,7 @@ impl Bulk<'_> {
             if outcome.created + (outcome.refused.len() as u64) == rows.len() as u64 {
                 return Ok(());
             }
-            unplaced = on_tx!(&mut *self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
+            unplaced = on_tx!(self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
             if unplaced.iter().all(|row| row.fault().is_some()) {
                 break;
             }
@@ -124,10 +128,9 @@ impl Bulk<'_> {
     /// Refuses staged rows that chose a code which was once used, and gives the others whose generated code was a new
     /// one; answers these codes.
     async fn take_retired(&mut self, outcome: &mut Outcome) -> Result<Vec<String>> {
-        let chosen: Vec<(i64, String)> =
-            on_tx!(&mut *self.tx, |conn| sqlx::query_as(RETIRED_CHOSEN).fetch_all(conn).await?);
+        let chosen: Vec<(i64, String)> = on_tx!(self.tx, |conn| sqlx::query_as(RETIRED_CHOSEN).fetch_all(conn).await?);
         let generated: Vec<(i64, String)> =
-            on_tx!(&mut *self.tx, |conn| sqlx::query_as(RETIRED_GENERATED).fetch_all(conn).await?);
+            on_tx!(self.tx, |conn| sqlx::query_as(RETIRED_GENERATED).fetch_all(conn).await?);
         for (nth, _) in &chosen {
             outcome.refuse(*nth, "short_code", "was used by a link that is gone");
         }
@@ -147,13 +150,13 @@ impl Bulk<'_> {
 
     async fn give_new_code(&mut self, nth: i64) -> Result<()> {
         let code = ShortCode::generate();
-        on_tx!(&mut *self.tx, |conn| {
+        on_tx!(self.tx, |conn| {
             sqlx::query(RECODE).bind(nth).bind(&code).execute(conn).await?;
         });
         Ok(())
     }
 
     async fn take_back(&mut self, code: &str) -> Result<u64> {
-        Ok(on_tx!(&mut *self.tx, |conn| sqlx::query(TAKE_BACK).bind(code).execute(conn).await?.rows_affected()))
+        Ok(on_tx!(self.tx, |conn| sqlx::query(TAKE_BACK).bind(code).execute(conn).await?.rows_affected()))
     }
 }

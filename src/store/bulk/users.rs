@@ -63,7 +63,7 @@ impl Bulk<'_> {
                 self.advance_sequence(Numbered::Users).await?;
                 outcome.created += self.run(INSERT_WITHOUT_ID).await?;
             }
-            unplaced = on_tx!(&mut *self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
+            unplaced = on_tx!(self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
             if unplaced.iter().all(|(_, holders): &(i64, i64)| *holders > 0) {
                 break;
             }

@@ -1,0 +1,16 @@
+//! Import, export and backup on both databases: what section 5 of the contract says of data carried over.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test that is how it fails")]
+
+#[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "other test programs use the rest")]
+mod common;
+
+mod backup;
+mod contention;
+mod events;
+mod files;
+mod links;
+mod round_trip;
+mod users;
+mod world;

@@ -125,8 +125,12 @@ fn default_command(variables: &HashMap<String, String>) -> anyhow::Result<Comman
     if words.is_empty() {
         return Ok(Command::Serve);
     }
-    let line = CommandLine::try_parse_from(std::iter::once("buoy").chain(words.split_whitespace()))
-        .with_context(|| format!("BUOY_COMMAND is no command line that buoy understands: {words}"))?;
+    // In words of its own: the parser's would not say that the fault is in a variable.
+    let line = CommandLine::try_parse_from(std::iter::once("buoy").chain(words.split_whitespace())).map_err(|_| {
+        anyhow::anyhow!(
+            "BUOY_COMMAND is no command line that buoy understands: {words}; `buoy --help` lists the commands"
+        )
+    })?;
     Ok(line.command.unwrap_or(Command::Serve))
 }
 

@@ -100,23 +100,28 @@ enum Rest<R: Rows> {
 fn chunks<R: Rows>(rows: R, first: Vec<R::Row>) -> impl Stream<Item = Result<Bytes, StreamError>> {
     let start = Rest::Rows { rows, chunk: first, is_first: true };
     stream::try_unfold(start, |rest| async move {
-        match rest {
-            Rest::Rows { rows, chunk, is_first } => send(rows, &chunk, is_first).map(Some),
-            Rest::After { rows, id } => {
-                let chunk = rows.fetch(PageStart::After(Cursor(id)), CHUNK).await.map_err(StreamError::Store)?;
-                send(rows, &chunk, false).map(Some)
-            }
-            Rest::End => Ok(Some((Bytes::from_static(b"]"), Rest::Nothing))),
-            Rest::Nothing => Ok(None),
-        }
+        let piece = next_piece(rest).await;
+        piece.inspect_err(|error| tracing::error!(%error, "a complete list broke off"))
     })
+}
+
+async fn next_piece<R: Rows>(rest: Rest<R>) -> Result<Option<(Bytes, Rest<R>)>, StreamError> {
+    match rest {
+        Rest::Rows { rows, chunk, is_first } => send(rows, &chunk, is_first).map(Some),
+        Rest::After { rows, id } => {
+            let chunk = rows.fetch(PageStart::After(Cursor(id)), CHUNK).await?;
+            send(rows, &chunk, false).map(Some)
+        }
+        Rest::End => Ok(Some((Bytes::from_static(b"]"), Rest::Nothing))),
+        Rest::Nothing => Ok(None),
+    }
 }
 
 fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Rest<R>), StreamError> {
     let mut text = Vec::new();
     for (i, row) in chunk.iter().enumerate() {
         text.push(if is_first && i == 0 { b'[' } else { b',' });
-        serde_json::to_writer(&mut text, row).map_err(StreamError::Json)?;
+        serde_json::to_writer(&mut text, row)?;
     }
     if is_first && chunk.is_empty() {
         text.push(b'[');
@@ -131,8 +136,8 @@ fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Re
 /// Why a complete list broke off: logged here, since the answer has begun and its log line may be written already.
 #[derive(Debug, thiserror::Error)]
 enum StreamError {
-    #[error("a list broke off: {0}")]
-    Store(#[source] StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("a row could not be written as JSON: {0}")]
-    Json(#[source] serde_json::Error),
+    Json(#[from] serde_json::Error),
 }

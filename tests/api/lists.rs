@@ -59,17 +59,20 @@ async fn complete_lists_hold_every_row_once(kind: Kind) {
 async fn pages_hold_what_was_asked_for(kind: Kind) {
     let app = TestApp::start(kind).await;
     app.database.add_users(45).await;
-    let page = async |query: &str| ids(&app.get(&format!("/users?{query}")).await.expect(200));
-    let rows = |range: std::ops::RangeInclusive<i64>| range.collect::<Vec<_>>();
-    assert_eq!(page("page=1").await, rows(1..=20));
-    assert_eq!(page("page=3").await, rows(41..=45));
-    assert!(page("page=4").await.is_empty());
-    assert_eq!(page("per_page=7").await, rows(1..=7));
-    assert_eq!(page("page=2&per_page=7").await, rows(8..=14));
-    assert_eq!(page("page=1&per_page=45").await, rows(1..=45));
-    assert_eq!(page("cursor=after-40").await, rows(41..=45));
-    assert_eq!(page("cursor=after-40&page=1&per_page=2").await, rows(41..=42));
-    assert!(page("cursor=after-9223372036854775807").await.is_empty());
+    for (query, expected) in [
+        ("page=1", 1..=20),
+        ("page=3", 41..=45),
+        ("page=4", 1..=0),
+        ("per_page=7", 1..=7),
+        ("page=2&per_page=7", 8..=14),
+        ("page=1&per_page=45", 1..=45),
+        ("cursor=after-40", 41..=45),
+        ("cursor=after-40&page=1&per_page=2", 41..=42),
+        ("cursor=after-9223372036854775807", 1..=0),
+    ] {
+        let page = ids(&app.get(&format!("/users?{query}")).await.expect(200));
+        assert_eq!(page, expected.collect::<Vec<_>>(), "{query}");
+    }
     let last = app.get("/users?page=5&per_page=9").await;
     assert_eq!((link(&last, "next"), link(&last, "first").is_some()), (None, true));
 }

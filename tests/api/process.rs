@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read},
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -172,9 +172,4 @@ fn gather(pipe: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<Vec<String
 fn listening(line: &Value) -> Option<String> {
     let rest = line["message"].as_str()?.strip_prefix("listening on ")?;
     Some(rest.split(',').next().unwrap_or(rest).to_owned())
-}
-
-/// What a command printed, for one that is run by hand.
-pub(crate) fn printed(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -13,6 +13,13 @@ checked_text!(
     Title, check_title, max_length = 500, example = "Roadmap update"
 );
 
+impl Title {
+    /// Whether there is anything in it. An empty title is none: a CSV file could not tell the two apart.
+    pub fn is_given(&self) -> bool {
+        !self.as_str().is_empty()
+    }
+}
+
 /// A link as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Url {

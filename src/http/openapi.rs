@@ -102,12 +102,6 @@ pub enum ListErrors {
     /// `invalid_fields`: a filter or paging parameter that makes no sense.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(#[to_schema] Problem),
-    /// `internal_error`
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
-    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
-    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
-    Unavailable(#[to_schema] Problem),
 }
 
 /// What a route that takes a JSON body may answer instead.
@@ -125,10 +119,4 @@ pub enum BodyErrors {
     /// `invalid_fields` or `idempotency_key_reused`
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(#[to_schema] Problem),
-    /// `internal_error`
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
-    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
-    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
-    Unavailable(#[to_schema] Problem),
 }

@@ -110,7 +110,8 @@ impl Tx {
                     row.push_bind(event.url_id).push_bind(event.user_id).push_bind(&event.event_type);
                     row.push_bind(event.timestamp).push_bind(&event.details);
                 });
-                statement.build().execute(conn).await?;
+                // A statement for each size of batch is not worth keeping prepared.
+                statement.build().persistent(false).execute(conn).await?;
             });
         }
         Ok(())

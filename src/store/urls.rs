@@ -19,7 +19,8 @@ const INSERT: &str = "INSERT INTO urls (user_id, short_code, original_url, title
                       RETURNING id, user_id, short_code, original_url, title, is_active, created_at, updated_at";
 const IS_RETIRED: &str = "SELECT count(*) FROM retired_codes WHERE short_code = $1";
 const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active = $4, updated_at = $5 WHERE id = $1";
-const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2)";
+const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2) \
+                           ON CONFLICT DO NOTHING";
 const DELETE: &str = "DELETE FROM urls WHERE id = $1";
 const EXISTS: &str = "SELECT count(*) FROM urls WHERE id = $1";
 

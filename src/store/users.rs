@@ -14,7 +14,7 @@ const TAKEN_USERNAME: &str = "SELECT count(*) FROM users WHERE username = $1 AND
 const UPDATE: &str = "UPDATE users SET username = coalesce($2, username), email = coalesce($3, email) \
                       WHERE id = $1 RETURNING id, username, email, created_at";
 const RETIRE_CODES: &str = "INSERT INTO retired_codes (short_code, retired_at) \
-                            SELECT short_code, $2 FROM urls WHERE user_id = $1";
+                            SELECT short_code, $2 FROM urls WHERE user_id = $1 ON CONFLICT DO NOTHING";
 const NOTE_DELETIONS: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
                               SELECT id, user_id, 'deleted', $2, $3 FROM urls WHERE user_id = $1 ORDER BY id";
 const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1";

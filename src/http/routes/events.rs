@@ -69,7 +69,7 @@ impl Rows for EventRows {
 #[utoipa::path(get, path = "/events", tag = "events", params(EventFilters, Paging), responses(
     (status = 200, body = Vec<Event>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors,
+    ListErrors, ServerErrors,
 ))]
 pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
     let filter = EventFilter {
@@ -87,7 +87,7 @@ pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Respo
     (status = 201, body = Event),
     (status = 404, description = "`url_not_found` or `user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors,
+    BodyErrors, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,

@@ -72,7 +72,7 @@ pub struct CreateUrl {
 /// What of a link is to change; fields left out are kept.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UpdateUrl {
-    /// A title for people; null takes it away.
+    /// A title for people; null, or an empty one, takes it away.
     #[serde(default)]
     #[schema(value_type = Option<Title>)]
     title: Field<Title>,
@@ -113,7 +113,7 @@ impl Rows for UrlRows {
 #[utoipa::path(get, path = "/urls", tag = "urls", params(UrlFilters, Paging), responses(
     (status = 200, body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors,
+    ListErrors, ServerErrors,
 ))]
 pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuery) -> Result<Response, Error> {
     let filter = UrlFilter { user_id: query.get("user_id")?, is_active: query.flag("is_active")? };
@@ -125,7 +125,7 @@ pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuer
     (status = 201, body = UrlBody),
     (status = 404, description = "`user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors,
+    BodyErrors, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,
@@ -156,7 +156,7 @@ pub async fn read(
 
 /// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
 #[utoipa::path(put, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, body = UrlBody), NotFound, BodyErrors))]
+    responses((status = 200, body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn update(
     State(app): State<AppState>,
     base: PublicBase,
@@ -172,7 +172,7 @@ pub async fn update(
 
 /// The same as PUT.
 #[utoipa::path(patch, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, body = UrlBody), NotFound, BodyErrors))]
+    responses((status = 200, body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn patch(
     state: State<AppState>,
     base: PublicBase,
@@ -214,7 +214,7 @@ impl UrlBody {
 impl CreateUrl {
     fn check(self) -> Result<NewUrl, Error> {
         let mut faults = Faults::default();
-        let title = self.title.nullable("title", &mut faults).flatten();
+        let title = self.title.nullable("title", &mut faults).flatten().filter(Title::is_given);
         let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
         let user_id = self.user_id.required("user_id", &mut faults);
         let original_url = self.original_url.required("original_url", &mut faults);
@@ -226,7 +226,7 @@ impl CreateUrl {
 impl UpdateUrl {
     fn check(self) -> Result<UrlChanges, Error> {
         let mut faults = Faults::default();
-        let title = self.title.nullable("title", &mut faults);
+        let title = self.title.nullable("title", &mut faults).map(|title| title.filter(Title::is_given));
         let is_active = self.is_active.optional("is_active", &mut faults);
         let original_url = self.original_url.optional("original_url", &mut faults);
         faults.check(Some(UrlChanges { title, is_active, original_url }))

@@ -66,7 +66,7 @@ impl Rows for UserRows {
 #[utoipa::path(get, path = "/users", tag = "users", params(Paging), responses(
     (status = 200, body = Vec<User>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors,
+    ListErrors, ServerErrors,
 ))]
 pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
     list::respond("/users", &query, UserRows(app.store()?.clone())).await
@@ -76,7 +76,7 @@ pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Respo
 #[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
     (status = 201, body = User),
     (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors,
+    BodyErrors, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,
@@ -98,7 +98,7 @@ pub async fn read(State(app): State<AppState>, Named(id): Named<UserId>) -> Resu
 
 /// Changes a user; fields left out are kept.
 #[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, body = User), NotFound, BodyErrors,
+    responses((status = 200, body = User), NotFound, BodyErrors, ServerErrors,
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn update(
     State(app): State<AppState>,
@@ -114,7 +114,7 @@ pub async fn update(
 
 /// The same as PUT.
 #[utoipa::path(patch, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, body = User), NotFound, BodyErrors,
+    responses((status = 200, body = User), NotFound, BodyErrors, ServerErrors,
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn patch(
     state: State<AppState>,

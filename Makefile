@@ -25,7 +25,8 @@ bench-import: ## Import 1,000,000 links into both databases: rows per second, an
 	scripts/bench-import
 
 up: ## Build and start the fleet in containers
-	docker compose up --build --detach --wait
+	BUOY_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1) BUOY_COMMIT=$$(git rev-parse HEAD) \
+	  docker compose up --build --detach --wait
 
 down: ## Stop the fleet; its data stays
 	docker compose down

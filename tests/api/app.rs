@@ -34,9 +34,12 @@ impl TestApp {
         Self::start_on(&Arc::new(Database::fresh(kind).await), variables).await
     }
 
-    /// Another process on a database that is there already.
+    /// Another process on a database that is there already. It waits long for a connection: other tests keep the
+    /// machine busy meanwhile.
     pub(crate) async fn start_on(database: &Arc<Database>, variables: &[(&str, &str)]) -> Self {
-        let app = Self::launch(database, variables).await;
+        let mut all = vec![("DATABASE_WAIT_MS", "15000")];
+        all.extend(variables);
+        let app = Self::launch(database, &all).await;
         app.until_ready().await;
         app
     }
@@ -131,6 +134,17 @@ impl TestApp {
     /// How many clicks of a link are stored.
     pub(crate) async fn clicks(&self, url_id: &Value) -> usize {
         self.events_of(url_id).await.iter().filter(|event| event["event_type"] == "click").count()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines = self.server.lines();
+            let telling =
+                lines.iter().filter(|line| !line.contains("\"level\":\"INFO\"") || !line.contains("\"request\""));
+            println!("the service said:\n{}", telling.map(String::as_str).collect::<Vec<_>>().join("\n"));
+        }
     }
 }
 

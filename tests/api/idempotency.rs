@@ -143,8 +143,9 @@ async fn a_kill_in_between_leaves_all_or_nothing(kind: Kind) {
         app = TestApp::start_on(&database, &[]).await;
         let stored = app.get("/urls").await.expect(200).as_array().unwrap().len();
         assert!(stored >= answered + links * round as usize, "what was answered is there");
-        for index in 0..links {
-            app.post_with_key("/urls", &format!("key-{round}-{index}"), &url).await.expect(201);
+        let keys: Vec<_> = (0..links).map(|index| format!("key-{round}-{index}")).collect();
+        for again in join_all(keys.iter().map(|key| app.post_with_key("/urls", key, &url))).await {
+            again.expect(201);
         }
         let stored = app.get("/urls").await.expect(200).as_array().unwrap().len();
         assert_eq!(stored, links * (round as usize + 1), "each key made one link");

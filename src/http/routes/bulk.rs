@@ -26,6 +26,7 @@ const NAMED: usize = 100;
 
 /// A multipart form with a CSV file.
 #[derive(ToSchema)]
+#[schema(example = json!({"file": "username,email\r\ntidyriver02,tidyriver02@relay.cloud\r\n"}))]
 #[expect(dead_code, reason = "describes a form, which `upload` reads")]
 pub struct BulkForm {
     /// The CSV file, with a header.
@@ -49,9 +50,9 @@ pub struct BulkAnswer {
 
 /// Takes in users. Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not
 /// created again.
-#[utoipa::path(post, path = "/users/bulk", tag = "users", params(Created),
+#[utoipa::path(post, operation_id = "import_users", path = "/users/bulk", tag = "users", params(Created),
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, body = BulkAnswer),
+    (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
 ))]
@@ -61,9 +62,9 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
 
 /// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at` and
 /// `updated_at`.
-#[utoipa::path(post, path = "/urls/bulk", tag = "urls", params(Created),
+#[utoipa::path(post, operation_id = "import_urls", path = "/urls/bulk", tag = "urls", params(Created),
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, body = BulkAnswer),
+    (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
 ))]
@@ -72,9 +73,9 @@ pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Req
 }
 
 /// Takes in events. Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
-#[utoipa::path(post, path = "/events/bulk", tag = "events", params(Created),
+#[utoipa::path(post, operation_id = "import_events", path = "/events/bulk", tag = "events", params(Created),
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, body = BulkAnswer),
+    (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
 ))]

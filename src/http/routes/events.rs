@@ -25,14 +25,15 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 
 /// An event to be stored.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"event_type": "click", "url_id": 1, "user_id": 1, "details": {"referrer": "news.example.com"}}))]
 pub struct CreateEvent {
     /// What kind of thing happened.
     #[serde(default)]
-    #[schema(value_type = EventType)]
+    #[schema(value_type = EventType, required = true)]
     event_type: Field<EventType>,
     /// The link it is about.
     #[serde(default)]
-    #[schema(value_type = UrlId)]
+    #[schema(value_type = UrlId, required = true)]
     url_id: Field<UrlId>,
     /// Who did it; null for an anonymous visitor.
     #[serde(default)]
@@ -40,7 +41,7 @@ pub struct CreateEvent {
     user_id: Field<UserId>,
     /// More about it, an object; `{}` where it is left out.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     details: Field<Details>,
 }
 
@@ -66,8 +67,8 @@ impl Rows for EventRows {
 }
 
 /// Lists events, newest last: every one, or a page.
-#[utoipa::path(get, path = "/events", tag = "events", params(EventFilters, Paging), responses(
-    (status = 200, body = Vec<Event>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+#[utoipa::path(get, operation_id = "list_events", path = "/events", tag = "events", params(EventFilters, Paging), responses(
+    (status = 200, description = "The events", body = Vec<Event>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
@@ -83,8 +84,8 @@ pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Respo
 }
 
 /// Stores an event.
-#[utoipa::path(post, path = "/events", tag = "events", request_body = CreateEvent, params(Created), responses(
-    (status = 201, body = Event),
+#[utoipa::path(post, operation_id = "create_event", path = "/events", tag = "events", request_body = CreateEvent, params(Created), responses(
+    (status = 201, description = "The event", body = Event),
     (status = 404, description = "`url_not_found` or `user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
@@ -100,8 +101,8 @@ pub async fn create(
 }
 
 /// One event.
-#[utoipa::path(get, path = "/events/{id}", tag = "events", params(("id" = EventId, Path)),
-    responses((status = 200, body = Event), NotFound, ServerErrors))]
+#[utoipa::path(get, operation_id = "read_event", path = "/events/{id}", tag = "events", params(("id" = EventId, Path)),
+    responses((status = 200, description = "The event", body = Event), NotFound, ServerErrors))]
 pub async fn read(State(app): State<AppState>, Named(id): Named<EventId>) -> Result<Json<Event>, Error> {
     app.store()?.event(id).await?.map(Json).ok_or_else(EventId::not_found)
 }

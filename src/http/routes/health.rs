@@ -68,7 +68,7 @@ struct NotReady {
 }
 
 /// Says that the process lives. Asks nothing.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It lives", body = Health)))]
 pub async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
@@ -77,7 +77,7 @@ pub async fn health() -> Json<Health> {
 ///
 /// A database lost after it was once there does not fail it: every replica would leave the balancer at once.
 #[utoipa::path(get, path = "/ready", tag = "health", responses(
-    (status = 200, body = Readiness),
+    (status = 200, description = "Ready, or degraded", body = Readiness),
     (status = 503, description = "Never yet ready, or shutting down", body = NotReady, content_type = "application/problem+json",
         headers(("Retry-After" = u32, description = "Seconds"))),
 ))]

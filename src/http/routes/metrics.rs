@@ -20,7 +20,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// What this replica counts, in the OpenMetrics text format. Asks nothing of the database.
 #[utoipa::path(get, path = "/metrics", tag = "health",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+    responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     let mut registry = Registry::with_prefix("buoy");
     register_build(&mut registry);

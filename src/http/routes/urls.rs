@@ -50,14 +50,17 @@ pub struct UrlBody {
 
 /// A link to be created.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "user_id": 1, "original_url": "https://opswise.net/urban/lagoon/1", "title": "Roadmap update", "short_code": "roadmap"
+}))]
 pub struct CreateUrl {
     /// Its owner.
     #[serde(default)]
-    #[schema(value_type = UserId)]
+    #[schema(value_type = UserId, required = true)]
     user_id: Field<UserId>,
     /// Where it leads.
     #[serde(default)]
-    #[schema(value_type = TargetUrl)]
+    #[schema(value_type = TargetUrl, required = true)]
     original_url: Field<TargetUrl>,
     /// A title for people.
     #[serde(default)]
@@ -71,6 +74,7 @@ pub struct CreateUrl {
 
 /// What of a link is to change; fields left out are kept.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"title": "Roadmap update", "is_active": false}))]
 pub struct UpdateUrl {
     /// A title for people; null, or an empty one, takes it away.
     #[serde(default)]
@@ -110,8 +114,8 @@ impl Rows for UrlRows {
 }
 
 /// Lists links in `id` order: every one, or a page.
-#[utoipa::path(get, path = "/urls", tag = "urls", params(UrlFilters, Paging), responses(
-    (status = 200, body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+#[utoipa::path(get, operation_id = "list_urls", path = "/urls", tag = "urls", params(UrlFilters, Paging), responses(
+    (status = 200, description = "The links", body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
@@ -121,8 +125,8 @@ pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuer
 }
 
 /// Creates a link. The same target twice makes two links with two codes.
-#[utoipa::path(post, path = "/urls", tag = "urls", request_body = CreateUrl, params(Created), responses(
-    (status = 201, body = UrlBody),
+#[utoipa::path(post, operation_id = "create_url", path = "/urls", tag = "urls", request_body = CreateUrl, params(Created), responses(
+    (status = 201, description = "The link", body = UrlBody),
     (status = 404, description = "`user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
@@ -143,8 +147,8 @@ pub async fn create(
 }
 
 /// One link.
-#[utoipa::path(get, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
-    responses((status = 200, body = UrlBody), NotFound, ServerErrors))]
+#[utoipa::path(get, operation_id = "read_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
+    responses((status = 200, description = "The link", body = UrlBody), NotFound, ServerErrors))]
 pub async fn read(
     State(app): State<AppState>,
     base: PublicBase,
@@ -155,8 +159,8 @@ pub async fn read(
 }
 
 /// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
-#[utoipa::path(put, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, body = UrlBody), NotFound, BodyErrors, ServerErrors))]
+#[utoipa::path(put, operation_id = "update_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
+    responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn update(
     State(app): State<AppState>,
     base: PublicBase,
@@ -171,8 +175,8 @@ pub async fn update(
 }
 
 /// The same as PUT.
-#[utoipa::path(patch, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, body = UrlBody), NotFound, BodyErrors, ServerErrors))]
+#[utoipa::path(patch, operation_id = "patch_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
+    responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn patch(
     state: State<AppState>,
     base: PublicBase,
@@ -183,7 +187,7 @@ pub async fn patch(
 }
 
 /// Deletes a link; one that is not there is deleted already. Its code is never given to another link.
-#[utoipa::path(delete, path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
+#[utoipa::path(delete, operation_id = "delete_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
 pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UrlId>) -> Result<StatusCode, Error> {
     let store = app.store()?;

@@ -20,19 +20,21 @@ use crate::{
 
 /// A user to be created.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"username": "tidyriver02", "email": "tidyriver02@relay.cloud"}))]
 pub struct CreateUser {
     /// Unique name.
     #[serde(default)]
-    #[schema(value_type = Username)]
+    #[schema(value_type = Username, required = true)]
     username: Field<Username>,
     /// Unique e-mail address.
     #[serde(default)]
-    #[schema(value_type = EmailAddress)]
+    #[schema(value_type = EmailAddress, required = true)]
     email: Field<EmailAddress>,
 }
 
 /// What of a user is to change; fields left out are kept.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"email": "tidyriver02@example.com"}))]
 pub struct UpdateUser {
     /// Unique name.
     #[serde(default)]
@@ -63,8 +65,8 @@ impl Rows for UserRows {
 }
 
 /// Lists users in `id` order: every one, or a page.
-#[utoipa::path(get, path = "/users", tag = "users", params(Paging), responses(
-    (status = 200, body = Vec<User>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+#[utoipa::path(get, operation_id = "list_users", path = "/users", tag = "users", params(Paging), responses(
+    (status = 200, description = "The users", body = Vec<User>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
@@ -73,8 +75,8 @@ pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Respo
 }
 
 /// Creates a user.
-#[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
-    (status = 201, body = User),
+#[utoipa::path(post, operation_id = "create_user", path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
+    (status = 201, description = "The user", body = User),
     (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
     BodyErrors, ServerErrors,
 ))]
@@ -90,15 +92,15 @@ pub async fn create(
 }
 
 /// One user.
-#[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, body = User), NotFound, ServerErrors))]
+#[utoipa::path(get, operation_id = "read_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 200, description = "The user", body = User), NotFound, ServerErrors))]
 pub async fn read(State(app): State<AppState>, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
     app.store()?.user(id).await?.map(Json).ok_or_else(UserId::not_found)
 }
 
 /// Changes a user; fields left out are kept.
-#[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, body = User), NotFound, BodyErrors, ServerErrors,
+#[utoipa::path(put, operation_id = "update_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
+    responses((status = 200, description = "The user", body = User), NotFound, BodyErrors, ServerErrors,
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn update(
     State(app): State<AppState>,
@@ -113,8 +115,8 @@ pub async fn update(
 }
 
 /// The same as PUT.
-#[utoipa::path(patch, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, body = User), NotFound, BodyErrors, ServerErrors,
+#[utoipa::path(patch, operation_id = "patch_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
+    responses((status = 200, description = "The user", body = User), NotFound, BodyErrors, ServerErrors,
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn patch(
     state: State<AppState>,
@@ -125,7 +127,7 @@ pub async fn patch(
 }
 
 /// Deletes a user and their links; one that is not there is deleted already. Events stay.
-#[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
+#[utoipa::path(delete, operation_id = "delete_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
 pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UserId>) -> Result<StatusCode, Error> {
     let store = app.store()?;

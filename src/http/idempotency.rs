@@ -100,6 +100,8 @@ impl Idempotency {
         let Some(_at_work) = app.keys_at_work.take(key) else { return Err(at_work()) };
         let mut tx = app.store()?.begin().await?;
         if let Some(recorded) = self.recorded(key, app, &mut tx).await? {
+            // At once, not when the connection is next used: until then the key would count as at work.
+            tx.rollback().await?;
             return replay(recorded, &self.fingerprint(&content.digest().await?));
         }
         tx.mark().await?;
@@ -110,7 +112,10 @@ impl Idempotency {
                 let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
                 (error.status(), problem, error.into_response())
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                tx.rollback().await?;
+                return Err(error);
+            }
         };
         let fingerprint = self.fingerprint(&content.digest().await?);
         let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };

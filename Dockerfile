@@ -2,7 +2,8 @@
 # builder. Both bases are Debian 12, so that the binary meets the C library that it was linked against.
 
 # The manifests, with empty sources beside them. COPY --from is cached by content, so the stage below that compiles the
-# dependencies is reused until a manifest or the lock file changes, however often the sources do.
+# dependencies is reused until a manifest or the lock file changes, however often the sources do. Modes count as content,
+# and differ with the umask of whoever cloned.
 FROM rust:1.95-bookworm AS manifests
 WORKDIR /app
 COPY . .
@@ -11,7 +12,8 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
  && find . -name Cargo.toml | while read -r manifest; do \
       crate=$(dirname "$manifest"); \
       mkdir -p "$crate/src" && : >"$crate/src/lib.rs" && echo 'fn main() {}' >"$crate/src/main.rs"; \
-    done
+    done \
+ && chmod -R u=rwX,go=rX .
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /app

@@ -78,30 +78,30 @@ pub struct Created {
 pub enum ServerErrors {
     /// `internal_error`
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
+    Internal(Problem),
     /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// There is nothing of this name, or the name is malformed.
 #[derive(IntoResponses)]
 #[response(status = 404, content_type = "application/problem+json")]
 #[expect(dead_code, reason = "describes a failure, which `Error` answers")]
-pub struct NotFound(#[to_schema] Problem);
+pub struct NotFound(Problem);
 
 /// What a list may answer instead.
 #[derive(IntoResponses)]
 pub enum ListErrors {
     /// `malformed_body`: filters in a body that is no JSON object.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
+    Malformed(Problem),
     /// `unsupported_media_type`: filters in a body that is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Problem),
+    NotJson(Problem),
     /// `invalid_fields`: a filter or paging parameter that makes no sense.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
 }
 
 /// What a route that takes a JSON body may answer instead.
@@ -109,14 +109,14 @@ pub enum ListErrors {
 pub enum BodyErrors {
     /// `malformed_body` or `invalid_idempotency_key`
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
+    Malformed(Problem),
     /// `body_too_large`
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// `unsupported_media_type`
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Problem),
+    NotJson(Problem),
     /// `invalid_fields` or `idempotency_key_reused`
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
 }

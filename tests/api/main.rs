@@ -23,3 +23,4 @@ mod shutdown;
 mod streams;
 mod urls;
 mod users;
+mod world;

@@ -8,6 +8,7 @@ mod app;
 mod forwarder;
 mod process;
 
+mod bulk;
 mod contract;
 mod events;
 mod hard_input;

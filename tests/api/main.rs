@@ -20,6 +20,7 @@ mod program;
 mod races;
 mod raw;
 mod redirects;
+mod replicas;
 mod shutdown;
 mod streams;
 mod urls;

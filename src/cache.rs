@@ -61,6 +61,7 @@ struct Entry {
 pub struct CacheCounts {
     hits: AtomicU64,
     misses: AtomicU64,
+    reads: AtomicU64,
     stale: AtomicU64,
     dropped: AtomicU64,
     oldest_hit_ms: AtomicU64,
@@ -183,7 +184,10 @@ impl LinkCache {
         if let Some(outage) = availability.outage() {
             return Err(Arc::new(StoreError::Unavailable(outage.reason)));
         }
-        let fill = self.shard(code).join(code, || read(store.clone(), availability.clone(), code.clone()));
+        let fill = self.shard(code).join(code, || {
+            self.counts.reads.fetch_add(1, Ordering::Relaxed);
+            read(store.clone(), availability.clone(), code.clone())
+        });
         let result = fill.future.clone().await;
         self.keep(code, &fill, &result);
         result
@@ -257,7 +261,12 @@ impl CacheCounts {
         self.hits.load(Ordering::Relaxed)
     }
 
-    /// Look-ups that asked the database.
+    /// Queries that the database was asked, one for however many look-ups waited for it.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Look-ups that had to wait for the database.
     pub fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
     }

@@ -44,10 +44,16 @@ pub fn router(app: AppState) -> Router {
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let with_database = with_database.layer(limit.clone()).merge(bulk.layer(bulk_limit));
-    with_database
+    let routes = with_database
         .layer(from_fn_with_state(app.clone(), middleware::while_available))
         .merge(without.layer(limit))
-        .merge(documentation)
+        .merge(documentation);
+    enclosed(routes, app)
+}
+
+/// Puts around routes what every request passes through.
+fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
+    routes
         .fallback(middleware::unknown_route)
         .method_not_allowed_fallback(middleware::wrong_method)
         .layer(CatchPanicLayer::custom(middleware::panicked))
@@ -119,3 +125,6 @@ impl AppState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

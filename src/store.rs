@@ -247,15 +247,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks a place to which [`Tx::undo_to_mark`] can return.
+    /// Marks a place to which [`Tx::undo_to_mark`] can return. There is one mark: a later one takes its place.
     ///
     /// # Errors
     /// As any statement.
     pub async fn mark(&mut self) -> Result<()> {
-        on_tx!(self, |conn| {
-            sqlx::raw_sql("SAVEPOINT mark").execute(conn).await?;
-        });
-        Ok(())
+        self.run("SAVEPOINT mark").await
     }
 
     /// Undoes what was changed since [`Tx::mark`]; the transaction goes on, even after a failed statement.
@@ -263,8 +260,13 @@ impl Tx {
     /// # Errors
     /// As any statement.
     pub async fn undo_to_mark(&mut self) -> Result<()> {
+        self.run("ROLLBACK TO SAVEPOINT mark").await
+    }
+
+    /// Runs a statement that takes and gives nothing.
+    async fn run(&mut self, sql: &'static str) -> Result<()> {
         on_tx!(self, |conn| {
-            sqlx::raw_sql("ROLLBACK TO SAVEPOINT mark").execute(conn).await?;
+            sqlx::raw_sql(sql).execute(conn).await?;
         });
         Ok(())
     }

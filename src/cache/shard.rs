@@ -68,3 +68,39 @@ impl Shard {
         self.reading.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code() -> ShortCode {
+        ShortCode::parse("abc").unwrap()
+    }
+
+    async fn nothing() -> Outcome {
+        Ok(None)
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_meanwhile_joins_the_read() {
+        let mut shard = Shard::default();
+        let first = shard.join(&code(), nothing);
+        let second = shard.join(&code(), || async { panic!("one read is enough") });
+        assert!(second.future.clone().await.unwrap().is_none());
+        assert!(shard.finish(&code(), &first));
+        assert!(!shard.finish(&code(), &second), "one of its waiters keeps what was read");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_began_before_a_change_is_neither_kept_nor_joined_after_it() {
+        let mut shard = Shard::default();
+        let before = shard.join(&code(), nothing);
+        shard.forget(&code());
+        let after = shard.join(&code(), nothing);
+        assert!(!shard.finish(&code(), &before));
+        assert!(shard.finish(&code(), &after));
+        let before = shard.join(&code(), nothing);
+        shard.forget_all();
+        assert!(!shard.finish(&code(), &before));
+    }
+}

@@ -94,25 +94,23 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
     let duration_ms = took.as_secs_f64() * 1_000.0;
     let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
     let cause = cause.map(AsRef::as_ref);
-    if status >= 500 {
-        tracing::error!(
-            http.method = method,
-            http.route = route,
-            http.status = status,
-            request.id = id,
-            duration_ms,
-            cause,
-            "request"
-        );
-    } else {
-        tracing::info!(
-            http.method = method,
-            http.route = route,
-            http.status = status,
-            request.id = id,
-            duration_ms,
-            cause,
-            "request"
-        );
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                http.method = method,
+                http.route = route,
+                http.status = status,
+                request.id = id,
+                duration_ms,
+                cause,
+                "request"
+            )
+        };
+    }
+    match status {
+        // Passes by itself, and comes by the thousand while it lasts.
+        503 => line!(warn),
+        500.. => line!(error),
+        _ => line!(info),
     }
 }

@@ -9,7 +9,10 @@ use sqlx::{
     Executor as _,
     postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     StoreError,
@@ -49,6 +52,7 @@ pub(super) struct Listener {
 impl Listener {
     /// Connects and begins to listen.
     pub(super) async fn connect(options: &PgConnectOptions, limit: Duration) -> sqlx::Result<Self> {
+        knock(options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(limit)
@@ -148,6 +152,16 @@ impl Listener {
         timeout_at(Instant::now() + SILENCE, sent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(silent)?;
         Ok(())
     }
+}
+
+/// Finds out at once whether anybody is there: the pool would try a refused connection again until its time is over, and
+/// then not say why.
+async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
+    let host = options.get_host();
+    if options.get_socket().is_none() && !host.starts_with('/') {
+        TcpStream::connect((host, options.get_port())).await?;
+    }
+    Ok(())
 }
 
 fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, heard: &mut HashMap<String, Vec<u64>>) {

@@ -31,6 +31,10 @@ const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
 
 pub(super) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, EXISTS];
 
+/// Around each try of a generated code: a savepoint of its own, since the caller may have set the transaction's mark.
+const TRY_CODE: &str = "SAVEPOINT try_code";
+const UNDO_CODE: &str = "ROLLBACK TO SAVEPOINT try_code";
+
 /// How many generated codes are tried before giving up: with a million links, one try in 57,000 meets a taken code.
 const CODE_TRIES: usize = 8;
 
@@ -174,11 +178,11 @@ impl Tx {
 
     async fn insert_url_with_free_code(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
         for _ in 0..CODE_TRIES {
-            self.mark().await?;
+            self.run(TRY_CODE).await?;
             if let Some(url) = self.insert_url(new, &ShortCode::generate(), now).await? {
                 return Ok(url);
             }
-            self.undo_to_mark().await?;
+            self.run(UNDO_CODE).await?;
         }
         Err(StoreError::Unavailable("no free short code was found".to_owned()))
     }

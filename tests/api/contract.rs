@@ -34,6 +34,11 @@ const ROUTES: &[(&str, &[&str])] = &[
     ("/urls/chosen/redirect", &["GET", "HEAD"]),
     ("/events", &["GET", "HEAD", "POST"]),
     ("/events/1", &["GET", "HEAD"]),
+    ("/users/bulk", &["POST"]),
+    ("/urls/bulk", &["POST"]),
+    ("/events/bulk", &["POST"]),
+    ("/replicas", &["GET", "HEAD"]),
+    ("/metrics", &["GET", "HEAD"]),
     ("/openapi.json", &["GET", "HEAD"]),
     ("/chosen", &["GET", "HEAD"]),
 ];
@@ -90,7 +95,10 @@ async fn wrong_methods_have_the_error_shape_and_allow(kind: Kind) {
                 continue;
             }
             let answer = send(app.request(method(name), path)).await;
-            answer.problem(405, "method_not_allowed");
+            match name {
+                "HEAD" => assert_eq!((answer.status, answer.body.as_str()), (405, "")),
+                _ => drop(answer.problem(405, "method_not_allowed")),
+            }
             let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
             assert_eq!(allowed, methods.iter().copied().collect(), "{name} {path}");
         }

@@ -15,6 +15,9 @@ use tokio::{
     sync::watch,
 };
 
+/// How often a connection looks whether it is to be silent.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// A port of this machine that leads to the server, or nowhere.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
@@ -79,8 +82,9 @@ impl Forwarder {
     }
 
     /// Keeps every connection and passes nothing on, as a network does that drops packets.
-    pub(crate) fn fall_silent(&self) {
+    pub(crate) async fn fall_silent(&self) {
         self.silent.store(true, Ordering::SeqCst);
+        tokio::time::sleep(LOOK * 4).await;
     }
 
     /// Passes on again.
@@ -102,13 +106,13 @@ async fn forward(mut client: TcpStream, server: String, mut closed: watch::Recei
     loop {
         if silent.load(Ordering::SeqCst) {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(5)) => continue,
+                () = tokio::time::sleep(LOOK) => continue,
                 _ = closed.changed() => return,
             }
         }
         tokio::select! {
             _ = &mut copying => return,
-            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            () = tokio::time::sleep(LOOK) => {}
             _ = closed.changed() => return,
         }
     }

@@ -8,6 +8,7 @@ mod app;
 mod forwarder;
 mod process;
 
+mod bulk;
 mod contract;
 mod events;
 mod hard_input;
@@ -23,3 +24,4 @@ mod shutdown;
 mod streams;
 mod urls;
 mod users;
+mod world;

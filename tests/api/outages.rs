@@ -165,7 +165,12 @@ async fn a_database_that_falls_silent_is_lost() {
     let forwarder = Forwarder::opened(&database.url);
     let app = launch_through(&forwarder, &database, &[]).await;
     app.until_ready().await;
-    forwarder.fall_silent();
+    app.get("/users").await.expect(200);
+    forwarder.fall_silent().await;
+    // Asked on a connection that looks sound: it ends when the silence is noticed.
+    let begun = Instant::now();
+    app.get("/users/1").await.problem(503, "database_unavailable");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     app.until("degraded", || async { app.get("/ready").await.json()["status"] == "degraded" }).await;
     assert_unavailable(&app).await;
     forwarder.speak();

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test that is how it fails")]
 
 #[path = "../common/mod.rs"]
-#[expect(dead_code, reason = "other test programs use the rest")]
 mod common;
 
 mod backup;

@@ -47,7 +47,8 @@ fn register_cache(registry: &mut Registry, app: &AppState) {
     let entries = app.cache.len() as u64;
     registry.register("cache_entries", "Codes in memory", ConstGauge::new(entries));
     registry.register("cache_hits", "Look-ups answered from memory", ConstCounter::new(counts.hits()));
-    registry.register("cache_misses", "Look-ups that asked the database", ConstCounter::new(counts.misses()));
+    registry.register("cache_misses", "Look-ups that had to wait for the database", ConstCounter::new(counts.misses()));
+    registry.register("cache_reads", "Queries for links", ConstCounter::new(counts.reads()));
     registry.register(
         "cache_stale",
         "Look-ups answered from memory past their time, the database being away",

@@ -1,0 +1,104 @@
+//! What cannot be brought about from outside: a handler that panics, one that never ends.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::from_fn_with_state,
+    response::Response,
+    routing::get,
+};
+use http_body_util::BodyExt as _;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::{enclosed, middleware};
+use crate::{
+    cache::{CacheSettings, LinkCache, sync::CacheSync},
+    clicks::{self, ClickSettings},
+    domain::Clock,
+    state::{AppState, HttpSettings, KeysAtWork},
+    store::{DatabaseUrl, Monitor, Store, StoreSettings},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The handles of a service on a database of its own, in memory.
+async fn state() -> AppState {
+    let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
+    let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
+    let store = Store::open(&settings).await.unwrap();
+    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND }));
+    let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
+    let (_, availability) = Monitor::new(&url, &store, observer);
+    let clock = Clock::system();
+    AppState {
+        store,
+        availability,
+        cache,
+        metrics: Arc::default(),
+        clicks: clicks::channel(ClickSettings::new(1, SECOND, 1)).0,
+        settings: Arc::new(HttpSettings {
+            public_url: None,
+            request_timeout: SECOND,
+            bulk_timeout: SECOND,
+            body_limit: 1024,
+            bulk_limit: 1024,
+            replica: "test".to_owned(),
+            started_at: clock.now(),
+        }),
+        clock,
+        draining: CancellationToken::new(),
+        uploads: Arc::new(Semaphore::new(1)),
+        keys_at_work: KeysAtWork::default(),
+    }
+}
+
+async fn ask(router: &Router, path: &str) -> Response {
+    router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+}
+
+/// The code of a failure, which must have the one shape and every header.
+async fn code_of(response: Response) -> String {
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert!(response.headers().contains_key("x-request-id"));
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["status"], status);
+    assert_eq!(body["error"], body["detail"]);
+    assert!(!body.to_string().contains("secret"), "{body}");
+    body["code"].as_str().unwrap().to_owned()
+}
+
+async fn panics() -> &'static str {
+    panic!("a secret")
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
+    let routes = Router::new().route("/panics", get(panics)).route("/works", get(|| async { "yes" }));
+    let router = enclosed(routes, state().await);
+    for _ in 0..2 {
+        let failed = ask(&router, "/panics").await;
+        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(code_of(failed).await, "internal_error");
+        assert_eq!(ask(&router, "/works").await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_never_ends_is_a_503() {
+    let limit = from_fn_with_state(Duration::from_millis(10), middleware::time_limit);
+    let never = || async { std::future::pending::<&'static str>().await };
+    let router = enclosed(Router::new().route("/never", get(never)).layer(limit), state().await);
+    let ended = ask(&router, "/never").await;
+    assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ended.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(code_of(ended).await, "request_timeout");
+}

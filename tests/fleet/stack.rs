@@ -199,20 +199,22 @@ impl Stack {
         self.compose(&[&quiet[..], &[sql]].concat()).await
     }
 
-    /// Whether the database takes connections.
-    pub(crate) async fn database_answers(&self) -> bool {
-        let ask = ["exec", "--no-TTY", "db", "pg_isready", "-q", "-h", "127.0.0.1", "-U", "buoy", "-d", "buoy"];
-        self.compose(&ask).await.is_ok()
-    }
-
-    /// Waits until the database takes connections.
-    pub(crate) async fn wait_database(&self) -> Result<()> {
+    /// Waits until the database takes connections; answers a moment at which it did not yet, a few hundredths of a
+    /// second before.
+    pub(crate) async fn wait_database(&self) -> Result<Instant> {
+        let database = self.container("db").await?;
+        let ask = ["exec", &database.id, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "buoy", "-d", "buoy"];
         let started = Instant::now();
-        while !self.database_answers().await {
+        let mut not_yet = started;
+        loop {
+            let asked = Instant::now();
+            if docker_status(&ask).await?.0 == 0 {
+                return Ok(not_yet);
+            }
+            not_yet = asked;
             ensure!(started.elapsed() < READY_LIMIT, "the database took no connection");
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(20)).await;
         }
-        Ok(())
     }
 
     /// Fails where a replica of `before` is not the same process any more.

@@ -17,8 +17,8 @@ pub(crate) async fn stopped(stack: &Stack) -> Result<String> {
     outage.lost();
     sleep(OUTAGE).await;
     faults::start(&database).await?;
-    stack.wait_database().await?;
-    outage.judge(Instant::now()).await
+    let back = stack.wait_database().await?;
+    outage.judge(back).await
 }
 
 /// It is silent: packets vanish, on open connections and on new ones.
@@ -27,6 +27,7 @@ pub(crate) async fn black_holed(stack: &Stack) -> Result<String> {
     let hole = BlackHole::around_database(&stack.container("db").await?).await?;
     outage.lost();
     sleep(OUTAGE).await;
+    let back = Instant::now();
     hole.fill().await?;
-    outage.judge(Instant::now()).await
+    outage.judge(back).await
 }

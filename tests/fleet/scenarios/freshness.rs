@@ -29,8 +29,9 @@ const CHANGERS: usize = 4;
 const READERS: usize = 6;
 /// Changes of one link, the last of which deletes it.
 const LIFE: usize = 10;
-/// The connections on which replicas listen for changes.
-const LISTENERS: &str = "FROM pg_stat_activity WHERE application_name LIKE 'buoy%listener'";
+/// The connections on which replicas listen for changes, told by what only they ask.
+const LISTENERS: &str = "FROM pg_stat_activity WHERE application_name LIKE 'buoy%'
+    AND state = 'idle' AND query ~ '^(SELECT 1$|LISTEN|SELECT pg_notify)|replicas'";
 
 /// A link with its past; the changer replaces it when it was deleted.
 type Slot = Mutex<Arc<(Link, History)>>;
@@ -42,20 +43,22 @@ struct Stage {
     slots: Vec<Slot>,
     /// How long a replica may show the old state after the change was answered.
     slack: Duration,
+    /// How long a changer waits after each change.
+    rest: Duration,
     done: AtomicBool,
     reads: AtomicU64,
 }
 
 /// Nothing is broken: not one stale answer.
 pub(crate) async fn at_once(stack: &Stack) -> Result<String> {
-    let stage = Stage::set(stack, Duration::ZERO).await?;
+    let stage = Stage::set(stack, Duration::ZERO, Duration::ZERO).await?;
     let times = play(&stage, 2_000).await?;
     Ok(figures(&stage, times))
 }
 
 /// Listeners are killed and black-holed all the while: the change is still answered soon, and seen soon after.
 pub(crate) async fn without_listeners(stack: &Stack) -> Result<String> {
-    let stage = Stage::set(stack, Duration::from_secs(2)).await?;
+    let stage = Stage::set(stack, Duration::from_secs(2), Duration::from_millis(150)).await?;
     let breaking = break_listeners(stack, &stage);
     let playing = async {
         let times = play(&stage, 400).await;
@@ -76,14 +79,22 @@ fn figures(stage: &Stage, mut times: Vec<Duration>) -> String {
 }
 
 impl Stage {
-    async fn set(stack: &Stack, slack: Duration) -> Result<Arc<Self>> {
+    async fn set(stack: &Stack, slack: Duration, rest: Duration) -> Result<Arc<Self>> {
         let replicas: Vec<Api> = stack.fleet().await?.iter().map(|replica| Api::at(replica.url())).collect();
         let user = replicas[0].user().await?;
         let mut slots = Vec::new();
         for link in replicas[0].links(user, CHANGERS * 5).await? {
             slots.push(Mutex::new(with_history(link)));
         }
-        Ok(Arc::new(Self { replicas, user, slots, slack, done: AtomicBool::default(), reads: AtomicU64::default() }))
+        Ok(Arc::new(Self {
+            replicas,
+            user,
+            slots,
+            slack,
+            rest,
+            done: AtomicBool::default(),
+            reads: AtomicU64::default(),
+        }))
     }
 
     fn slot(&self, number: usize) -> Arc<(Link, History)> {
@@ -155,6 +166,7 @@ async fn change(stage: Arc<Stage>, changer: usize, count: usize) -> Result<Vec<D
         for other in 0..stage.replicas.len() {
             stage.read(&entry, other).await?;
         }
+        sleep(stage.rest).await;
         if step == LIFE - 1 {
             let fresh = stage.replicas[replica].link(stage.user).await?;
             *stage.slots[slot].lock().unwrap_or_else(PoisonError::into_inner) = with_history(fresh);

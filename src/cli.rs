@@ -38,6 +38,8 @@ Examples:
   buoy --env-file prod.env config                  show what a file of variables amounts to
 ";
 
+/// How long the process waits for threads that are stuck in the system when it ends.
+const LEAVE_BEHIND_AFTER: Duration = Duration::from_millis(100);
 /// How long a command waits for a database that is not up yet.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -96,7 +98,10 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     telemetry::init(&config.log, stream)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(run_async(command, config))
+    let result = runtime.block_on(run_async(command, config));
+    // Without this the process would wait for a name look-up that nobody waits for any more.
+    runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);
+    result
 }
 
 async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {

@@ -18,6 +18,9 @@ const REPLICA: HeaderName = HeaderName::from_static("x-replica");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
+/// How long a request waits for a process that has just started to connect for the first time.
+pub(super) const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
+
 /// Gives the request an id, answers it, adds the headers that every answer has, and writes its log line.
 pub async fn envelope(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -52,6 +55,7 @@ pub async fn time_limit(State(limit): State<Duration>, request: Request, next: N
 
 /// Ends a request with 503 as soon as the database that it works with is known to be away.
 pub async fn while_available(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    app.availability.first_attempt(FIRST_ATTEMPT).await;
     tokio::select! {
         // The answer first: where both are there, the work is done.
         biased;

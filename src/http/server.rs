@@ -7,6 +7,7 @@
 use std::{convert::Infallible, io, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
+use futures_util::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -19,6 +20,8 @@ use tower::ServiceExt as _;
 /// How long a connection may take to send a request's head, its idle time before that included. Longer than a proxy
 /// keeps an idle connection, so that it is the proxy that closes.
 const HEAD_LIMIT: Duration = Duration::from_secs(75);
+/// How long a connection is still read after the stop: a request that was on its way must not meet a closing door.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
 /// Pause after a failed accept: out of file descriptors, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,15 +44,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
             () = stop.stopping.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                let stop = stop.clone();
-                connections.spawn(async move { serve_connection(stream, router, stop).await });
-            }
+            Ok((stream, _)) => accept(&connections, stream, &router, &stop),
             Err(error) => pause_after(&error).await,
         }
     }
-    drop(listener);
+    // What waits in the queue was connected while this replica still took requests.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        accept(&connections, stream, &router, &stop);
+    }
+    drop((listener, router));
     connections.close();
     tokio::select! {
         () = connections.wait() => true,
@@ -59,6 +62,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
             false
         }
     }
+}
+
+fn accept(connections: &TaskTracker, stream: TcpStream, router: &Router, stop: &Stop) {
+    connections.spawn(serve_connection(stream, router.clone(), stop.clone()));
 }
 
 async fn serve_connection(stream: TcpStream, router: Router, stop: Stop) {
@@ -78,7 +85,11 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: Stop) {
     tokio::select! {
         // A failed connection is the client's affair: what it asked for has its own log line.
         _ = &mut connection => return,
-        () = stop.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = stop.stopping.cancelled() => {}
+    }
+    tokio::select! {
+        _ = &mut connection => return,
+        () = tokio::time::sleep(LAST_REQUEST) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         _ = connection => {}

@@ -59,7 +59,7 @@ impl Listener {
             .max_lifetime(None)
             .idle_timeout(None)
             .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
+            .connect_lazy_with(options.clone().application_name("buoy listener"));
         let mut connection = PgListener::connect_with(&pool).await?;
         connection.ignore_pool_close_event(true);
         connection.eager_reconnect(false);

@@ -17,17 +17,20 @@ use super::{
 
 /// First pause between two attempts, and the longest: the service is ready within 3 s of its database.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long one attempt may take.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
 /// How long the attempt may take that follows at once when a connection is lost. Until it fails nothing is declared
 /// lost: where only this one connection was cut, requests do not notice.
 const SECOND_CHANCE: Duration = Duration::from_millis(200);
 
+/// Until the first attempt to connect has succeeded or failed.
+const CONNECTING: &str = "connecting";
+
 /// Why the database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// A stable word: `unreachable`, `refusing`, `schema_missing` or `schema_too_old`.
+    /// A stable word: `connecting`, `unreachable`, `refusing`, `schema_missing` or `schema_too_old`.
     pub code: &'static str,
     /// A sentence for the operator, without secrets.
     pub reason: String,
@@ -80,6 +83,16 @@ impl Availability {
         match &*self.0.borrow() {
             DatabaseStatus::Ready | DatabaseStatus::Deaf(_) => None,
             DatabaseStatus::NeverReady(outage) | DatabaseStatus::Lost(outage) => Some(outage.clone()),
+        }
+    }
+
+    /// Waits until the first attempt to connect has succeeded or failed, for `limit` at most: a process that has just
+    /// started need not send anybody away.
+    pub async fn first_attempt(&self, limit: Duration) {
+        let tried = |status: &DatabaseStatus| !matches!(status, DatabaseStatus::NeverReady(outage) if outage.code == CONNECTING);
+        if !tried(&self.0.borrow()) {
+            // Past the limit, and where the monitor is gone, the status speaks for itself.
+            timeout(limit, self.0.clone().wait_for(tried)).await.ok();
         }
     }
 
@@ -270,7 +283,7 @@ fn pauses() -> ExponentialBackoff {
 }
 
 fn not_yet() -> Outage {
-    unreachable("no connection has been made yet".to_owned())
+    Outage { code: CONNECTING, reason: "the first attempt to connect is still being made".to_owned() }
 }
 
 fn unreachable(reason: String) -> Outage {

@@ -12,6 +12,7 @@ use crate::{
     http::{
         Error,
         extract::{Named, Resource},
+        middleware::FIRST_ATTEMPT,
         openapi::{NotFound, ServerErrors},
     },
     state::AppState,
@@ -30,6 +31,7 @@ pub async fn follow(
     method: Method,
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
+    app.availability.first_attempt(FIRST_ATTEMPT).await;
     let link =
         app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
     let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;

@@ -32,6 +32,8 @@ const SHARDS: usize = 64;
 /// While changes are not heard of, an entry is asked for again after so long. The embedded database always counts as
 /// that: another process, an import say, may write to its file.
 const CUT_OFF_TTL: Duration = Duration::from_secs(1);
+/// So long after changes were last heard of for certain, memory is trusted no further than if they were not.
+const HEARD_WITHIN: Duration = Duration::from_millis(1_500);
 /// So long after changes are heard of again, nothing is taken from memory: the others have yet to learn that they
 /// must wait for this replica.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -82,8 +84,13 @@ pub struct LinkCache {
 enum Trust {
     /// Changes are not heard of.
     CutOff,
-    /// Changes have been heard of since this moment.
-    Since(Instant),
+    /// Changes are heard of.
+    Connected {
+        /// Since when.
+        since: Instant,
+        /// When that was last certain: a process that was stopped for a while does not know what it missed.
+        heard: Instant,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -207,9 +214,9 @@ impl LinkCache {
     /// How old an entry may be to be served without asking.
     fn usable_for(&self) -> Duration {
         match *self.trust() {
-            Trust::CutOff => CUT_OFF_TTL.min(self.settings.ttl),
-            Trust::Since(moment) if moment.elapsed() < SETTLING => Duration::ZERO,
-            Trust::Since(_) => self.settings.ttl,
+            Trust::Connected { since, .. } if since.elapsed() < SETTLING => Duration::ZERO,
+            Trust::Connected { heard, .. } if heard.elapsed() < HEARD_WITHIN => self.settings.ttl,
+            Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL.min(self.settings.ttl),
         }
     }
 
@@ -224,6 +231,12 @@ impl LinkCache {
 
     fn set_trust(&self, trust: Trust) {
         *self.trust() = trust;
+    }
+
+    fn heard_now(&self) {
+        if let Trust::Connected { heard, .. } = &mut *self.trust() {
+            *heard = Instant::now();
+        }
     }
 
     fn trust(&self) -> MutexGuard<'_, Trust> {

@@ -142,3 +142,13 @@ async fn cut_off_from_changes_an_entry_is_asked_for_again_after_a_second() {
     sync.connected();
     assert!(world.cache.is_empty(), "any change may have been missed");
 }
+
+#[tokio::test]
+async fn a_process_that_was_stopped_does_not_trust_its_memory() {
+    let world = World::new(100).await;
+    world.target("there").await;
+    // Nobody said for this long that changes are still heard of, as when the process was stopped.
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    world.target("there").await;
+    assert_eq!(world.cache.counts().reads(), 2);
+}

@@ -28,8 +28,13 @@ impl Observer for CacheSync {
 
     fn connected(&self) {
         // Trust first: what is read between the two is then dropped rather than kept unseen.
-        self.cache.set_trust(Trust::Since(Instant::now()));
+        let now = Instant::now();
+        self.cache.set_trust(Trust::Connected { since: now, heard: now });
         self.cache.forget(&Changes::All);
+    }
+
+    fn heard(&self) {
+        self.cache.heard_now();
     }
 
     fn cut_off(&self) {

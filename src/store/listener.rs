@@ -34,6 +34,8 @@ pub trait Observer: Send + Sync + 'static {
     fn changed(&self, changes: &Changes);
     /// Changes are heard from now on; any number may have been missed before.
     fn connected(&self);
+    /// Changes are still heard; told about four times a second while that is so.
+    fn heard(&self);
     /// Changes are not heard any more.
     fn cut_off(&self);
     /// The name that answers carry as `X-Replica`.
@@ -111,6 +113,7 @@ impl Listener {
             take(&notification, peers, observer, &mut heard);
             next = self.connection.next_buffered();
         }
+        observer.heard();
         for (to, numbers) in heard {
             let answer = Acknowledgement { to, from: peers.own().to_owned(), numbers };
             self.notify(ACKNOWLEDGEMENTS, &answer).await?;
@@ -131,6 +134,7 @@ impl Listener {
         timeout_at(limit, answered).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(silent)?;
         self.last_answer = Instant::now();
         peers.hears();
+        observer.heard();
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::LinkCache,
-    clicks::{ClickRecorder, Ledger},
+    clicks::{ClickRecorder, Ledger, Visitors},
     domain::{Clock, TrustedProxies, clock::Timestamp},
     metrics::RequestMetrics,
     store::{Availability, Store},
@@ -59,6 +59,8 @@ pub struct AppState {
     pub cache: Arc<LinkCache>,
     /// What `/metrics` tells.
     pub metrics: Arc<RequestMetrics>,
+    /// Reads who follows a link.
+    pub visitors: Arc<Visitors>,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
     /// Tells the time.

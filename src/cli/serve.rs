@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::store_settings;
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickRecorder, ClickSettings, Durability},
-    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig},
+    clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
+    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
@@ -40,13 +40,14 @@ const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
+    let visitors = Visitors::open(&visitor_settings(&config.visitors)).context("GEOIP_DB cannot be used")?;
     let listener = listen(&config.http).await?;
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
     let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
     let cache = Arc::new(LinkCache::new(cache_settings(&config.cache)));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
-    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, &lifecycle);
+    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
@@ -87,6 +88,7 @@ fn assemble(
     availability: Availability,
     cache: Arc<LinkCache>,
     clicks: ClickRecorder,
+    visitors: Visitors,
     lifecycle: &Lifecycle,
 ) -> AppState {
     let clock = Clock::system();
@@ -95,6 +97,7 @@ fn assemble(
         availability,
         cache,
         metrics: Arc::default(),
+        visitors: Arc::new(visitors),
         clicks,
         settings: Arc::new(http_settings(config, clock.now())),
         clock,
@@ -125,6 +128,14 @@ fn click_settings(config: &ClicksConfig) -> ClickSettings {
             ClickDurability::Committed => Durability::Committed(config.commit_wait),
         },
     }
+}
+
+fn visitor_settings(config: &VisitorConfig) -> VisitorSettings {
+    let address = match config.address {
+        VisitorAddress::Anonymised => AddressPolicy::Anonymised,
+        VisitorAddress::None => AddressPolicy::None,
+    };
+    VisitorSettings { address, geoip: config.geoip.clone() }
 }
 
 fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {

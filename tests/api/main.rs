@@ -29,4 +29,5 @@ mod shutdown;
 mod streams;
 mod urls;
 mod users;
+mod visitors;
 mod world;

@@ -1,9 +1,19 @@
 //! Every way in which a request can say where it came from.
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::{
+    Extension, Router,
+    http::{HeaderName, HeaderValue},
+    routing::get,
+};
 use proptest::prelude::*;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::http::server::{Stop, serve};
 
 fn trust(header: &str, proxies: &str) -> Trust {
     Trust { header: Some(header.parse().unwrap()), proxies: proxies.parse().unwrap() }
@@ -109,6 +119,25 @@ fn without_a_peer_nothing_is_known() {
 fn addresses_are_not_printed() {
     let (peer, client) = (PeerAddress("203.0.113.7".parse().unwrap()), ClientAddress("203.0.113.7".parse().ok()));
     assert!(!format!("{peer:?} {client:?}").contains("203"));
+}
+
+#[tokio::test]
+async fn the_server_tells_each_request_who_opened_its_connection() {
+    let told = |Extension(peer): Extension<PeerAddress>| async move { peer.0.to_string() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = Stop { stopping: CancellationToken::new(), deadline: CancellationToken::new() };
+    let served = tokio::spawn(serve(listener, Router::new().route("/", get(told)), stop.clone()));
+    // From another address of this machine, so that it cannot be the listener's own.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+    let mut connection = socket.connect(address).await.unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("127.0.0.9"), "{answer}");
+    stop.stopping.cancel();
+    assert!(served.await.unwrap());
 }
 
 proptest! {

@@ -22,8 +22,7 @@ use crate::{
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// Follows a link: 302, and one `click` event. HEAD, and requests that fetch ahead or for a preview, are answered alike and not
-/// counted.
+/// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
     NotFound, ServerErrors,

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod page;
 pub mod rollup;
 pub mod short_code;
+pub mod stats;
 pub mod target_url;
 pub mod text;
 pub mod url;

@@ -20,8 +20,10 @@ pub mod migrate;
 pub mod monitor;
 pub mod peers;
 pub mod pool;
+pub mod ranking;
 pub mod replicas;
 pub mod snapshot;
+pub mod stats;
 pub mod urls;
 pub mod users;
 
@@ -40,6 +42,7 @@ pub use self::{
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
     pool::ReplaceablePool,
+    ranking::CountedUrl,
     replicas::Replica,
     urls::{Link, UrlFilter},
 };
@@ -199,6 +202,8 @@ impl Store {
             clicks::STATEMENTS,
             bulk::STATEMENTS,
             snapshot::STATEMENTS,
+            stats::STATEMENTS,
+            ranking::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
         let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));

@@ -22,6 +22,8 @@ pub mod peers;
 pub mod pool;
 pub mod ranking;
 pub mod replicas;
+pub mod rollups;
+mod rows;
 pub mod snapshot;
 pub mod stats;
 pub mod urls;
@@ -34,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     changes::Changes,
+    clicks::NewClick,
     connect::{DatabaseUrl, StoreSettings},
     error::StoreError,
     events::EventFilter,
@@ -44,6 +47,7 @@ pub use self::{
     pool::ReplaceablePool,
     ranking::CountedUrl,
     replicas::Replica,
+    rollups::Counted,
     urls::{Link, UrlFilter},
 };
 
@@ -206,7 +210,8 @@ impl Store {
             ranking::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
-        let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
+        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
+        let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();
         for sql in &statements {

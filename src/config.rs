@@ -12,6 +12,7 @@ mod form;
 mod http;
 mod program;
 mod redirect;
+mod retention;
 mod source;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use self::{
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
+    retention::RetentionConfig,
     source::Fault,
 };
 use self::{program::ProgramConfig, source::Source};
@@ -40,6 +42,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// How clicks are gathered and written.
     pub clicks: ClicksConfig,
+    /// How long what piles up is kept.
+    pub retention: RetentionConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -68,6 +72,7 @@ impl Config {
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
+        let retention = RetentionConfig::read(source);
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -76,6 +81,7 @@ impl Config {
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
+            retention: retention?,
             log: log?,
             command: program?.command,
         })
@@ -102,6 +108,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
+    ("retention", RetentionConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

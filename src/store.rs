@@ -6,6 +6,7 @@
 //!
 //! The macros `on_pool!` and `on_tx!` run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
+pub mod backfill;
 pub mod backup;
 pub mod bulk;
 pub mod changes;
@@ -21,7 +22,9 @@ pub mod monitor;
 pub mod peers;
 pub mod pool;
 pub mod ranking;
+pub mod reconcile;
 pub mod replicas;
+pub mod retention;
 pub mod rollups;
 mod rows;
 pub mod snapshot;
@@ -208,9 +211,12 @@ impl Store {
             snapshot::STATEMENTS,
             stats::STATEMENTS,
             ranking::STATEMENTS,
+            retention::STATEMENTS,
+            backfill::STATEMENTS,
+            reconcile::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
-        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
+        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS, reconcile::ROW_STATEMENTS];
         let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();

@@ -9,6 +9,7 @@
 pub mod backfill;
 pub mod backup;
 pub mod bulk;
+pub mod carried;
 pub mod changes;
 pub mod clicks;
 pub mod connect;
@@ -214,9 +215,16 @@ impl Store {
             retention::STATEMENTS,
             backfill::STATEMENTS,
             reconcile::STATEMENTS,
+            carried::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
-        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS, reconcile::ROW_STATEMENTS];
+        let worded = [
+            dialect::STATEMENTS,
+            rollups::STATEMENTS,
+            clicks::ROW_STATEMENTS,
+            reconcile::ROW_STATEMENTS,
+            bulk::ROW_STATEMENTS,
+        ];
         let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();

@@ -64,7 +64,7 @@ impl Store {
             on_tx!(tx, |conn| sqlx::query_as(STATE).fetch_one(conn).await)?;
         let RolledUp::Until(done, end) = RolledUp::of(state) else { return Ok(None) };
         let clicks: Vec<StoredClick> =
-            on_tx!(tx, |conn| { sqlx::query_as(CLICKS).bind(done).bind(end).bind(STEP).fetch_all(conn).await? });
+            on_tx!(tx, |conn| sqlx::query_as(CLICKS).bind(done).bind(end).bind(STEP).fetch_all(conn).await?);
         let counted = tx.counted(&clicks).await?;
         tx.roll_up(&counted).await?;
         let last = clicks.last().map_or(end, |click| click.id);

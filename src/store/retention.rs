@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{Result, Store, Tx, dialect, on_pool, on_tx};
 use crate::domain::{clock::Timestamp, rollup::day_of};
 
-const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
+pub(super) const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
 const KEEP_SINCE: &str = "INSERT INTO click_state (name, value) VALUES ('kept_since_day', $1) \
                           ON CONFLICT (name) DO UPDATE SET value = excluded.value \
                           WHERE click_state.value < excluded.value";
@@ -124,7 +124,7 @@ impl Tx {
 
     async fn prune_visitors(&mut self, until: i64) -> Result<u64> {
         let end: Option<(i64, i64, i64)> =
-            on_tx!(self, |conn| { sqlx::query_as(STEP_ENDS).bind(until).bind(STEP - 1).fetch_optional(conn).await? });
+            on_tx!(self, |conn| sqlx::query_as(STEP_ENDS).bind(until).bind(STEP - 1).fetch_optional(conn).await?);
         let (day, subject, visitor) = end.unwrap_or((until, i64::MAX, i64::MAX));
         Ok(on_tx!(self, |conn| {
             sqlx::query(PRUNE_SALTS).bind(until).execute(&mut *conn).await?;

@@ -74,7 +74,7 @@ async fn what_was_tampered_with_is_found_and_repaired(kind: Kind) {
         (format!("UPDATE click_days SET people = people + 5 WHERE subject = 0 AND day = {first}"), 1),
         (format!("DELETE FROM click_days WHERE subject = -1 AND day = {first}"), 1),
         ("UPDATE click_slots SET bots = bots + 1 WHERE slot = (SELECT max(slot) FROM click_slots)".to_owned(), 2),
-        (format!("DELETE FROM click_values WHERE subject = 1 AND day = {first} AND value = 'os 1'"), 1),
+        (format!("DELETE FROM click_values WHERE subject = 0 AND day = {} AND value = 'os 1'", first + 2), 1),
         (format!("INSERT INTO click_values VALUES (2, {first}, 3, 'Lynx', 4)"), 1),
         // Of a day that has neither events nor a row.
         (format!("INSERT INTO click_slots VALUES (7, {}, 1, 1)", (first + 400) * 96), 1),

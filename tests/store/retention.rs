@@ -42,11 +42,15 @@ async fn old_clicks_go_and_their_rollups_stay(kind: Kind) {
     // A longer time brings nothing back.
     assert_eq!(fixture.store.sweep(Some(9), at(0)).await.unwrap().clicks, 0);
     assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), Some(today - 3));
+    assert_what_is_left(&fixture).await;
+}
+
+async fn assert_what_is_left(fixture: &Fixture) {
     let events = fixture.store.events(&EventFilter::default(), PageStart::Offset(0), 100).await.unwrap();
     assert_eq!(events.iter().filter(|event| event.event_type == EventType::created()).count(), 1);
     assert_eq!(events.len(), 5);
     for sum in ["(SELECT sum(people) FROM click_days WHERE subject = 1)", "(SELECT sum(clicks) FROM click_totals)"] {
-        assert_eq!(count(&fixture, sum).await, 10, "{sum}");
+        assert_eq!(count(fixture, sum).await, 10, "{sum}");
     }
 }
 

@@ -7,6 +7,7 @@
 mod destination;
 mod ledger;
 mod recorder;
+pub mod visitor;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

@@ -14,6 +14,7 @@ mod program;
 mod redirect;
 mod retention;
 mod source;
+mod visitor;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use self::{
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
     source::Fault,
+    visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
 use self::{program::ProgramConfig, source::Source};
 
@@ -44,6 +46,10 @@ pub struct Config {
     pub clicks: ClicksConfig,
     /// How long what piles up is kept.
     pub retention: RetentionConfig,
+    /// What is kept of visitors.
+    pub visitors: VisitorConfig,
+    /// Who is believed about where a request comes from.
+    pub proxies: ProxyConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -73,6 +79,8 @@ impl Config {
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
         let retention = RetentionConfig::read(source);
+        let visitors = VisitorConfig::read(source);
+        let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -82,6 +90,8 @@ impl Config {
             cache: cache?,
             clicks: clicks?,
             retention: retention?,
+            visitors: visitors?,
+            proxies: proxies?,
             log: log?,
             command: program?.command,
         })
@@ -109,6 +119,8 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
     ("retention", RetentionConfig::VARIABLES),
+    ("visitors", VisitorConfig::VARIABLES),
+    ("proxies", ProxyConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

@@ -17,7 +17,7 @@ use crate::{
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
-    state::{AppState, HttpSettings, KeysAtWork, totals},
+    state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
 
@@ -98,7 +98,7 @@ fn assemble(
         cache,
         metrics: Arc::default(),
         clicks,
-        settings: Arc::new(http_settings(&config.http, clock.now())),
+        settings: Arc::new(http_settings(config, clock.now())),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
@@ -129,7 +129,10 @@ fn click_settings(config: &ClicksConfig) -> ClickSettings {
     }
 }
 
-fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
+fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
+    let trust =
+        Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
+    let config = &config.http;
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         request_timeout: config.request_timeout,
@@ -138,6 +141,7 @@ fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
         bulk_limit: config.bulk_limit,
         replica: replica_name(),
         started_at,
+        trust,
     }
 }
 

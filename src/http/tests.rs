@@ -21,7 +21,7 @@ use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability},
     domain::Clock,
-    state::{AppState, HttpSettings, KeysAtWork},
+    state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
 
@@ -56,6 +56,7 @@ async fn state() -> AppState {
             bulk_limit: 1024,
             replica: "test".to_owned(),
             started_at: clock.now(),
+            trust: Trust::default(),
         }),
         clock,
         draining: CancellationToken::new(),

@@ -7,8 +7,9 @@ CREATE INDEX events_by_url_and_type ON events (url_id, event_type, id) WHERE eve
 CREATE INDEX events_by_user_and_type ON events (user_id, event_type, id) WHERE user_id IS NOT NULL;
 CREATE INDEX events_by_user_and_url ON events (user_id, url_id, id) WHERE user_id IS NOT NULL;
 
--- The clicks of a day, for pruning and for the comparison with rollups.
-CREATE INDEX clicks_by_time ON events (timestamp) WHERE event_type = 'click';
+-- The clicks of a day, for pruning and for the comparison with rollups. The type comes first, though it is always the same:
+-- SQLite would take the index by type alone otherwise.
+CREATE INDEX clicks_by_time ON events (event_type, timestamp) WHERE event_type = 'click';
 
 -- A link has its row of totals from the beginning, whoever makes it: the same as on PostgreSQL.
 CREATE TRIGGER urls_begin_click_totals AFTER INSERT ON urls

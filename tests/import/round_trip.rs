@@ -9,7 +9,7 @@ use buoy::{
 
 use crate::{
     common::{database::Kind, on_both_databases},
-    sums::number,
+    sums::{assert_clicks_add_up, number},
     world::{World, fixtures, strict},
 };
 
@@ -64,6 +64,7 @@ async fn an_export_imports_to_the_same_database(kind: Kind) {
     let (before, after) = (with_a_past(kind).await, World::new(kind).await);
     move_to(&before, &after).await;
     assert_eq!(before.content().await, after.content().await);
+    assert_clicks_add_up(&after.database).await;
     assert_eq!(next_ids(&after).await, next_ids(&before).await, "ids of what is gone stay gone");
 }
 

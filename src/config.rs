@@ -12,6 +12,7 @@ mod form;
 mod http;
 mod program;
 mod redirect;
+mod retention;
 mod source;
 mod visitor;
 
@@ -24,6 +25,7 @@ pub use self::{
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
+    retention::RetentionConfig,
     source::Fault,
     visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
@@ -42,6 +44,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// How clicks are gathered and written.
     pub clicks: ClicksConfig,
+    /// How long what piles up is kept.
+    pub retention: RetentionConfig,
     /// What is kept of visitors.
     pub visitors: VisitorConfig,
     /// Who is believed about where a request comes from.
@@ -74,6 +78,7 @@ impl Config {
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
+        let retention = RetentionConfig::read(source);
         let visitors = VisitorConfig::read(source);
         let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
         let log = LogConfig::read(source);
@@ -84,6 +89,7 @@ impl Config {
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
+            retention: retention?,
             visitors: visitors?,
             proxies: proxies?,
             log: log?,
@@ -112,6 +118,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
+    ("retention", RetentionConfig::VARIABLES),
     ("visitors", VisitorConfig::VARIABLES),
     ("proxies", ProxyConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),

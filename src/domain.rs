@@ -10,6 +10,7 @@ pub mod page;
 pub mod proxies;
 pub mod rollup;
 pub mod short_code;
+pub mod stats;
 pub mod target_url;
 pub mod text;
 pub mod url;

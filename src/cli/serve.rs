@@ -23,6 +23,8 @@ use crate::{
 
 /// How often answers to idempotent requests that are past their time are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How soon after an outage that is tried again.
+const PRUNE_RETRY: Duration = Duration::from_secs(1);
 /// How long the receipts of click batches are kept: far longer than any process tries a batch again.
 const RECEIPTS_KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
 /// Bulk uploads at once: the others are told to come back, so that slow ones never take the last connection.
@@ -51,7 +53,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let give_up = CancellationToken::new();
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
-    let pruner = tokio::spawn(prune(app.clone(), lifecycle.stopping()));
+    let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
 
     let deadline = CancellationToken::new();
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
@@ -170,22 +172,31 @@ async fn expire(lifecycle: Lifecycle, requests: CancellationToken, clicks: Cance
     clicks.cancel();
 }
 
-/// Deletes recorded answers and receipts that are past their time, while the database can be used.
-async fn prune(app: AppState, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(PRUNE_EVERY);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if app.availability.outage().is_none()
-            && let Err(error) = prune_once(&app).await
-        {
+/// Deletes recorded answers, receipts, click events and visitors that are past their time, while the database can be used.
+async fn prune(app: AppState, event_days: Option<u32>, stop: CancellationToken) {
+    loop {
+        let mut wait = PRUNE_EVERY;
+        if app.availability.outage().is_some() {
+            wait = PRUNE_RETRY;
+        } else if let Some(Err(error)) = stop.run_until_cancelled(prune_once(&app, event_days)).await {
             tracing::warn!(%error, "could not delete what is past its time");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
         }
     }
 }
 
-async fn prune_once(app: &AppState) -> crate::store::Result<()> {
+async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::store::Result<()> {
     let now = app.clock.now();
     app.store.prune_answers(now - KEPT_FOR).await?;
     app.store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
+    // An embedded database has no `buoy migrate` that would have done it.
+    while app.store.roll_up_step().await?.is_some() {}
+    let swept = app.store.sweep(event_days, now).await?;
+    if swept.clicks > 0 {
+        tracing::info!(clicks = swept.clicks, "deleted click events that are past their time");
+    }
     Ok(())
 }
 

@@ -134,6 +134,15 @@ async fn clicks_of_day(world: &World, day: i64) {
     world.store.store_clicks(&format!("{day}"), &clicks, at).await.unwrap();
 }
 
+async fn assert_reconciled(world: &World) {
+    let mut reconciliation = world.store.reconcile(false).await.unwrap();
+    while let Some((day, differences)) = reconciliation.next_day().await.unwrap() {
+        assert_eq!(differences, [], "{day}");
+    }
+    assert_eq!(reconciliation.totals().await.unwrap(), []);
+    reconciliation.finish().await.unwrap();
+}
+
 async fn statistics_survive_where_events_are_gone(kind: Kind) {
     let (before, after) = (World::new(kind).await, World::new(kind).await);
     before
@@ -153,12 +162,7 @@ async fn statistics_survive_where_events_are_gone(kind: Kind) {
     move_to(&before, &after).await;
     assert_eq!(before.content().await, after.content().await);
     assert_eq!(sums(&after).await, sums(&before).await);
-    let mut reconciliation = after.store.reconcile(false).await.unwrap();
-    while let Some((day, differences)) = reconciliation.next_day().await.unwrap() {
-        assert_eq!(differences, [], "{day}");
-    }
-    assert_eq!(reconciliation.totals().await.unwrap(), []);
-    reconciliation.finish().await.unwrap();
+    assert_reconciled(&after).await;
     // The same files again change nothing.
     let sources = sources_from_paths(&[before.database.folder().join("export")]).await.unwrap();
     after.import(sources, &strict()).await.unwrap();

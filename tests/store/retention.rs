@@ -67,7 +67,7 @@ async fn visitors_are_forgotten_after_two_days(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let today = at(0).timestamp().div_euclid(DAY);
     for day in 0..4 {
-        fixture.store.visitor_salt(today - day, "salt").await.unwrap();
+        fixture.store.visitor_salt(today - day, &[7; 32]).await.unwrap();
         let mut by_visitor: Vec<NewClick<'_>> = (0..2_000).map(|n| click(1 + n % 3, 1, -day * DAY)).collect();
         (0..).zip(&mut by_visitor).for_each(|(n, click)| click.counted.visitor = Some(n));
         fixture.store.store_clicks(&format!("{day}"), &by_visitor, at(0)).await.unwrap();

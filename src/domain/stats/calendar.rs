@@ -83,13 +83,13 @@ impl Calendar {
     /// None where there are too many buckets.
     fn between(from: i64, to: i64, unit: Unit, zone: Zone) -> Option<Self> {
         // From below, so that a range of centuries is refused before its days are counted out.
-        let shortest = match unit {
-            Unit::Hour => HOUR,
-            Unit::Day => 22 * HOUR,
-            Unit::Week => 6 * SLOTS_PER_DAY,
-            Unit::Month => 27 * SLOTS_PER_DAY,
+        let longest = match unit {
+            Unit::Hour => 2 * HOUR,
+            Unit::Day => 26 * HOUR,
+            Unit::Week => 8 * SLOTS_PER_DAY,
+            Unit::Month => 32 * SLOTS_PER_DAY,
         };
-        if (to - from) / shortest > MAX_BUCKETS as i64 + 1 {
+        if (to - from) / longest > MAX_BUCKETS as i64 + 1 {
             return None;
         }
         let cells = if unit == Unit::Hour { zone.hours(from, to) } else { zone.days(from, to) };

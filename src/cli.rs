@@ -118,10 +118,17 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
 
 /// The process's variables, over those of the file that was asked for.
 fn variables(env_file: Option<&std::path::Path>) -> anyhow::Result<HashMap<String, String>> {
-    let from_file = env_file.map(read_env_file).transpose()?.unwrap_or_default();
-    // An empty variable counts as unset, so it does not hide the file's.
-    let from_process = process_variables().filter(|(_, value)| !value.is_empty());
-    Ok(from_file.into_iter().chain(from_process).collect())
+    let mut variables: HashMap<String, String> =
+        env_file.map(read_env_file).transpose()?.unwrap_or_default().into_iter().collect();
+    for (name, value) in process_variables() {
+        // An empty variable does not hide the file's. Where the file has none either, it tells that a secret is blank.
+        if value.trim().is_empty() {
+            variables.entry(name).or_insert(value);
+        } else {
+            variables.insert(name, value);
+        }
+    }
+    Ok(variables)
 }
 
 /// The command that `BUOY_COMMAND` names, else the service.

@@ -8,6 +8,7 @@ use sqlx::{FromRow, postgres::PgPoolOptions};
 use super::{
     Connections, Result, Server, dialect,
     failure::Failure,
+    listener::knock,
     migrate::{SchemaState, version_found},
     privileges::{self, Standing},
     replicas,
@@ -104,6 +105,7 @@ pub async fn examine_pooler(server: &Server, limit: Duration) -> std::result::Re
 async fn look(server: &Server, limit: Duration) -> std::result::Result<Examination, String> {
     let began = Instant::now();
     let direct = server.direct().is_some();
+    knock(&server.any()).await.map_err(reason)?;
     let connections = one(server, direct, limit);
     let is_direct = server::is_direct(&connections).await.map_err(reason)?;
     if direct && !is_direct {
@@ -115,7 +117,7 @@ async fn look(server: &Server, limit: Duration) -> std::result::Result<Examinati
     let (ours, clock_error) = (Clock::system().now(), asked.elapsed());
     let limits: Limits = sqlx::query_as(LIMITS).fetch_one(&connections).await.map_err(reason)?;
     let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&connections).await;
-    let schema = SchemaState::of(version_found(version).map_err(|error| error.to_string())?);
+    let schema = SchemaState::of(version_read(version)?);
     Ok(Examination {
         connected_in,
         version: about.version,
@@ -129,6 +131,17 @@ async fn look(server: &Server, limit: Duration) -> std::result::Result<Examinati
         replicas: living(&connections, schema).await.map_err(|error| error.to_string())?,
         schema,
     })
+}
+
+/// A table of migrations that may not be read tells no version; that it is out of reach is found beside it.
+fn version_read(version: sqlx::Result<Option<i64>>) -> std::result::Result<Option<i64>, String> {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    match version {
+        Err(sqlx::Error::Database(cause)) if cause.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE) => {
+            Ok(None)
+        }
+        other => version_found(other).map_err(|error| error.to_string()),
+    }
 }
 
 /// The replicas of a database that has the table of them.

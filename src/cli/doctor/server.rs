@@ -88,6 +88,9 @@ fn schema(seen: &Examination) -> Check {
         SchemaState::TooOld { version } => {
             Check::fail(NAME, format!("version {version}, this program needs {needed}"), "run `buoy migrate`")
         }
+        SchemaState::Missing if seen.out_of_reach > 0 => {
+            Check::fail(NAME, "this role may not read its version", "grant the privileges named below")
+        }
         SchemaState::Missing => Check::fail(NAME, "no migration has been applied", "run `buoy migrate`"),
     }
 }

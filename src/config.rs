@@ -14,6 +14,7 @@ mod http;
 mod program;
 mod redirect;
 mod source;
+mod visitor;
 
 use std::path::PathBuf;
 
@@ -24,8 +25,9 @@ pub use self::{
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
-    redirect::{CacheConfig, ClicksConfig},
+    redirect::{CacheConfig, ClickDurability, ClicksConfig},
     source::Fault,
+    visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
 use self::{program::ProgramConfig, source::Source};
 
@@ -42,6 +44,10 @@ pub struct Config {
     pub cache: CacheConfig,
     /// How clicks are gathered and written.
     pub clicks: ClicksConfig,
+    /// What is kept of visitors.
+    pub visitors: VisitorConfig,
+    /// Who is believed about where a request comes from.
+    pub proxies: ProxyConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -70,6 +76,8 @@ impl Config {
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
+        let visitors = VisitorConfig::read(source);
+        let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -78,6 +86,8 @@ impl Config {
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
+            visitors: visitors?,
+            proxies: proxies?,
             log: log?,
             command: program?.command,
         })
@@ -104,6 +114,8 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
+    ("visitors", VisitorConfig::VARIABLES),
+    ("proxies", ProxyConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

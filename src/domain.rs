@@ -7,6 +7,7 @@ pub mod clock;
 pub mod event;
 pub mod ids;
 pub mod page;
+pub mod proxies;
 pub mod rollup;
 pub mod short_code;
 pub mod target_url;
@@ -19,6 +20,7 @@ pub use self::{
     event::{Details, Event, EventType, NewEvent},
     ids::{EventId, UrlId, UserId},
     page::{Cursor, Page, PageRequest},
+    proxies::TrustedProxies,
     rollup::{Dimension, Subject},
     short_code::ShortCode,
     target_url::TargetUrl,

@@ -3,6 +3,7 @@
 //! Promises: every answer that is not a success has the one error shape; every request has an id and one log line;
 //! nothing of SQL, paths or causes reaches a client. Leaves out: what the answers mean, which is the floors' below.
 
+pub mod client_address;
 pub mod error;
 pub mod extract;
 pub mod field;

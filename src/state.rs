@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderName;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger},
-    domain::{Clock, clock::Timestamp},
+    domain::{Clock, TrustedProxies, clock::Timestamp},
     metrics::RequestMetrics,
     store::{Availability, Store},
 };
@@ -34,6 +35,17 @@ pub struct HttpSettings {
     pub replica: String,
     /// When this process started.
     pub started_at: Timestamp,
+    /// Who is believed about where a request comes from.
+    pub trust: Trust,
+}
+
+/// Who is believed about where a request comes from; nobody by default.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The header in which proxies name the client.
+    pub header: Option<HeaderName>,
+    /// The proxies whose header is believed.
+    pub proxies: TrustedProxies,
 }
 
 /// The handles that routes share, cheap to clone.
@@ -70,7 +82,9 @@ impl AppState {
 
 /// A ledger as a JSON object.
 pub fn totals(ledger: &Ledger) -> String {
-    let (accepted, stored, lost) = (ledger.accepted(), ledger.stored(), ledger.lost());
+    // What became of clicks before how many there were: the sum is never more than the whole.
+    let (stored, lost) = (ledger.stored(), ledger.lost());
+    let accepted = ledger.accepted();
     format!(r#"{{"clicks_accepted":{accepted},"clicks_stored":{stored},"clicks_lost":{lost}}}"#)
 }
 

@@ -25,6 +25,8 @@ pub mod pool;
 pub mod pooled;
 pub mod privileges;
 pub mod replicas;
+pub mod rollups;
+mod rows;
 pub mod server;
 pub mod snapshot;
 pub mod urls;
@@ -38,6 +40,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     changes::Changes,
+    clicks::NewClick,
     connect::{DatabaseUrl, StoreSettings},
     error::StoreError,
     events::EventFilter,
@@ -48,6 +51,7 @@ pub use self::{
     pool::ReplaceablePool,
     pooled::{Connections, PgTx},
     replicas::Replica,
+    rollups::Counted,
     server::{Reach, Server, Tls},
     urls::{Link, UrlFilter},
 };
@@ -212,7 +216,8 @@ impl Store {
         ];
         let postgres = [replicas::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
         let postgres = postgres.into_iter().filter(|_| !self.is_embedded());
-        let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
+        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
+        let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().chain(postgres).flatten().copied().chain(own).collect();
         for sql in &statements {

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::store_settings;
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickRecorder, ClickSettings},
-    config::{CacheConfig, ClicksConfig, Config, HttpConfig},
+    clicks::{self, ClickRecorder, ClickSettings, Durability},
+    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig},
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
-    state::{AppState, HttpSettings, KeysAtWork, totals},
+    state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
 
@@ -96,7 +96,7 @@ fn assemble(
         cache,
         metrics: Arc::default(),
         clicks,
-        settings: Arc::new(http_settings(&config.http, clock.now())),
+        settings: Arc::new(http_settings(config, clock.now())),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
@@ -116,10 +116,21 @@ fn cache_settings(config: &CacheConfig) -> CacheSettings {
 }
 
 fn click_settings(config: &ClicksConfig) -> ClickSettings {
-    ClickSettings::new(config.batch_size, config.flush, config.queue_bytes)
+    ClickSettings {
+        batch_size: config.batch_size,
+        flush_after: config.flush,
+        queue_bytes: usize::try_from(config.queue_bytes).unwrap_or(usize::MAX),
+        durability: match config.durability {
+            ClickDurability::Buffered => Durability::Buffered,
+            ClickDurability::Committed => Durability::Committed(config.commit_wait),
+        },
+    }
 }
 
-fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
+fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
+    let trust =
+        Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
+    let config = &config.http;
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         request_timeout: config.request_timeout,
@@ -128,6 +139,7 @@ fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
         bulk_limit: config.bulk_limit,
         replica: replica_name(),
         started_at,
+        trust,
     }
 }
 

@@ -11,6 +11,7 @@ mod common;
 #[expect(dead_code, reason = "made for the tests of the API")]
 mod app;
 #[path = "../api/forwarder.rs"]
+#[expect(dead_code, reason = "made for the tests of the API")]
 mod forwarder;
 #[path = "../api/process.rs"]
 #[expect(dead_code, reason = "made for the tests of the API")]

@@ -198,9 +198,9 @@ impl Reconciliation {
     /// A transaction that shows one moment. On SQLite it may write where that will be needed.
     async fn begin(&self) -> Result<Tx> {
         let inner = match &self.store {
-            Store::Postgres { pool, peers } => {
+            Store::Postgres { pool, peers, .. } => {
                 let mut tx = pool.current().begin_with(BEGIN_POSTGRES).await?;
-                sqlx::raw_sql(NO_LIMIT).execute(&mut *tx).await?;
+                sqlx::raw_sql(NO_LIMIT).execute(&mut tx).await?;
                 TxInner::Postgres(tx, peers.clone())
             }
             Store::Sqlite { .. } if self.fix => return self.store.begin().await,

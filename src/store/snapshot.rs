@@ -1,8 +1,8 @@
 //! The whole of the data as it was at one moment, read in pieces while others go on writing.
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::{Result, Store};
+use super::{PgTx, Result, Store};
 use crate::domain::{Event, EventId, ShortCode, Url, UrlId, User, UserId, clock::Timestamp};
 
 const USERS: &str = "SELECT id, username, email, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2";
@@ -22,7 +22,7 @@ const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Debug)]
 pub enum Snapshot {
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTx),
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
 }
@@ -42,7 +42,7 @@ macro_rules! on_snapshot {
         match $snapshot {
             $crate::store::snapshot::Snapshot::Postgres(tx) => {
                 $(type $db = sqlx::Postgres;)?
-                let $conn = &mut **tx;
+                let $conn = &mut *tx;
                 $body
             }
             $crate::store::snapshot::Snapshot::Sqlite(tx) => {

@@ -1,31 +1,49 @@
 //! Clicks: taken from the redirect without making it wait, and written to the database in batches.
 //!
 //! Promises: accepted = stored + lost for every process that exits by itself; a failed batch is kept and retried; the
-//! queue is bounded, and what does not fit is counted as lost. Leaves out: what counts as a click, which is decided
-//! where the redirect is answered.
+//! queue is bounded in bytes, and what does not fit is counted as lost; a click that cannot be stored holds up no other.
+//! Leaves out: what counts as a click, which is decided where the redirect is answered.
 
+mod destination;
+mod ledger;
 mod recorder;
 mod writer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::{sync::Arc, time::Duration};
+
+use crate::domain::{UrlId, UserId, clock::Timestamp};
+
+pub use self::{
+    ledger::{Ledger, Loss},
+    recorder::ClickRecorder,
+    writer::ClickWriter,
 };
 
-use crate::domain::{UrlId, clock::Timestamp};
-
-pub use self::{recorder::ClickRecorder, writer::ClickWriter};
-
 /// One click on its way to the database.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Click {
     /// The link that was followed.
     pub url_id: UrlId,
+    /// Its owner.
+    pub owner: UserId,
     /// When, UTC.
     pub at: Timestamp,
+}
+
+impl Click {
+    /// Bytes that the click takes beside itself.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// When a redirect is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// At once; what waits in memory is lost where the process is killed.
+    Buffered,
+    /// When its click is in a committed batch, but no later than this.
+    Committed(Duration),
 }
 
 /// How clicks are gathered.
@@ -35,55 +53,28 @@ pub struct ClickSettings {
     pub batch_size: usize,
     /// or when its first click has waited so long.
     pub flush_after: Duration,
-    /// Clicks that the queue holds at most.
-    pub queue_length: usize,
+    /// Bytes of memory that waiting clicks take at most.
+    pub queue_bytes: usize,
+    /// What a redirect waits for.
+    pub durability: Durability,
 }
 
 impl ClickSettings {
-    /// Bytes that one queued click takes, rounded up for the queue's own bookkeeping.
-    const BYTES_PER_CLICK: u64 = 64;
-
-    /// Settings for a queue of at most `queue_bytes`.
-    pub fn new(batch_size: usize, flush_after: Duration, queue_bytes: u64) -> Self {
-        let queue_length = usize::try_from(queue_bytes / Self::BYTES_PER_CLICK).unwrap_or(usize::MAX);
-        // What the channel's semaphore can count at most.
-        let queue_length = queue_length.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
-        Self { batch_size: batch_size.max(1), flush_after, queue_length }
-    }
-}
-
-/// The ledger of this process: how many clicks came in and what became of them.
-#[derive(Debug, Default)]
-pub struct Ledger {
-    accepted: AtomicU64,
-    stored: AtomicU64,
-    lost: AtomicU64,
-}
-
-impl Ledger {
-    /// Clicks taken from redirects.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Clicks in the database.
-    pub fn stored(&self) -> u64 {
-        self.stored.load(Ordering::Relaxed)
-    }
-
-    /// Clicks given up: the queue was full, or the process had to end first.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    fn add(counter: &AtomicU64, clicks: usize) {
-        counter.fetch_add(clicks as u64, Ordering::Relaxed);
+    /// How long a batch waits for more clicks. Where redirects wait for their batch, it does not wait at all: while one is
+    /// written the next gathers by itself.
+    fn patience(&self) -> Duration {
+        match self.durability {
+            Durability::Buffered => self.flush_after,
+            Durability::Committed(_) => Duration::ZERO,
+        }
     }
 }
 
 /// Makes the two ends of the queue: one for the redirects, one for the task that writes.
 pub fn channel(settings: ClickSettings) -> (ClickRecorder, ClickWriter) {
-    let (sender, inbox) = tokio::sync::mpsc::channel(settings.queue_length);
+    let (sender, inbox) = tokio::sync::mpsc::unbounded_channel();
     let ledger = Arc::new(Ledger::default());
-    (ClickRecorder::new(sender, Arc::clone(&ledger)), ClickWriter::new(settings, inbox, ledger))
+    let recorder = ClickRecorder::new(settings, sender, Arc::clone(&ledger));
+    let writer = ClickWriter::new(settings, inbox, recorder.queue_state(), ledger);
+    (recorder, writer)
 }

@@ -22,7 +22,7 @@ pub use self::{
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
-    redirect::{CacheConfig, ClicksConfig},
+    redirect::{CacheConfig, ClickDurability, ClicksConfig},
     source::Fault,
 };
 use self::{program::ProgramConfig, source::Source};

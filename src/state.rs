@@ -70,7 +70,9 @@ impl AppState {
 
 /// A ledger as a JSON object.
 pub fn totals(ledger: &Ledger) -> String {
-    let (accepted, stored, lost) = (ledger.accepted(), ledger.stored(), ledger.lost());
+    // What became of clicks before how many there were: the sum is never more than the whole.
+    let (stored, lost) = (ledger.stored(), ledger.lost());
+    let accepted = ledger.accepted();
     format!(r#"{{"clicks_accepted":{accepted},"clicks_stored":{stored},"clicks_lost":{lost}}}"#)
 }
 

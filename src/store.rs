@@ -21,6 +21,8 @@ pub mod monitor;
 pub mod peers;
 pub mod pool;
 pub mod replicas;
+pub mod rollups;
+mod rows;
 pub mod snapshot;
 pub mod urls;
 pub mod users;
@@ -32,6 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     changes::Changes,
+    clicks::NewClick,
     connect::{DatabaseUrl, StoreSettings},
     error::StoreError,
     events::EventFilter,
@@ -41,6 +44,7 @@ pub use self::{
     peers::{Peers, Receipt},
     pool::ReplaceablePool,
     replicas::Replica,
+    rollups::Counted,
     urls::{Link, UrlFilter},
 };
 
@@ -201,7 +205,8 @@ impl Store {
             snapshot::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
-        let own = dialect::STATEMENTS.iter().map(|sql| sql.on(self.is_embedded()));
+        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
+        let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();
         for sql in &statements {

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::store_settings;
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickRecorder, ClickSettings},
-    config::{CacheConfig, ClicksConfig, Config, HttpConfig},
+    clicks::{self, ClickRecorder, ClickSettings, Durability},
+    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig},
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
@@ -116,7 +116,15 @@ fn cache_settings(config: &CacheConfig) -> CacheSettings {
 }
 
 fn click_settings(config: &ClicksConfig) -> ClickSettings {
-    ClickSettings::new(config.batch_size, config.flush, config.queue_bytes)
+    ClickSettings {
+        batch_size: config.batch_size,
+        flush_after: config.flush,
+        queue_bytes: usize::try_from(config.queue_bytes).unwrap_or(usize::MAX),
+        durability: match config.durability {
+            ClickDurability::Buffered => Durability::Buffered,
+            ClickDurability::Committed => Durability::Committed(config.commit_wait),
+        },
+    }
 }
 
 fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {

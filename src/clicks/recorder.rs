@@ -1,65 +1,173 @@
-//! The near end of the queue: takes clicks and never waits.
+//! The near end of the queue: takes clicks, and waits for none but those that are to be committed first.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::timeout,
 };
 
-use super::{Click, Ledger};
+use super::{Click, ClickSettings, Durability, Ledger, Loss};
+use crate::store::Availability;
 
 /// What travels through the queue.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Store this.
-    Click(Click),
+    /// Store this, and say so to whoever waits for it.
+    Click(Click, Option<oneshot::Sender<()>>),
     /// Write what came before at once, then say so.
     Flush(oneshot::Sender<()>),
+}
+
+/// What both ends know of the queue.
+#[derive(Debug, Default)]
+pub(super) struct QueueState {
+    /// Bytes of clicks that are neither stored nor lost.
+    bytes: AtomicUsize,
+    /// Messages that the writer has not taken yet.
+    waiting: AtomicUsize,
+    /// Wakes the writer before its time.
+    nudge: Notify,
+}
+
+impl QueueState {
+    /// Takes room for a click; false where there is none.
+    fn reserve(&self, bytes: usize, bound: usize) -> bool {
+        let taken = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let fits = taken + bytes <= bound;
+        if !fits {
+            self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        }
+        fits
+    }
+
+    /// Gives back the room of clicks.
+    pub(super) fn release(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Notes a message; answers how many wait now.
+    fn put(&self) -> usize {
+        self.waiting.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Notes that the writer took a message.
+    pub(super) fn took(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Returns when the writer is to look into the queue before its time.
+    pub(super) async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+}
+
+impl Message {
+    /// Bytes that the queue takes for a click, from above: its place in the channel, which grows by blocks, and in the batch
+    /// that it is gathered into.
+    pub(super) fn bytes_of(click: &Click) -> usize {
+        2 * size_of::<Self>() + click.heap_bytes()
+    }
+}
+
+/// The sending side, shared by all recorders. The order of the fields matters: the channel closes, then the writer is
+/// woken to find it closed.
+#[derive(Debug)]
+struct Shared {
+    queue: mpsc::UnboundedSender<Message>,
+    state: WakesWhenDropped,
+    settings: ClickSettings,
+}
+
+#[derive(Debug)]
+struct WakesWhenDropped(Arc<QueueState>);
+
+impl Drop for WakesWhenDropped {
+    fn drop(&mut self) {
+        self.0.nudge.notify_one();
+    }
 }
 
 /// Takes clicks from redirects. The writer ends when the last clone is gone and the queue is empty.
 #[derive(Debug, Clone)]
 pub struct ClickRecorder {
-    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
     ledger: Arc<Ledger>,
 }
 
 impl ClickRecorder {
-    pub(super) fn new(queue: mpsc::Sender<Message>, ledger: Arc<Ledger>) -> Self {
-        Self { queue, ledger }
+    pub(super) fn new(settings: ClickSettings, queue: mpsc::UnboundedSender<Message>, ledger: Arc<Ledger>) -> Self {
+        let state = WakesWhenDropped(Arc::default());
+        Self { shared: Arc::new(Shared { queue, state, settings }), ledger }
     }
 
-    /// Never waits: a redirect must not be slowed by its own bookkeeping. Where the queue is full the click is lost,
-    /// and counted as such.
-    pub fn record(&self, click: Click) {
-        Ledger::add(&self.ledger.accepted, 1);
-        if self.queue.try_send(Message::Click(click)).is_err() {
-            Ledger::add(&self.ledger.lost, 1);
+    pub(super) fn queue_state(&self) -> Arc<QueueState> {
+        Arc::clone(&self.shared.state.0)
+    }
+
+    /// Takes a click, at once where clicks are buffered: a redirect must not be slowed by its own bookkeeping. Where the
+    /// queue is full the click is lost, and counted as such.
+    ///
+    /// Where clicks are to be committed, returns when this one is stored, or when its time is up or `database` is known to be
+    /// away: the click stays in the queue then, and the redirect is counted as degraded.
+    pub async fn record(&self, click: Click, database: &Availability) {
+        let Durability::Committed(limit) = self.shared.settings.durability else {
+            self.enqueue(click, None);
+            return;
+        };
+        let (done, stored) = oneshot::channel();
+        let queued = self.enqueue(click, Some(done));
+        let may_wait = queued && database.outage().is_none();
+        // An inner error means that the click was given up.
+        if !(may_wait && matches!(timeout(limit, stored).await, Ok(Ok(())))) {
+            self.ledger.degrade();
         }
+    }
+
+    /// Answers whether there was room for the click.
+    fn enqueue(&self, click: Click, waiting: Option<oneshot::Sender<()>>) -> bool {
+        let (state, settings) = (&self.shared.state.0, &self.shared.settings);
+        self.ledger.accept();
+        let bytes = Message::bytes_of(&click);
+        if !state.reserve(bytes, settings.queue_bytes) {
+            self.ledger.lose(1, Loss::QueueFull);
+            return false;
+        }
+        let waiting_now = state.put();
+        if self.shared.queue.send(Message::Click(click, waiting)).is_err() {
+            // The writer ends before the last recorder only where the process is given up.
+            state.release(bytes);
+            self.ledger.lose(1, Loss::Shutdown);
+            return false;
+        }
+        if waiting_now == settings.batch_size {
+            state.nudge.notify_one();
+        }
+        true
     }
 
     /// Waits until the clicks recorded before are stored, for `limit` at most, so that a client who followed a link
     /// and then asks for its events finds its click.
     pub async fn flush(&self, limit: Duration) {
         let (done, stored) = oneshot::channel();
-        let flushed = async {
-            if self.queue.send(Message::Flush(done)).await.is_ok() {
-                // An error means that the writer has ended: there is nothing to wait for.
-                stored.await.ok();
-            }
-        };
-        // Past the limit the reader gets what is stored so far.
-        timeout(limit, flushed).await.ok();
+        let state = &self.shared.state.0;
+        state.put();
+        if self.shared.queue.send(Message::Flush(done)).is_ok() {
+            state.nudge.notify_one();
+            // Past the limit the reader gets what is stored so far. An inner error means that the writer has ended: there is
+            // nothing to wait for.
+            timeout(limit, stored).await.ok();
+        }
     }
 
     /// The counts so far.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
-    }
-
-    /// Clicks waiting to be written.
-    pub fn queued(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
     }
 }

@@ -1,28 +1,32 @@
-//! The far end of the queue: gathers clicks into batches and writes each in one transaction.
+//! The far end of the queue: gathers clicks into batches and hands them on.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout_at},
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        oneshot,
+    },
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Click, ClickSettings, Ledger, recorder::Message};
-use crate::{
-    domain::{Clock, Details, EventType, NewEvent},
-    store::{Availability, Result, Store, StoreError},
+use super::{
+    Click, ClickSettings, Ledger, Loss,
+    destination::Destination,
+    recorder::{Message, QueueState},
 };
-
-/// Pauses between attempts to write a batch: the first, doubled up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+use crate::{
+    domain::Clock,
+    store::{Availability, Store},
+};
 
 /// Writes clicks until every recorder is gone.
 #[derive(Debug)]
 pub struct ClickWriter {
     settings: ClickSettings,
-    inbox: mpsc::Receiver<Message>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    queue: Arc<QueueState>,
     ledger: Arc<Ledger>,
 }
 
@@ -31,29 +35,44 @@ pub struct ClickWriter {
 struct Batch {
     clicks: Vec<Click>,
     waiting: Vec<oneshot::Sender<()>>,
+    bytes: usize,
 }
 
 impl ClickWriter {
-    pub(super) fn new(settings: ClickSettings, inbox: mpsc::Receiver<Message>, ledger: Arc<Ledger>) -> Self {
-        Self { settings, inbox, ledger }
+    pub(super) fn new(
+        settings: ClickSettings,
+        inbox: mpsc::UnboundedReceiver<Message>,
+        queue: Arc<QueueState>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self { settings, inbox, queue, ledger }
     }
 
     /// Writes until the last recorder is gone and the queue is empty, or until `give_up`: what is not stored by then
     /// is counted as lost.
     pub async fn run(mut self, store: Store, availability: Availability, clock: Clock, give_up: CancellationToken) {
-        let destination = Destination { store, availability, clock };
+        let mut destination = Destination::new(store, availability, clock, Arc::clone(&self.ledger), give_up);
         while let Some(batch) = self.gather().await {
-            let stored = give_up.run_until_cancelled(destination.store_until_done(&batch.clicks)).await.is_some();
-            let counter = if stored { &self.ledger.stored } else { &self.ledger.lost };
-            Ledger::add(counter, batch.clicks.len());
-            for waiting in batch.waiting {
-                // Whoever waited may have gone meanwhile.
-                waiting.send(()).ok();
+            let all_stored = destination.settle(&batch.clicks).await;
+            self.queue.release(batch.bytes);
+            if all_stored {
+                for waiting in batch.waiting {
+                    // Whoever waited may have gone meanwhile.
+                    waiting.send(()).ok();
+                }
             }
         }
         let lost = self.ledger.lost();
         if lost > 0 {
-            tracing::error!(clicks.accepted = self.ledger.accepted(), clicks.lost = lost, "clicks were lost");
+            let by = |reason| self.ledger.lost_by(reason);
+            tracing::error!(
+                clicks.accepted = self.ledger.accepted(),
+                clicks.lost = lost,
+                queue_full = by(Loss::QueueFull),
+                shutdown = by(Loss::Shutdown),
+                refused = by(Loss::Refused),
+                "clicks were lost"
+            );
         }
     }
 
@@ -61,22 +80,42 @@ impl ClickWriter {
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
         let first = self.inbox.recv().await?;
-        let mut full = self.take(&mut batch, first);
-        let deadline = Instant::now() + self.settings.flush_after;
-        while !full {
-            match timeout_at(deadline, self.inbox.recv()).await {
-                Ok(Some(message)) => full = self.take(&mut batch, message),
-                Ok(None) | Err(_) => full = true,
+        let deadline = Instant::now() + self.settings.patience();
+        let mut due = self.take(&mut batch, first) || self.drain(&mut batch);
+        // Not woken by each click that comes in: by a full batch, by who asks for it, or by the time.
+        while !due && Instant::now() < deadline {
+            tokio::select! {
+                () = sleep_until(deadline) => {}
+                () = self.queue.nudged() => {}
             }
+            due = self.drain(&mut batch);
         }
         Some(batch)
     }
 
+    /// Adds what waits to the batch; answers whether the batch is to be written now.
+    fn drain(&mut self, batch: &mut Batch) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(message) => {
+                    if self.take(batch, message) {
+                        return true;
+                    }
+                }
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+
     /// Adds a message to the batch; answers whether the batch is to be written now.
     fn take(&self, batch: &mut Batch, message: Message) -> bool {
+        self.queue.took();
         match message {
-            Message::Click(click) => {
+            Message::Click(click, waiting) => {
+                batch.bytes += Message::bytes_of(&click);
                 batch.clicks.push(click);
+                batch.waiting.extend(waiting);
                 batch.clicks.len() >= self.settings.batch_size
             }
             Message::Flush(done) => {
@@ -84,50 +123,5 @@ impl ClickWriter {
                 true
             }
         }
-    }
-}
-
-/// Where batches go.
-struct Destination {
-    store: Store,
-    availability: Availability,
-    clock: Clock,
-}
-
-impl Destination {
-    /// Tries until the batch is stored. Its id is the same at each try: whether an earlier one was stored after all,
-    /// its receipt tells.
-    async fn store_until_done(&self, clicks: &[Click]) {
-        if clicks.is_empty() {
-            return;
-        }
-        let id = format!("{:032x}", rand::random::<u128>());
-        let events: Vec<NewEvent> = clicks.iter().map(event).collect();
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.store_once(&id, &events).await {
-            // Once is enough to say: a longer outage has its own line per attempt to connect.
-            if pause == FIRST_PAUSE {
-                tracing::warn!(%error, clicks = clicks.len(), "clicks not stored yet, trying again");
-            }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
-        }
-    }
-
-    async fn store_once(&self, id: &str, events: &[NewEvent]) -> Result<()> {
-        tokio::select! {
-            stored = self.store.store_clicks(id, events, self.clock.now()) => stored,
-            outage = self.availability.lost() => Err(StoreError::Unavailable(outage.reason)),
-        }
-    }
-}
-
-fn event(click: &Click) -> NewEvent {
-    NewEvent {
-        url_id: click.url_id,
-        user_id: None,
-        event_type: EventType::click(),
-        timestamp: click.at,
-        details: Details::none(),
     }
 }

@@ -2,7 +2,19 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::{concern::concern, form};
+
+/// What `CLICK_DURABILITY` can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClickDurability {
+    /// Redirects are answered at once.
+    Buffered,
+    /// Redirects are answered when their click is stored.
+    Committed,
+}
 
 concern! {
     /// How many links are kept at hand, and for how long.
@@ -26,6 +38,12 @@ concern! {
         flush: Duration = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
         /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.
         queue_bytes: u64 = "CLICK_QUEUE_MB", "32", form::mebibytes(1..=4_096);
+        /// When a redirect is answered: buffered, at once, where kill -9 loses what was not written yet; or committed, when its click is
+        /// in a committed batch.
+        durability: ClickDurability = "CLICK_DURABILITY", "buffered", form::choice("buffered or committed");
+        /// Milliseconds that a redirect waits at most for its click to be committed; it is answered all the same then, and counted as
+        /// degraded.
+        commit_wait: Duration = "CLICK_COMMIT_WAIT_MS", "500", form::millis(1..=10_000);
     }
 }
 

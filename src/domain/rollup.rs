@@ -1,7 +1,10 @@
 //! What clicks are counted by: whose they are, when they were, and what is known of who clicked.
 
+mod known;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::known::{BOT, Known};
 use super::{UrlId, UserId, clock::Timestamp};
 
 /// Seconds of a slot, the finest unit of time that clicks are counted in: every zone in use is off UTC by whole quarters

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use super::{enclosed, middleware};
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickSettings},
+    clicks::{self, ClickSettings, Durability},
     domain::Clock,
     state::{AppState, HttpSettings, KeysAtWork},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
@@ -41,7 +41,13 @@ async fn state() -> AppState {
         availability,
         cache,
         metrics: Arc::default(),
-        clicks: clicks::channel(ClickSettings::new(1, SECOND, 1)).0,
+        clicks: clicks::channel(ClickSettings {
+            batch_size: 1,
+            flush_after: SECOND,
+            queue_bytes: 1,
+            durability: Durability::Buffered,
+        })
+        .0,
         settings: Arc::new(HttpSettings {
             public_url: None,
             request_timeout: SECOND,

@@ -10,6 +10,7 @@
 //!
 //! Leaves out: reading files, and when the transaction is committed. After an error it can only be undone.
 
+mod clicks;
 mod codes;
 mod copy;
 mod events;
@@ -27,12 +28,15 @@ use crate::domain::{
 
 // None of the statements below `bulk` is in `STATEMENTS` but those on sequences: they name temporary tables, which are
 // there only while a `Bulk` is open.
-const DROP: [&str; 5] = [
+const DROP: [&str; 8] = [
     "DROP TABLE import_users",
     "DROP TABLE import_claims",
     "DROP TABLE import_codes",
     "DROP TABLE import_urls",
     "DROP TABLE import_events",
+    "DROP TABLE import_slots",
+    "DROP TABLE import_totals",
+    "DROP TABLE import_values",
 ];
 
 /// A user to be found or created.
@@ -129,6 +133,8 @@ pub struct Bulk<'t> {
     tx: &'t mut Tx,
     /// Whether some user's row stands for a user with another id, or for nobody.
     diverted: bool,
+    /// Whether something is to be added to the rollups.
+    has_clicks: bool,
 }
 
 impl<'t> Bulk<'t> {
@@ -141,16 +147,18 @@ impl<'t> Bulk<'t> {
         on_tx!(tx, |conn| {
             sqlx::raw_sql(sql).execute(conn).await?;
         });
-        Ok(Self { tx, diverted: false })
+        Ok(Self { tx, diverted: false, has_clicks: false })
     }
 
-    /// Removes the temporary tables and sees to it that the next ids given out are free. With `reserve_named`, ids that
+    /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are free. With `reserve_named`, ids that
     /// events name are kept free too: a new link shall not inherit the events of one that is gone.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn close(mut self, reserve_named: bool) -> Result<()> {
         self.advance_sequences(reserve_named).await?;
+        // Last: other clicks wait from here on.
+        self.merge_clicks().await?;
         for sql in DROP {
             on_tx!(self.tx, |conn| {
                 sqlx::query(sql).execute(conn).await?;

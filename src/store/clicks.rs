@@ -1,12 +1,39 @@
-//! Batches of clicks in the database, each written once however often it is tried.
+//! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what they
+//! add to the rollups, in one transaction.
 
-use super::{Result, Store, Tx, on_pool, on_tx};
-use crate::domain::{NewEvent, clock::Timestamp};
+use super::{
+    Result, Store, Tx,
+    dialect::Sql,
+    on_pool, on_tx,
+    rollups::Counted,
+    rows::{Column, over_rows},
+};
+use crate::domain::{Details, clock::Timestamp};
 
 const RECEIPT: &str = "INSERT INTO click_batches (id, stored_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 const PRUNE: &str = "DELETE FROM click_batches WHERE stored_at <= $1";
+const ADD_SALT: &str = "INSERT INTO visitor_salts (day, salt) VALUES ($1, $2) ON CONFLICT (day) DO NOTHING";
+const SALT: &str = "SELECT salt FROM visitor_salts WHERE day = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[RECEIPT, PRUNE];
+pub(super) const STATEMENTS: &[&str] = &[RECEIPT, PRUNE, ADD_SALT, SALT];
+
+const INSERT: Sql = over_rows!(
+    "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
+     SELECT b.url_id, NULL, 'click', b.at, b.details",
+    (1 "bigint" "url_id", 2 "timestamptz" "at", 3 "text" "details"),
+    ""
+);
+
+pub(super) const ROW_STATEMENTS: &[Sql] = &[INSERT];
+
+/// A click about to be stored: what its event says, and how it counts.
+#[derive(Debug, Clone)]
+pub struct NewClick<'a> {
+    /// How it counts.
+    pub counted: Counted<'a>,
+    /// The event's details.
+    pub details: Details,
+}
 
 impl Store {
     /// Stores a batch of clicks under its own id. A batch that is in already is not stored again, so that it can be
@@ -14,14 +41,30 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails; the batch is then to be tried again under the same id.
-    pub async fn store_clicks(&self, batch_id: &str, events: &[NewEvent], now: Timestamp) -> Result<()> {
+    pub async fn store_clicks(&self, batch_id: &str, clicks: &[NewClick<'_>], now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         if tx.write_receipt(batch_id, now).await? {
-            tx.insert_events(events).await?;
+            tx.insert_clicks(clicks).await?;
+            tx.roll_up(clicks.iter().map(|click| &click.counted)).await?;
         }
         // Clicks change no link: there is nothing to announce.
         let _ = tx.commit().await?;
         Ok(())
+    }
+
+    /// The salt under which the visitors of a day (in days since 1970-01-01, UTC) are hashed: `candidate`, unless
+    /// another replica was first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn visitor_salt(&self, day: i64, candidate: &str) -> Result<String> {
+        let mut tx = self.begin().await?;
+        let salt = on_tx!(tx, |conn| {
+            sqlx::query(ADD_SALT).bind(day).bind(candidate).execute(&mut *conn).await?;
+            sqlx::query_scalar(SALT).bind(day).fetch_one(conn).await?
+        });
+        let _ = tx.commit().await?;
+        Ok(salt)
     }
 
     /// Forgets the receipts written at `until` or before; answers how many.
@@ -37,5 +80,15 @@ impl Tx {
     /// Writes a batch's receipt; answers false where it was there already.
     async fn write_receipt(&mut self, batch_id: &str, now: Timestamp) -> Result<bool> {
         Ok(on_tx!(self, |conn| sqlx::query(RECEIPT).bind(batch_id).bind(now).execute(conn).await?.rows_affected() > 0))
+    }
+
+    async fn insert_clicks(&mut self, clicks: &[NewClick<'_>]) -> Result<()> {
+        let columns = vec![
+            Column::Numbers(clicks.iter().map(|click| click.counted.url_id.0).collect()),
+            Column::Times(clicks.iter().map(|click| click.counted.at).collect()),
+            Column::Texts(clicks.iter().map(|click| click.details.as_str()).collect()),
+        ];
+        self.change_rows(INSERT, columns).await?;
+        Ok(())
     }
 }

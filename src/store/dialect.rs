@@ -36,6 +36,9 @@ pub const URLS_TO_DELETE: Sql = Sql {
     sqlite: "SELECT id FROM urls WHERE user_id = $1 ORDER BY id",
 };
 
+/// Keeps others from adding clicks until the transaction ends. SQLite has one writer.
+pub const LOCK_ROLLUPS: Sql = Sql { postgres: "LOCK TABLE click_days IN SHARE ROW EXCLUSIVE MODE", sqlite: "SELECT 1" };
+
 /// Whether this transaction is the only one at work on a key. SQLite has one writer: whoever asks, is it.
 pub const TRY_LOCK_KEY: Sql = Sql { postgres: "SELECT pg_try_advisory_xact_lock($1)", sqlite: "SELECT $1 IS NOT NULL" };
 
@@ -83,7 +86,13 @@ pub(super) const CREATE_STAGING: Sql = Sql {
                updated_at TIMESTAMPTZ NOT NULL); \
                CREATE TEMP TABLE import_events (nth BIGINT NOT NULL, id BIGINT, url_id BIGINT NOT NULL, \
                user_id BIGINT, event_type TEXT COLLATE \"C\" NOT NULL, timestamp TIMESTAMPTZ NOT NULL, \
-               details TEXT NOT NULL)",
+               details TEXT NOT NULL); \
+               CREATE TEMP TABLE import_slots (subject BIGINT NOT NULL, slot BIGINT NOT NULL, people BIGINT NOT NULL, \
+               bots BIGINT NOT NULL); \
+               CREATE TEMP TABLE import_totals (url_id BIGINT NOT NULL, user_id BIGINT, clicks BIGINT NOT NULL, \
+               bots BIGINT NOT NULL); \
+               CREATE TEMP TABLE import_values (subject BIGINT NOT NULL, day BIGINT NOT NULL, \
+               dimension BIGINT NOT NULL, value TEXT COLLATE \"C\" NOT NULL, clicks BIGINT NOT NULL)",
     sqlite: "CREATE TEMP TABLE import_users (nth INTEGER PRIMARY KEY, id BIGINT, username TEXT, email TEXT, \
              created_at TEXT); \
              CREATE TEMP TABLE import_claims (row_id INTEGER PRIMARY KEY, username TEXT NOT NULL, \
@@ -94,5 +103,11 @@ pub(super) const CREATE_STAGING: Sql = Sql {
              short_code TEXT NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, title TEXT, \
              is_active BOOLEAN NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL); \
              CREATE TEMP TABLE import_events (nth INTEGER PRIMARY KEY, id BIGINT, url_id BIGINT NOT NULL, \
-             user_id BIGINT, event_type TEXT NOT NULL, timestamp TEXT NOT NULL, details TEXT NOT NULL)",
+             user_id BIGINT, event_type TEXT NOT NULL, timestamp TEXT NOT NULL, details TEXT NOT NULL); \
+             CREATE TEMP TABLE import_slots (subject BIGINT NOT NULL, slot BIGINT NOT NULL, people BIGINT NOT NULL, \
+             bots BIGINT NOT NULL); \
+             CREATE TEMP TABLE import_totals (url_id BIGINT NOT NULL, user_id BIGINT, clicks BIGINT NOT NULL, \
+             bots BIGINT NOT NULL); \
+             CREATE TEMP TABLE import_values (subject BIGINT NOT NULL, day BIGINT NOT NULL, \
+             dimension BIGINT NOT NULL, value TEXT NOT NULL, clicks BIGINT NOT NULL)",
 };

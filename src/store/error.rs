@@ -23,6 +23,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database finds fault with the values of a statement: no other try will succeed with them.
+    ///
+    /// PostgreSQL's classes 22 (data exception), 23 (integrity constraint) and 54 (limit exceeded); SQLite's codes 18 (too
+    /// big), 19 (constraint), 20 (mismatch) and 25 (range).
+    pub fn is_about_values(&self) -> bool {
+        let Self::Unexpected(sqlx::Error::Database(cause)) = self else {
+            return matches!(self, Self::Unexpected(sqlx::Error::Encode(_)));
+        };
+        let code = cause.code().unwrap_or_default();
+        if cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+            return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+        }
+        code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25))
+    }
+
     /// Says which unique field is meant where `error` is a unique violation.
     pub(super) fn taken(field: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |error| match kind(&error) {

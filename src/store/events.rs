@@ -2,7 +2,7 @@
 
 use sqlx::QueryBuilder;
 
-use super::{Result, Store, StoreError, Tx, on_pool, on_tx, users::bounds};
+use super::{Counted, Result, Store, StoreError, Tx, on_pool, on_tx, users::bounds};
 use crate::domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart};
 
 const BY_ID: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id = $1";
@@ -13,12 +13,8 @@ const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 // Lists have optional filters; their statements are put together in `select`, from these parts.
 const LIST: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
-const INSERT_MANY: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) ";
 
 pub(super) const STATEMENTS: &[&str] = &[BY_ID, INSERT, USER_EXISTS];
-
-/// Events in one statement at most: SQLite takes 32,766 bound values, an event needs five.
-const CHUNK: usize = 5_000;
 
 /// Which events a list holds; `None` takes all.
 #[derive(Debug, Clone, Default)]
@@ -95,26 +91,17 @@ impl Tx {
                 return Err(StoreError::Missing("user_id"));
             }
         }
-        self.insert_event(event).await
+        let stored = self.insert_event(event).await?;
+        if stored.event_type == EventType::click() {
+            self.count_event(&stored).await?;
+        }
+        Ok(stored)
     }
 
-    /// Stores many events at once, whatever they name.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn insert_events(&mut self, events: &[NewEvent]) -> Result<()> {
-        for chunk in events.chunks(CHUNK) {
-            on_tx!(self, |conn, Db| {
-                let mut statement = QueryBuilder::<Db>::new(INSERT_MANY);
-                statement.push_values(chunk, |mut row, event| {
-                    row.push_bind(event.url_id).push_bind(event.user_id).push_bind(&event.event_type);
-                    row.push_bind(event.timestamp).push_bind(&event.details);
-                });
-                // A statement for each size of batch is not worth keeping prepared.
-                statement.build().persistent(false).execute(conn).await?;
-            });
-        }
-        Ok(())
+    /// Adds a click that a client posted to the rollups.
+    async fn count_event(&mut self, event: &Event) -> Result<()> {
+        let owner = self.owners(&[event.url_id]).await?.remove(&event.url_id);
+        self.roll_up(&[Counted::posted(event.url_id, owner, event.timestamp, &event.details)]).await
     }
 
     pub(super) async fn insert_event(&mut self, event: &NewEvent) -> Result<Event> {

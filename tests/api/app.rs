@@ -131,6 +131,13 @@ impl TestApp {
         events.as_array().expect("lists are arrays").clone()
     }
 
+    /// The sum of a metric's series.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let page = self.get("/metrics").await.body;
+        let series = page.lines().filter(|line| line.split([' ', '{']).next() == Some(name));
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
     /// How many clicks of a link are stored.
     pub(crate) async fn clicks(&self, url_id: &Value) -> usize {
         self.events_of(url_id).await.iter().filter(|event| event["event_type"] == "click").count()

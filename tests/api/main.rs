@@ -3,12 +3,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/sums.rs"]
+mod sums;
 
 mod app;
 mod forwarder;
 mod process;
 
 mod bulk;
+mod clicks;
+mod clicks_cut;
 mod contract;
 mod events;
 mod hard_input;

@@ -16,16 +16,10 @@ async fn two() -> (TestApp, TestApp) {
     let other = TestApp::start_on(&database, &[]).await;
     one.until("two replicas", || async {
         let replicas = one.get("/replicas").await.expect(200);
-        replicas.as_array().unwrap().len() == 2 && metric(&one, "buoy_peers").await == 1.0
+        replicas.as_array().unwrap().len() == 2 && one.metric("buoy_peers").await == 1.0
     })
     .await;
     (one, other)
-}
-
-async fn metric(app: &TestApp, name: &str) -> f64 {
-    let page = app.get("/metrics").await.body;
-    let line = page.lines().find(|line| line.split([' ', '{']).next() == Some(name));
-    line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap()
 }
 
 async fn location(app: &TestApp, code: &str) -> Option<String> {
@@ -54,7 +48,7 @@ async fn a_change_answered_by_one_is_seen_on_the_other() {
         assert_eq!(other.delete(&path).await.status, 204);
         assert_eq!(location(&one, &code).await, None, "deleted");
     }
-    assert_eq!(metric(&one, "buoy_changes_unacknowledged_total").await, 0.0);
+    assert_eq!(one.metric("buoy_changes_unacknowledged_total").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,8 +66,8 @@ async fn a_replica_that_leaves_is_not_waited_for() {
     let (one, mut other) = two().await;
     other.server.signal("TERM");
     assert!(other.server.wait(std::time::Duration::from_secs(20)).success());
-    one.until("alone", || async { metric(&one, "buoy_peers").await == 0.0 }).await;
+    one.until("alone", || async { one.metric("buoy_peers").await == 0.0 }).await;
     let owner = one.user("ann").await;
     one.url(owner, "https://example.com").await;
-    assert_eq!(metric(&one, "buoy_change_acknowledged_seconds_count").await, 0.0);
+    assert_eq!(one.metric("buoy_change_acknowledged_seconds_count").await, 0.0);
 }

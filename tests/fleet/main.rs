@@ -9,6 +9,7 @@
 //! All traffic goes to loopback and to the stack's own containers, bounded in requests and in time.
 
 mod api;
+mod clicks;
 mod docker;
 mod faults;
 mod history;

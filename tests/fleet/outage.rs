@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     api::{Api, Link},
+    clicks::Ledger,
     load::{Ask, Load, Samples},
     report::ms,
     stack::{Container, Stack},
@@ -31,6 +32,7 @@ const COLD: usize = 600;
 pub(crate) struct Outage<'a> {
     stack: &'a Stack,
     replicas: Vec<Container>,
+    clicks: Ledger,
     hot: Load,
     cold_links: Arc<Vec<Link>>,
     cold: Option<(Instant, Load)>,
@@ -47,12 +49,13 @@ impl<'a> Outage<'a> {
         for replica in &replicas {
             Api::at(replica.url()).warm(&cached).await?;
         }
+        let clicks = Ledger::read(stack, &replicas).await?;
         let urls: Vec<String> = cached.iter().map(|link| format!("{}/{}", stack.nginx(), link.code)).collect();
         let hot = Load::start(6, Duration::from_millis(10), move |worker, number| {
             Ask::get(urls[(worker * 7 + number) as usize % urls.len()].clone())
         });
         sleep(Duration::from_secs(2)).await;
-        Ok(Self { stack, replicas, hot, cold_links, cold: None })
+        Ok(Self { stack, replicas, clicks, hot, cold_links, cold: None })
     }
 
     /// Notes that the database was just lost, and starts asking for links that are in no cache.
@@ -80,8 +83,9 @@ impl<'a> Outage<'a> {
         let well_after = recovery(&cold, back)?;
         self.stack.wait_ready(self.replicas.len(), RECOVERY).await?;
         self.stack.no_restart(&self.replicas).await?;
+        let clicks = Ledger::read(self.stack, &self.replicas).await?.nothing_lost_since(&self.clicks)?;
         Ok(format!(
-            "cached links during the outage: {}; others: {}; well {} after the return",
+            "cached links during the outage: {}; others: {}; well {} after the return; {clicks}",
             during.figures(),
             refused,
             ms(well_after)

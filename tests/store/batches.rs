@@ -1,6 +1,9 @@
 //! Batches of clicks: written once, however often they are tried.
 
-use buoy::domain::{Details, EventType, NewEvent, UrlId};
+use buoy::{
+    domain::{Details, UrlId, UserId},
+    store::{Counted, NewClick},
+};
 
 use crate::{
     Fixture, at,
@@ -9,9 +12,20 @@ use crate::{
 
 on_both_databases!(a_batch_is_stored_once, old_receipts_are_forgotten, a_large_batch_is_stored_whole);
 
-fn clicks(count: usize) -> Vec<NewEvent> {
-    let (event_type, details) = (EventType::click(), Details::none());
-    vec![NewEvent { url_id: UrlId(1), user_id: None, event_type, timestamp: at(0), details }; count]
+pub(crate) fn click(url: i64, owner: i64, seconds: i64) -> NewClick<'static> {
+    let counted = Counted {
+        url_id: UrlId(url),
+        owner: Some(UserId(owner)),
+        at: at(seconds),
+        is_bot: false,
+        visitor: None,
+        values: Vec::new(),
+    };
+    NewClick { counted, details: Details::none() }
+}
+
+fn clicks(count: usize) -> Vec<NewClick<'static>> {
+    vec![click(1, 1, 0); count]
 }
 
 async fn stored(fixture: &Fixture) -> i64 {
@@ -25,6 +39,7 @@ async fn a_batch_is_stored_once(kind: Kind) {
     }
     fixture.store.store_clicks("two", &clicks(2), at(0)).await.unwrap();
     assert_eq!(stored(&fixture).await, 7);
+    fixture.assert_clicks_add_up().await;
 }
 
 async fn old_receipts_are_forgotten(kind: Kind) {
@@ -40,4 +55,5 @@ async fn a_large_batch_is_stored_whole(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     fixture.store.store_clicks("large", &clicks(12_345), at(0)).await.unwrap();
     assert_eq!(stored(&fixture).await, 12_345);
+    fixture.assert_clicks_add_up().await;
 }

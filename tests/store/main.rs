@@ -3,11 +3,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/sums.rs"]
+mod sums;
 
 mod batches;
 mod changes;
 mod lists;
 mod locks;
+mod rollups;
 mod words;
 
 use buoy::{
@@ -22,13 +25,13 @@ use common::database::{Database, Kind};
 struct Fixture {
     // Dropped first, with its connections.
     store: Store,
-    _database: Database,
+    database: Database,
 }
 
 impl Fixture {
     async fn new(kind: Kind) -> Self {
         let database = Database::fresh(kind).await;
-        Self { store: database.store().await, _database: database }
+        Self { store: database.store().await, database }
     }
 
     /// Does something in a transaction of its own.
@@ -37,6 +40,10 @@ impl Fixture {
         let done = work(&mut tx).await;
         drop(tx.commit().await.unwrap());
         done
+    }
+
+    async fn assert_clicks_add_up(&self) {
+        sums::assert_clicks_add_up(&self.database).await;
     }
 
     async fn user(&self, name: &str) -> User {

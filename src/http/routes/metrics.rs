@@ -7,14 +7,14 @@ use axum::{
 };
 use prometheus_client::{
     metrics::{
-        counter::ConstCounter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
     },
     registry::Registry,
 };
 
-use crate::{http::Error, metrics::register_memory, state::AppState};
+use crate::{clicks::Loss, http::Error, metrics::register_memory, state::AppState};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -64,10 +64,20 @@ fn register_cache(registry: &mut Registry, app: &AppState) {
 
 fn register_clicks(registry: &mut Registry, app: &AppState) {
     let ledger = app.clicks.ledger();
-    let queued = app.clicks.queued() as u64;
-    registry.register("clicks_accepted", "Clicks taken from redirects", ConstCounter::new(ledger.accepted()));
+    // What became of clicks before how many there were: the sum is never more than the whole.
     registry.register("clicks_stored", "Clicks in the database", ConstCounter::new(ledger.stored()));
-    registry.register("clicks_lost", "Clicks given up", ConstCounter::new(ledger.lost()));
+    let lost = Family::<[(&str, &str); 1], Counter>::default();
+    for reason in Loss::ALL {
+        lost.get_or_create(&[("reason", reason.name())]).inc_by(ledger.lost_by(reason));
+    }
+    registry.register("clicks_lost", "Clicks given up, by reason", lost);
+    let queued = ledger.queued();
+    registry.register("clicks_accepted", "Clicks taken from redirects", ConstCounter::new(ledger.accepted()));
+    registry.register(
+        "clicks_degraded",
+        "Redirects that were to wait for their click to be stored and were answered before",
+        ConstCounter::new(ledger.degraded()),
+    );
     registry.register("clicks_queued", "Clicks that wait to be written", ConstGauge::new(queued));
 }
 

@@ -37,7 +37,8 @@ pub async fn follow(
     let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
     if method == Method::GET {
-        app.clicks.record(Click { url_id: link.id, at: app.clock.now() });
+        let click = Click { url_id: link.id, owner: link.user_id, at: app.clock.now() };
+        app.clicks.record(click, &app.availability).await;
     }
     Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
 }

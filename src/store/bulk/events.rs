@@ -1,5 +1,7 @@
 //! Events in bulk: an event that is there is found by its id; without one it is always new.
 
+use std::collections::HashSet;
+
 use super::{Bulk, BulkEvent, Outcome, sequences::Numbered, users::CHANGED_MEANWHILE};
 use crate::store::{Result, on_tx};
 
@@ -11,7 +13,7 @@ const DIVERT: &str = "UPDATE import_events SET user_id = \
                       WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) <> user_id";
 const INSERT_WITH_ID: &str = "INSERT INTO events (id, url_id, user_id, event_type, timestamp, details) \
                               SELECT id, url_id, user_id, event_type, timestamp, details FROM import_events \
-                              WHERE id IS NOT NULL ORDER BY nth ON CONFLICT DO NOTHING";
+                              WHERE id IS NOT NULL ORDER BY nth ON CONFLICT DO NOTHING RETURNING id";
 const INSERT_WITHOUT_ID: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
                                  SELECT url_id, user_id, event_type, timestamp, details FROM import_events \
                                  WHERE id IS NULL ORDER BY nth";
@@ -33,7 +35,8 @@ impl Bulk<'_> {
             self.refuse(BY_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
             self.run(DIVERT).await?;
         }
-        outcome.created = self.run(INSERT_WITH_ID).await?;
+        let new = self.numbers(INSERT_WITH_ID).await?;
+        outcome.created = new.len() as u64;
         if rows.iter().any(|row| row.id.is_none()) {
             self.advance_sequence(Numbered::Events).await?;
             outcome.created += self.run(INSERT_WITHOUT_ID).await?;
@@ -44,6 +47,18 @@ impl Bulk<'_> {
                 outcome.refuse(nth, "id", if holders > 0 { "belongs to another event" } else { CHANGED_MEANWHILE });
             }
         }
+        self.set_aside(&stored(rows, new, &outcome)).await?;
         Ok(outcome.count_found(rows.len()))
     }
+}
+
+/// Which of the rows were not there before: those whose id is among `new`, each id once, and those without one.
+fn stored<'r>(rows: &'r [BulkEvent], new: Vec<i64>, outcome: &Outcome) -> Vec<&'r BulkEvent> {
+    let refused: HashSet<usize> = outcome.refused.iter().map(|refusal| refusal.nth).collect();
+    let mut new: HashSet<i64> = new.into_iter().collect();
+    let mut is_new = |(nth, row): &(usize, &'r BulkEvent)| match row.id {
+        Some(id) => !refused.contains(nth) && new.remove(&id.0),
+        None => !refused.contains(nth),
+    };
+    rows.iter().enumerate().filter(|row| is_new(row)).map(|(_, row)| row).collect()
 }

@@ -1,0 +1,202 @@
+//! The ledger of clicks: what was answered, what is stored and what is declared lost add up, however the process ends.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use tokio::task::JoinHandle;
+
+use crate::{
+    app::TestApp,
+    common::{
+        database::{Database, Kind},
+        on_both_databases,
+    },
+    sums::{assert_clicks_add_up, number},
+};
+
+on_both_databases!(
+    sigterm_under_load_loses_nothing,
+    kill_9_loses_one_window_of_buffered_clicks,
+    kill_9_loses_no_committed_click,
+    a_click_that_cannot_be_stored_holds_up_no_other,
+);
+
+const SOON: Duration = Duration::from_secs(15);
+pub(crate) const STORED: &str = "SELECT count(*) FROM events WHERE event_type = 'click'";
+
+/// Visitors who follow links as fast as they are answered.
+pub(crate) struct Visitors {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Vec<Instant>>>,
+}
+
+impl Visitors {
+    /// Until they are told to stop, or are not answered any more.
+    pub(crate) fn start(app: &TestApp, paths: &[String], count: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = (0..count).map(|visitor| {
+            let (client, stop) = (app.client.clone(), Arc::clone(&stop));
+            let urls: Vec<String> = paths.iter().map(|path| format!("{}{path}", app.base)).collect();
+            tokio::spawn(async move {
+                let mut answered = Vec::new();
+                for nth in visitor.. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    match client.get(&urls[nth % urls.len()]).send().await {
+                        Ok(answer) if answer.status() == 302 => answered.push(Instant::now()),
+                        _ => break,
+                    }
+                }
+                answered
+            })
+        });
+        Self { tasks: tasks.collect(), stop }
+    }
+
+    /// When each redirect was answered.
+    pub(crate) async fn end(self) -> Vec<Instant> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut answered = Vec::new();
+        for task in self.tasks {
+            answered.extend(task.await.unwrap());
+        }
+        answered
+    }
+}
+
+/// Creates links of one user; answers their paths.
+pub(crate) async fn links(app: &TestApp, count: usize) -> Vec<String> {
+    let user = app.user("ann").await;
+    let mut paths = Vec::new();
+    for nth in 0..count {
+        let url = app.url(user, &format!("https://example.com/{nth}")).await;
+        paths.push(format!("/{}", url["short_code"].as_str().unwrap()));
+    }
+    paths
+}
+
+async fn stored(app: &TestApp) -> usize {
+    usize::try_from(number(&app.database, STORED).await).unwrap()
+}
+
+async fn sigterm_under_load_loses_nothing(kind: Kind) {
+    let mut app = TestApp::start_with(kind, &[("SHUTDOWN_DRAIN_SECONDS", "1")]).await;
+    let visitors = Visitors::start(&app, &links(&app, 5).await, 8);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    app.server.signal("TERM");
+    assert_eq!(app.server.wait(SOON).code(), Some(0));
+    let answered = visitors.end().await.len();
+    assert!(answered > 50, "{answered} redirects only");
+    assert_eq!(stored(&app).await, answered);
+    assert_clicks_add_up(&app.database).await;
+}
+
+/// How many redirects were answered in all and how many before `window` ahead of the kill; the clicks that are stored.
+async fn kill_under_load(kind: Kind, variables: &[(&str, &str)], window: Duration) -> (usize, usize, usize) {
+    let mut app = TestApp::start_with(kind, variables).await;
+    let visitors = Visitors::start(&app, &links(&app, 5).await, 8);
+    tokio::time::sleep(2 * window + Duration::from_millis(500)).await;
+    let killed = Instant::now();
+    app.server.kill();
+    let answered = visitors.end().await;
+    assert_clicks_add_up(&app.database).await;
+    let before = answered.iter().filter(|at| **at + window < killed).count();
+    assert!(before > 50, "{before} redirects only");
+    (answered.len(), before, stored(&app).await)
+}
+
+async fn kill_9_loses_one_window_of_buffered_clicks(kind: Kind) {
+    // The window, and a second for one transaction on a machine that is busy with other tests.
+    let window = Duration::from_millis(200 + 1_000);
+    let (answered, before, stored) = kill_under_load(kind, &[("CLICK_FLUSH_MS", "200")], window).await;
+    assert!((before..=answered + 8).contains(&stored), "{before} <= {stored} <= {answered}");
+}
+
+async fn kill_9_loses_no_committed_click(kind: Kind) {
+    let variables = [("CLICK_DURABILITY", "committed"), ("CLICK_COMMIT_WAIT_MS", "10000")];
+    let (answered, _, stored) = kill_under_load(kind, &variables, Duration::from_millis(300)).await;
+    assert!((answered..=answered + 8).contains(&stored), "{answered} <= {stored}");
+}
+
+/// What makes the database refuse the clicks of one link.
+fn refusal(kind: Kind, url: &str) -> String {
+    match kind {
+        Kind::Sqlite => format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.url_id = {url} AND NEW.event_type = 'click' \
+             BEGIN SELECT RAISE(ABORT, 'no'); END"
+        ),
+        Kind::Postgres => format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END $$; \
+             CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW \
+             WHEN (NEW.url_id = {url} AND NEW.event_type = 'click') EXECUTE FUNCTION refuse()"
+        ),
+    }
+}
+
+async fn execute(database: &Database, sql: &str) {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    match database.kind {
+        Kind::Postgres => {
+            sql.execute(&mut PgConnection::connect(&database.url).await.unwrap()).await.unwrap();
+        }
+        Kind::Sqlite => {
+            sql.execute(&mut SqliteConnection::connect(&database.url).await.unwrap()).await.unwrap();
+        }
+    }
+}
+
+async fn a_click_that_cannot_be_stored_holds_up_no_other(kind: Kind) {
+    let app = TestApp::start_with(kind, &[("CLICK_FLUSH_MS", "300")]).await;
+    let user = app.user("ann").await;
+    let (good, bad) = (app.url(user, "https://example.com/a").await, app.url(user, "https://example.com/b").await);
+    execute(&app.database, &refusal(kind, &bad["id"].to_string())).await;
+    let path = |url: &serde_json::Value| format!("/{}", url["short_code"].as_str().unwrap());
+    let paths = [path(&good), path(&bad)];
+    let follow = (0..40).map(|nth| app.get(&paths[usize::from(nth % 13 == 5)]));
+    assert!(futures_util::future::join_all(follow).await.iter().all(|answer| answer.status == 302));
+    app.until("settled", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;
+    assert_eq!((app.clicks(&good["id"]).await, app.clicks(&bad["id"]).await), (37, 0));
+    let page = app.get("/metrics").await.body;
+    assert!(page.contains("buoy_clicks_lost_total{reason=\"refused\"} 3\n"), "{page}");
+    assert_clicks_add_up(&app.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_clicks_over_three_replicas_are_exact() {
+    const CLICKS: usize = 20_000;
+    let database = Arc::new(Database::fresh(Kind::Postgres).await);
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        replicas.push(TestApp::start_on(&database, &[("CLICK_FLUSH_MS", "50")]).await);
+    }
+    let paths = links(&replicas[0], 20).await;
+    // Each visitor follows every link in turn, on its own replica: each link is followed 1,000 times.
+    let visits = (0..20).map(|visitor| {
+        let (app, paths) = (&replicas[visitor % 3], &paths);
+        async move {
+            for nth in 0..CLICKS / 20 {
+                assert_eq!(app.get(&paths[(visitor + nth) % paths.len()]).await.status, 302);
+            }
+        }
+    });
+    futures_util::future::join_all(visits).await;
+    let mut accepted = 0.0;
+    for app in &replicas {
+        app.until("stored", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;
+        assert_eq!(app.metric("buoy_clicks_lost_total").await, 0.0);
+        assert_eq!(app.metric("buoy_clicks_stored_total").await, app.metric("buoy_clicks_accepted_total").await);
+        accepted += app.metric("buoy_clicks_accepted_total").await;
+    }
+    assert_eq!(accepted, CLICKS as f64);
+    assert_clicks_add_up(&database).await;
+    let exact = "SELECT count(*) FROM click_totals WHERE clicks = 1000";
+    assert_eq!((number(&database, STORED).await, number(&database, exact).await), (20_000, 20));
+}

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod dockerfile;
 pub mod document;
+pub mod rehearse;
 pub mod schema;
 pub mod sizes;
 pub mod spec;

@@ -33,7 +33,7 @@ concern! {
     /// How clicks are gathered and written.
     pub ClicksConfig {
         /// Clicks written in one transaction at most.
-        batch_size: usize = "CLICK_BATCH_SIZE", "500", form::whole(1..=10_000, "clicks");
+        batch_size: usize = "CLICK_BATCH_SIZE", "5000", form::whole(1..=10_000, "clicks");
         /// Milliseconds that a click waits at most for others to fill its batch.
         flush: Duration = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
         /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.

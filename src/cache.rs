@@ -82,6 +82,8 @@ pub struct LinkCache {
 /// How far memory can be trusted.
 #[derive(Debug, Clone, Copy)]
 enum Trust {
+    /// Changes will never be heard of: the database is asked every time, and what it said serves only while it cannot be reached.
+    Deaf,
     /// Changes are not heard of.
     CutOff,
     /// Changes are heard of.
@@ -191,10 +193,13 @@ impl LinkCache {
         if let Some(outage) = availability.outage() {
             return Err(Arc::new(StoreError::Unavailable(outage.reason)));
         }
-        let fill = self.shard(code).join(code, || {
+        let begin = || {
             self.counts.reads.fetch_add(1, Ordering::Relaxed);
             read(store.clone(), availability.clone(), code.clone())
-        });
+        };
+        // A read that began before a change nobody heard of must not answer whoever came after it.
+        let fill =
+            if self.is_deaf() { self.shard(code).begin(code, begin) } else { self.shard(code).join(code, begin) };
         let result = fill.future.clone().await;
         self.keep(code, &fill, &result);
         result
@@ -214,6 +219,7 @@ impl LinkCache {
     /// How old an entry may be to be served without asking.
     fn usable_for(&self) -> Duration {
         match *self.trust() {
+            Trust::Deaf => Duration::ZERO,
             Trust::Connected { since, .. } if since.elapsed() < SETTLING => Duration::ZERO,
             Trust::Connected { heard, .. } if heard.elapsed() < HEARD_WITHIN => self.settings.ttl,
             Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL.min(self.settings.ttl),
@@ -230,7 +236,15 @@ impl LinkCache {
     }
 
     fn set_trust(&self, trust: Trust) {
-        *self.trust() = trust;
+        let mut current = self.trust();
+        // Deaf is how a process is made, not what happens to it.
+        if !matches!(*current, Trust::Deaf) {
+            *current = trust;
+        }
+    }
+
+    fn is_deaf(&self) -> bool {
+        matches!(*self.trust(), Trust::Deaf)
     }
 
     fn heard_now(&self) {

@@ -6,10 +6,12 @@
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 pub mod export;
 pub mod healthcheck;
 pub mod import;
 pub mod migrate;
+mod reach;
 pub mod serve;
 
 use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -19,7 +21,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
-    store::{DatabaseUrl, Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
+    store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
 
@@ -68,6 +70,8 @@ enum Command {
     Backup(backup::Args),
     /// Ask a running service whether it is ready; exit with 1 where it is not
     Healthcheck(healthcheck::Args),
+    /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 where one fails
+    Doctor(doctor::Args),
     /// Show every variable: its value with secrets masked, its default and its meaning
     Config,
     /// Print a shell's completion script
@@ -91,6 +95,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     match command {
         Command::Config => return config::run(variables),
         Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
+        Command::Doctor(args) => return doctor::run(&args, variables),
         _ => {}
     }
     let config = Config::from_vars(variables)?;
@@ -112,16 +117,23 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
-        Command::Config | Command::Completions(_) => Ok(()),
+        Command::Config | Command::Completions(_) | Command::Doctor(_) => Ok(()),
     }
 }
 
 /// The process's variables, over those of the file that was asked for.
 fn variables(env_file: Option<&std::path::Path>) -> anyhow::Result<HashMap<String, String>> {
-    let from_file = env_file.map(read_env_file).transpose()?.unwrap_or_default();
-    // An empty variable counts as unset, so it does not hide the file's.
-    let from_process = process_variables().filter(|(_, value)| !value.is_empty());
-    Ok(from_file.into_iter().chain(from_process).collect())
+    let mut variables: HashMap<String, String> =
+        env_file.map(read_env_file).transpose()?.unwrap_or_default().into_iter().collect();
+    for (name, value) in process_variables() {
+        // An empty variable does not hide the file's. Where the file has none either, it tells that a secret is blank.
+        if value.trim().is_empty() {
+            variables.entry(name).or_insert(value);
+        } else {
+            variables.insert(name, value);
+        }
+    }
+    Ok(variables)
 }
 
 /// The command that `BUOY_COMMAND` names, else the service.
@@ -168,9 +180,9 @@ async fn with_store(
 /// How the store is to use the configured database.
 ///
 /// # Errors
-/// Where `DATABASE_URL` is malformed.
+/// Where an address is malformed.
 pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSettings> {
-    let url: DatabaseUrl = config.url.expose().parse().context("DATABASE_URL")?;
+    let url = reach::url(config)?;
     let (wait, statement_timeout) = (config.wait, config.statement_timeout);
     Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
 }

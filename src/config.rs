@@ -4,6 +4,7 @@
 //! faults come in one message. Nothing is read by itself: the caller hands over the process environment, and a file only where it
 //! was asked for one. Only `cli` opens this room; lower floors are handed the struct that concerns them.
 
+mod ca_cert;
 mod concern;
 mod database;
 mod database_url;
@@ -17,8 +18,9 @@ mod source;
 use std::path::PathBuf;
 
 pub use self::{
-    database::DatabaseConfig,
-    database_url::DatabaseUrl,
+    ca_cert::CaCert,
+    database::{DatabaseConfig, TlsMode},
+    database_url::{DatabaseUrl, SchemaName},
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
@@ -123,10 +125,15 @@ pub fn settings(vars: impl IntoIterator<Item = (String, String)>) -> Vec<Setting
     let setting = |variable: &'static Variable| {
         let given = source.given(variable.name);
         let value = given.or(variable.default);
-        let shown = value.map(|text| if variable.secret { database_url::masked(text) } else { text.to_owned() });
+        let shown = value.map(|text| if variable.secret { database_url::masked(text) } else { one_line(text) });
         Setting { variable, value: shown, given: given.is_some() }
     };
     VARIABLES.iter().flat_map(|(_, variables)| variables.iter()).map(setting).collect()
+}
+
+/// The first line of a value, and a sign where there are more.
+fn one_line(text: &str) -> String {
+    text.split_once('\n').map_or_else(|| text.to_owned(), |(first, _)| format!("{first} …"))
 }
 
 /// The process environment. What is not Unicode is read with replacement characters, so that a stray variable stops nothing.

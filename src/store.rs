@@ -14,22 +14,28 @@ pub mod connect;
 pub mod dialect;
 pub mod error;
 pub mod events;
+pub mod examine;
+mod failure;
 pub mod idempotency;
 pub mod listener;
 pub mod migrate;
 pub mod monitor;
 pub mod peers;
 pub mod pool;
+pub mod pooled;
+pub mod privileges;
 pub mod replicas;
 pub mod rollups;
 mod rows;
+pub mod server;
 pub mod snapshot;
 pub mod urls;
 pub mod users;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
@@ -43,8 +49,10 @@ pub use self::{
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
     pool::ReplaceablePool,
+    pooled::{Connections, PgTx},
     replicas::Replica,
     rollups::Counted,
+    server::{Reach, Server, Tls},
     urls::{Link, UrlFilter},
 };
 
@@ -56,6 +64,8 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub enum Store {
     /// A fleet's database.
     Postgres {
+        /// The ways to it.
+        server: Box<Server>,
         /// Its connections.
         pool: ReplaceablePool,
         /// The other replicas.
@@ -83,7 +93,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum TxInner {
     /// With whom the change is to be shared.
-    Postgres(Transaction<'static, Postgres>, Arc<Peers>),
+    Postgres(PgTx, Arc<Peers>),
     /// With the turn to write.
     Sqlite(Transaction<'static, Sqlite>, OwnedSemaphorePermit),
 }
@@ -130,7 +140,7 @@ macro_rules! on_tx {
         match &mut $tx.inner {
             $crate::store::TxInner::Postgres(tx, _) => {
                 $(type $db = sqlx::Postgres;)?
-                let $conn = &mut **tx;
+                let $conn = tx;
                 $body
             }
             $crate::store::TxInner::Sqlite(tx, _) => {
@@ -153,7 +163,7 @@ impl Store {
     /// [`StoreError::Unavailable`] where no connection, or on SQLite no turn, can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         let inner = match self {
-            Self::Postgres { pool, peers } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
+            Self::Postgres { pool, peers, .. } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
             Self::Sqlite { pool, write_turn, wait } => {
                 let turn = tokio::time::timeout(*wait, write_turn.clone().acquire_owned())
                     .await
@@ -204,11 +214,12 @@ impl Store {
             bulk::STATEMENTS,
             snapshot::STATEMENTS,
         ];
-        let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
+        let postgres = [replicas::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
+        let postgres = postgres.into_iter().filter(|_| !self.is_embedded());
         let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
         let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
-            portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();
+            portable.into_iter().chain(postgres).flatten().copied().chain(own).collect();
         for sql in &statements {
             on_pool!(self, |pool| {
                 pool.prepare((*sql).into_sql_str()).await?;
@@ -282,11 +293,7 @@ impl Tx {
 }
 
 /// Announces the changes as part of the transaction; the wait for the others begins before they can answer.
-async fn announce(
-    tx: &mut Transaction<'static, Postgres>,
-    peers: &Arc<Peers>,
-    changes: &Changes,
-) -> Result<Option<Receipt>> {
+async fn announce(tx: &mut PgTx, peers: &Arc<Peers>, changes: &Changes) -> Result<Option<Receipt>> {
     if changes.is_empty() {
         return Ok(None);
     }
@@ -294,6 +301,6 @@ async fn announce(
     let news = News::Changed(number, changes.clone());
     let announcement = Announcement { from: peers.own().to_owned(), news };
     let payload = serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(&mut **tx).await?;
+    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(tx).await?;
     Ok(receipt)
 }

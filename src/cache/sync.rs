@@ -41,6 +41,10 @@ impl Observer for CacheSync {
         self.cache.set_trust(Trust::CutOff);
     }
 
+    fn deaf(&self) {
+        self.cache.set_trust(Trust::Deaf);
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -30,16 +30,17 @@ impl DatabaseUrl {
 
     /// What a database's address must look like.
     pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
-        Form::new(
-            "an address as postgres://user:password@host:5432/name or sqlite:buoy.db, with nothing left to fill in",
-            Self::parse,
-        )
+        Form::new("an address as postgres://user:password@host:5432/name or sqlite:buoy.db", Self::parse)
+    }
+
+    /// The same where a file will not do.
+    pub(super) fn postgres_form() -> Form<impl Fn(&str) -> Option<Self>> {
+        Form::new("an address as postgres://user:password@host:5432/name", |text: &str| {
+            Self::parse(text).filter(|url| !url.is_sqlite())
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {
-        if text.contains("${") {
-            return None;
-        }
         let outline = match text.split_once(':')? {
             ("sqlite", path) => !path.trim_start_matches('/').is_empty(),
             ("postgres" | "postgresql", rest) => rest.starts_with("//") && Url::parse(text).is_ok(),
@@ -58,6 +59,28 @@ impl fmt::Display for DatabaseUrl {
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DatabaseUrl({self})")
+    }
+}
+
+/// The name of a schema, so plain that it means the same wherever it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaName(String);
+
+impl SchemaName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
+        Form::new("a name of small letters, digits and underscores, as buoy", |text: &str| {
+            let letters = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            let first = text.starts_with(|first: char| !first.is_ascii_digit());
+            // Names that begin with pg_ are PostgreSQL's own, and it cuts off what is longer.
+            let own = !text.starts_with("pg_") && text != "information_schema" && text.len() <= 63;
+            (letters && first && own).then(|| Self(text.to_owned()))
+        })
     }
 }
 
@@ -92,16 +115,25 @@ mod tests {
         ] {
             assert!(DatabaseUrl::parse(good).is_some(), "{good}");
         }
-        for bad in [
-            "mysql://localhost/buoy",
-            "buoy.db",
-            "sqlite:",
-            "sqlite://",
-            "postgres:buoy",
-            "postgres://h:port/x",
-            "${DATABASE_URL}",
-        ] {
+        for bad in ["mysql://localhost/buoy", "buoy.db", "sqlite:", "sqlite://", "postgres:buoy", "postgres://h:port/x"]
+        {
             assert!(DatabaseUrl::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_schema_has_a_plain_name() {
+        let long = "x".repeat(64);
+        for (name, good) in [
+            ("buoy", true),
+            ("_b2", true),
+            ("user", true),
+            ("2b", false),
+            ("a\"b", false),
+            ("pg_x", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(SchemaName::form().read(name).is_some(), good, "{name}");
         }
     }
 

@@ -16,12 +16,23 @@ const MIB: u64 = 1024 * 1024;
 pub(super) struct Form<R> {
     expected: String,
     read: R,
+    placeholders: bool,
 }
 
 impl<R> Form<R> {
     /// A form of its own; `expected` completes the sentence "expected …".
     pub(super) fn new(expected: impl Into<String>, read: R) -> Self {
-        Self { expected: expected.into(), read }
+        Self { expected: expected.into(), read, placeholders: false }
+    }
+
+    /// The same form, told of a `${…}` that the platform left in place, instead of that being a fault by itself.
+    pub(super) fn with_placeholders(self) -> Self {
+        Self { placeholders: true, ..self }
+    }
+
+    /// Whether a `${…}` may be read.
+    pub(super) fn takes_placeholders(&self) -> bool {
+        self.placeholders
     }
 
     /// What is expected, in words.
@@ -73,7 +84,7 @@ pub(super) fn mebibytes(limits: RangeInclusive<u64>) -> Form<impl Fn(&str) -> Op
 }
 
 fn mapped<A, B>(form: Form<impl Fn(&str) -> Option<A>>, map: impl Fn(A) -> B) -> Form<impl Fn(&str) -> Option<B>> {
-    let Form { expected, read } = form;
+    let Form { expected, read, .. } = form;
     Form::new(expected, move |text: &str| read(text).map(&map))
 }
 

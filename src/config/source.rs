@@ -3,7 +3,10 @@
 //! Reading never stops at a fault: it is noted, and the next field is read, so that one message names them all. The value of a
 //! secret appears in no fault.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::form::Form;
 
@@ -29,6 +32,7 @@ impl fmt::Display for Fault {
 #[derive(Default)]
 pub(super) struct Source {
     values: HashMap<String, String>,
+    blank: HashSet<String>,
     faults: Vec<Fault>,
 }
 
@@ -36,12 +40,20 @@ impl Source {
     /// Takes the variables in; a later pair wins over an earlier one of the same name, but an empty value never wins, as an empty
     /// variable counts as unset.
     pub(super) fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
-        let values = vars
-            .into_iter()
-            .map(|(name, value)| (name, value.trim().to_owned()))
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        Self { values, faults: Vec::new() }
+        let (mut values, mut blank) = (HashMap::new(), HashSet::new());
+        for (name, value) in vars {
+            match value.trim() {
+                "" => drop(blank.insert(name)),
+                text => drop(values.insert(name, text.to_owned())),
+            }
+        }
+        blank.retain(|name| !values.contains_key(name));
+        Self { values, blank, faults: Vec::new() }
+    }
+
+    /// Whether the variable was given, and only ever without a value.
+    pub(super) fn is_blank(&self, name: &str) -> bool {
+        self.blank.contains(name)
     }
 
     /// The value that was given for a variable.
@@ -66,7 +78,32 @@ impl Source {
         secret: bool,
         form: &Form<impl Fn(&str) -> Option<T>>,
     ) -> Option<Option<T>> {
-        let Some(text) = self.given(name) else { return Some(None) };
+        let Some(text) = self.given(name) else {
+            if secret && self.is_blank(name) {
+                let problem = format!(
+                    "expected {}, got a blank value: give the secret again, or leave the variable out",
+                    form.expected()
+                );
+                self.fault(name, problem);
+                return None;
+            }
+            return Some(None);
+        };
+        if let Some(literal) = placeholder(text).filter(|_| !form.takes_placeholders()) {
+            // A secret that holds more than the placeholder is not to be shown in part either.
+            let shown = if secret && literal != text {
+                "a literal ${…}".to_owned()
+            } else {
+                format!("the literal {literal}")
+            };
+            let problem = format!(
+                "expected {}, got {shown}: the platform left it in place, since it names no component \
+                 or no variable of one that exists",
+                form.expected()
+            );
+            self.fault(name, problem);
+            return None;
+        }
         let value = form.read(text);
         if value.is_none() {
             let problem =
@@ -91,6 +128,20 @@ impl Source {
     }
 }
 
+/// The first `${name}` of a text.
+pub(super) fn placeholder(text: &str) -> Option<&str> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("${").map(|at| from + at) {
+        let name = &text[at + 2..];
+        let end = name.find(|sign: char| !(sign.is_ascii_alphanumeric() || "._-".contains(sign)));
+        match end {
+            Some(end) if end > 0 && name[end..].starts_with('}') => return Some(&text[at..at + 2 + end + 1]),
+            _ => from = at + 2,
+        }
+    }
+    None
+}
+
 /// A refused value on one line, cut short.
 fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED_CHARS) {
@@ -112,6 +163,28 @@ mod tests {
         let source = Source::new(pairs(&[("A", "1"), ("A", " 2 "), ("A", ""), ("B", "  ")]));
         assert_eq!(source.given("A"), Some("2"));
         assert_eq!(source.given("B"), None);
+    }
+
+    #[test]
+    fn a_blank_secret_is_a_fault_and_a_blank_word_is_none() {
+        let form = Form::new("a word", |text: &str| Some(text.to_owned()));
+        let mut source = Source::new(pairs(&[("A", " "), ("B", ""), ("C", ""), ("C", "x")]));
+        assert_eq!(source.optional("A", true, &form), None);
+        assert_eq!(source.optional("B", false, &form), Some(None));
+        assert_eq!(source.optional("C", true, &form), Some(Some("x".to_owned())));
+        assert_eq!(source.optional("D", true, &form), Some(None));
+        assert_eq!(source.into_faults().len(), 1);
+    }
+
+    #[test]
+    fn a_placeholder_is_named_unless_it_is_part_of_a_secret() {
+        let form = Form::new("a word", |text: &str| Some(text.to_owned()));
+        let mut source = Source::new(pairs(&[("A", "${db.URL}"), ("B", "hush${b_x}"), ("C", "a${}b${c d}$${")]));
+        assert_eq!(source.optional("A", true, &form), None);
+        assert_eq!(source.optional("B", true, &form), None);
+        assert!(source.optional("C", true, &form).is_some_and(|value| value.is_some()));
+        let faults: Vec<String> = source.into_faults().iter().map(ToString::to_string).collect();
+        assert!(faults.len() == 2 && faults[0].contains("${db.URL}") && !faults[1].contains("b_x"), "{faults:?}");
     }
 
     #[test]

@@ -26,8 +26,25 @@ fn nothing_given_is_a_sound_configuration() {
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    let empty = all_variables().map(|variable| (variable.name.to_owned(), String::new()));
-    assert!(Config::from_vars(empty).is_ok());
+    let empty = |secret: bool| {
+        let chosen = all_variables().filter(move |variable| variable.secret == secret);
+        chosen.map(|variable| (variable.name.to_owned(), String::new()))
+    };
+    assert!(Config::from_vars(empty(false)).is_ok());
+    let message = Config::from_vars(empty(true)).expect_err("secrets are not left blank").to_string();
+    assert_eq!(message.lines().count() - 1, empty(true).count(), "{message}");
+    assert!(message.lines().skip(1).all(|line| line.contains("blank")), "{message}");
+}
+
+#[test]
+fn a_placeholder_is_refused_wherever_it_stands() {
+    let literal = |variable: &Variable| (variable.name.to_owned(), "${db.NOTHING}".to_owned());
+    let message = Config::from_vars(all_variables().map(literal)).expect_err("nothing of it is sound").to_string();
+    // The certificate's placeholder counts as unset, unless verification was asked for.
+    let expected = all_variables().filter(|variable| variable.name != "DATABASE_CA_CERT");
+    for (line, variable) in message.lines().skip(1).zip(expected) {
+        assert!(line.trim().starts_with(variable.name) && line.contains("${db.NOTHING}"), "{line}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sqlx::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Peers, ReplaceablePool, Result, Store};
+use super::{Peers, Reach, ReplaceablePool, Result, Server, Store};
 
 /// A connection idle for longer than this is tried before it is used: after an outage the pool holds dead ones.
 const TRY_AFTER_IDLE: Duration = Duration::from_millis(500);
@@ -25,7 +25,7 @@ const SQLITE_READERS: u32 = 8;
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     /// A server.
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<Server>),
     /// A file, created where it is missing.
     Sqlite(Box<SqliteConnectOptions>),
 }
@@ -56,7 +56,8 @@ impl FromStr for DatabaseUrl {
         match text.split_once(':').map(|(scheme, _)| scheme) {
             Some("postgres" | "postgresql") => {
                 let options: PgConnectOptions = text.parse().map_err(refuse)?;
-                Ok(Self::Postgres(Box::new(options.application_name("buoy").disable_statement_logging())))
+                let options = options.application_name("buoy").disable_statement_logging();
+                Ok(Self::Postgres(Box::new(Server::new(options, text))))
             }
             Some("sqlite") => {
                 let options: SqliteConnectOptions = text.parse().map_err(refuse)?;
@@ -72,6 +73,15 @@ impl DatabaseUrl {
     pub fn is_embedded(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
+
+    /// The same database, reached as `reach` says; a file is a file.
+    #[must_use]
+    pub fn reached(self, reach: &Reach) -> Self {
+        match self {
+            Self::Postgres(server) => Self::Postgres(Box::new(server.reached(reach))),
+            Self::Sqlite(_) => self,
+        }
+    }
 }
 
 impl Store {
@@ -81,7 +91,7 @@ impl Store {
     /// Where an SQLite file cannot be opened or migrated.
     pub async fn open(settings: &StoreSettings) -> Result<Self> {
         match &settings.url {
-            DatabaseUrl::Postgres(options) => Ok(open_postgres(options, settings)),
+            DatabaseUrl::Postgres(server) => Ok(open_postgres(server, settings)),
             DatabaseUrl::Sqlite(options) => {
                 let store = open_sqlite(options, settings).await?;
                 store.migrate().await?;
@@ -91,8 +101,8 @@ impl Store {
     }
 }
 
-fn open_postgres(options: &PgConnectOptions, settings: &StoreSettings) -> Store {
-    let options = options.clone().options([("statement_timeout", settings.statement_timeout.as_millis().to_string())]);
+fn open_postgres(server: &Server, settings: &StoreSettings) -> Store {
+    let options = server.queries(settings.statement_timeout);
     let pool = PgPoolOptions::new()
         .max_connections(settings.pool_size)
         .acquire_timeout(settings.wait)
@@ -107,7 +117,10 @@ fn open_postgres(options: &PgConnectOptions, settings: &StoreSettings) -> Store 
                 Ok(true)
             })
         });
-    Store::Postgres { pool: ReplaceablePool::new(pool, options), peers: Arc::new(Peers::new()) }
+    let pool = ReplaceablePool::new(pool, options, server.opening(settings.statement_timeout));
+    // Who cannot hear of changes keeps nothing that could be stale, and is not waited for.
+    let peers = if server.direct().is_some() { Peers::new() } else { Peers::deaf() };
+    Store::Postgres { server: Box::new(server.clone()), pool, peers: Arc::new(peers) }
 }
 
 async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -> Result<Store> {

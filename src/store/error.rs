@@ -14,6 +14,9 @@ pub enum StoreError {
     /// A row names a user or link that does not exist; names the field.
     #[error("{0} names nothing that exists")]
     Missing(&'static str),
+    /// The role may not do what is asked; says what has to be granted.
+    #[error("{0}")]
+    Forbidden(String),
     /// A migration failed.
     #[error("the schema could not be migrated: {0}")]
     Migration(#[source] sqlx::migrate::MigrateError),

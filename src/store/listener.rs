@@ -19,14 +19,14 @@ use super::{
     changes::{ACKNOWLEDGEMENTS, ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News},
     dialect,
     peers::Peers,
-    replicas,
+    replicas, server,
 };
 
 /// How often the connection is asked whether it still works, and how long it may be silent.
-const BEAT: Duration = Duration::from_millis(250);
-const SILENCE: Duration = Duration::from_millis(750);
+pub(super) const BEAT: Duration = Duration::from_millis(250);
+pub(super) const SILENCE: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
-const ROLL_CALL: Duration = Duration::from_secs(1);
+pub(super) const ROLL_CALL: Duration = Duration::from_secs(1);
 
 /// What hears of changes on this process's behalf.
 pub trait Observer: Send + Sync + 'static {
@@ -38,6 +38,8 @@ pub trait Observer: Send + Sync + 'static {
     fn heard(&self);
     /// Changes are not heard any more.
     fn cut_off(&self);
+    /// Changes will never be heard: nothing that is known may be used while the database can be asked.
+    fn deaf(&self);
     /// The name that answers carry as `X-Replica`.
     fn name(&self) -> &str;
     /// The process's counters, a JSON object.
@@ -67,6 +69,11 @@ impl Listener {
         connection.eager_reconnect(false);
         connection.listen_all([ANNOUNCEMENTS, ACKNOWLEDGEMENTS]).await?;
         Ok(Self { connection, last_answer: Instant::now(), next_roll_call: Instant::now() })
+    }
+
+    /// Whether nothing stands between: through a pooler nothing would be heard, and nothing would tell.
+    pub(super) async fn is_direct(&mut self) -> sqlx::Result<bool> {
+        server::is_direct(&mut self.connection).await
     }
 
     /// The newest migration applied.
@@ -160,7 +167,7 @@ impl Listener {
 
 /// Finds out at once whether anybody is there: the pool would try a refused connection again until its time is over, and
 /// then not say why.
-async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
+pub(super) async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
     let host = options.get_host();
     if options.get_socket().is_none() && !host.starts_with('/') {
         TcpStream::connect((host, options.get_port())).await?;
@@ -192,7 +199,7 @@ fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, h
 }
 
 /// Says in the place of a time-out what it means here.
-fn silent(error: sqlx::Error) -> sqlx::Error {
+pub(super) fn silent(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::PoolTimedOut => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
         other => other,

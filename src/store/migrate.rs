@@ -2,15 +2,24 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{
+    ConnectOptions as _, Connection as _,
+    migrate::{MigrateError, Migrator},
+};
 
-use super::{Result, Store, StoreError, dialect};
+use super::{
+    Result, Server, Store, StoreError, dialect, privileges,
+    server::{self, IS_A_POOLER},
+};
 
 static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/postgres")));
 static SQLITE: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/sqlite")));
 
 /// How long to wait for another process that migrates; a migration itself has no limit.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+
+const NEEDS_DIRECT: &str = "a migration needs a session of its own, which the pooler at DATABASE_URL does not give: set \
+                            DATABASE_DIRECT_URL to the address of the database itself";
 
 /// How the database's schema compares with the one that this version was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,18 +59,11 @@ impl Store {
     /// PostgreSQL a lock lets one work and the others find nothing left to do. A newer schema is left as it is.
     ///
     /// # Errors
-    /// Names the migration that failed; it is undone, and those before it stay.
+    /// Names the migration that failed; it is undone, and those before it stay. [`StoreError::Forbidden`] says what has to be
+    /// granted or configured.
     pub async fn migrate(&self) -> Result<()> {
         match self {
-            Self::Postgres { pool, .. } => {
-                // A connection of its own: the pool's limits on statements and waiting are made for requests.
-                let options = pool.connect_options();
-                let limits =
-                    [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
-                let mut connection = sqlx::ConnectOptions::connect(&options.options(limits)).await?;
-                POSTGRES.run_direct(None, &mut connection, false).await.map_err(failed)?;
-                sqlx::Connection::close(connection).await?;
-            }
+            Self::Postgres { server, .. } => migrate_postgres(server).await?,
             Self::Sqlite { pool, .. } => SQLITE.run(pool).await.map_err(failed)?,
         }
         Ok(())
@@ -76,6 +78,29 @@ impl Store {
         let version = super::on_pool!(self, |pool| sqlx::query_scalar(sql).fetch_one(pool).await);
         version_found(version).map(SchemaState::of)
     }
+}
+
+/// On a connection of its own: the pool's limits on statements and waiting are made for requests, and the lock that keeps others
+/// from migrating at the same time belongs to a session, which a pooler does not give.
+async fn migrate_postgres(server: &Server) -> Result<()> {
+    let options = server.direct().ok_or_else(|| StoreError::Forbidden(NEEDS_DIRECT.to_owned()))?;
+    let limits = [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
+    let mut connection = options.options(limits).connect().await?;
+    if !server::is_direct(&mut connection).await? {
+        return Err(StoreError::Forbidden(IS_A_POOLER.to_owned()));
+    }
+    let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&mut connection).await;
+    let done = matches!(SchemaState::of(version_found(version)?), SchemaState::Sufficient { .. });
+    match privileges::make_room(&mut connection, server.schema()).await {
+        // There is nothing to create for this role, which may well be one that only reads and writes.
+        Err(StoreError::Forbidden(_)) if done => {}
+        made => {
+            made?;
+            POSTGRES.run_direct(None, &mut connection, false).await.map_err(failed)?;
+        }
+    }
+    connection.close().await?;
+    Ok(())
 }
 
 /// Takes a missing table of migrations for a missing schema.

@@ -5,14 +5,17 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use sqlx::ConnectOptions as _;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DatabaseUrl, Observer, Peers, ReplaceablePool, Result, Store, StoreError,
+    DatabaseUrl, Observer, Peers, ReplaceablePool, Result, Server, Store, StoreError,
+    failure::Failure,
     listener::Listener,
-    migrate::{SchemaState, needed_version, version_found},
+    migrate::{SchemaState, version_found},
+    server::IS_A_POOLER,
+    watch::{Deaf, Watch},
 };
 
 /// First pause between two attempts, and the longest: the service is ready within 3 s of its database.
@@ -55,21 +58,21 @@ pub struct Availability(watch::Receiver<DatabaseStatus>);
 
 /// Keeps an [`Availability`] true, and the replicas in touch.
 pub struct Monitor {
-    server: Option<Server>,
+    server: Option<Watched>,
     status: watch::Sender<DatabaseStatus>,
 }
 
 /// What a monitor needs to know of PostgreSQL.
-struct Server {
-    options: Box<PgConnectOptions>,
+struct Watched {
+    server: Box<Server>,
     pool: ReplaceablePool,
     peers: Arc<Peers>,
     observer: Arc<dyn Observer>,
 }
 
-/// The database refused this program's credentials before it was ever usable: waiting would not mend that.
+/// The configuration did not fit the database before it was ever usable: waiting would not mend that.
 #[derive(Debug, thiserror::Error)]
-#[error("the database refused the credentials of DATABASE_URL: {0}; check its user name and password")]
+#[error("the database cannot be used as configured: {0}")]
 pub struct Refused(String);
 
 impl Availability {
@@ -115,9 +118,12 @@ impl Monitor {
     /// usable, since it was opened already; it has no changes to tell of.
     pub fn new(url: &DatabaseUrl, store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
         let (server, first) = match (url, store) {
-            (DatabaseUrl::Postgres(options), Store::Postgres { pool, peers }) => {
-                let (options, pool, peers) = (options.clone(), pool.clone(), Arc::clone(peers));
-                (Some(Server { options, pool, peers, observer }), DatabaseStatus::NeverReady(not_yet()))
+            (DatabaseUrl::Postgres(server), Store::Postgres { pool, peers, .. }) => {
+                if server.direct().is_none() {
+                    observer.deaf();
+                }
+                let (server, pool, peers) = (server.clone(), pool.clone(), Arc::clone(peers));
+                (Some(Watched { server, pool, peers, observer }), DatabaseStatus::NeverReady(not_yet()))
             }
             _ => (None, DatabaseStatus::Ready),
         };
@@ -128,7 +134,8 @@ impl Monitor {
     /// Watches until `stop`.
     ///
     /// # Errors
-    /// [`Refused`] where the credentials are wrong and the database was never usable; later that is an outage.
+    /// [`Refused`] where the credentials, the certificate or the address are wrong and the database was never usable; later that
+    /// is an outage.
     pub async fn run(self, stop: CancellationToken) -> std::result::Result<(), Refused> {
         let Some(server) = &self.server else {
             stop.cancelled().await;
@@ -136,19 +143,19 @@ impl Monitor {
         };
         loop {
             let Some(connected) = stop.run_until_cancelled(self.connect(server)).await else { return Ok(()) };
-            let mut listener = connected?;
+            let mut watch = connected?;
             loop {
                 self.status.send_replace(DatabaseStatus::Ready);
-                server.observer.connected();
-                let Some(reason) = stop.run_until_cancelled(listener.listen(&server.peers, &*server.observer)).await
+                watch.welcome(&*server.observer);
+                let Some(reason) = stop.run_until_cancelled(watch.listen(&server.peers, &*server.observer)).await
                 else {
-                    server.leave(listener).await;
+                    server.leave(watch).await;
                     return Ok(());
                 };
                 server.observer.cut_off();
                 tracing::warn!(reason, "connection for changes lost");
                 match server.attempt(SECOND_CHANCE).await {
-                    Ok(again) => listener = again,
+                    Ok(again) => watch = again,
                     Err(failure) => {
                         self.lose(server, &failure);
                         break;
@@ -159,7 +166,7 @@ impl Monitor {
     }
 
     /// Declares the database lost, unless it answered.
-    fn lose(&self, server: &Server, failure: &Failure) {
+    fn lose(&self, server: &Watched, failure: &Failure) {
         let outage = failure.outage();
         tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
         if !matches!(failure, Failure::Refusing(_)) {
@@ -169,7 +176,7 @@ impl Monitor {
     }
 
     /// Tries until the database answers with a sufficient schema.
-    async fn connect(&self, server: &Server) -> std::result::Result<Listener, Refused> {
+    async fn connect(&self, server: &Watched) -> std::result::Result<Watch, Refused> {
         let attempt = || async {
             server.attempt(ATTEMPT_LIMIT).await.map_err(|failure| match failure {
                 Failure::Refused(reason) if !self.was_ready() => backoff::Error::permanent(Failure::Refused(reason)),
@@ -183,9 +190,9 @@ impl Monitor {
             self.set_outage(&failure);
         };
         let connected = backoff::future::retry_notify(pauses(), attempt, notify).await;
-        let listener = connected.map_err(|failure| Refused(failure.outage().reason))?;
+        let watch = connected.map_err(|failure| Refused(failure.outage().reason))?;
         tracing::info!(peers = server.peers.count(), "database ready");
-        Ok(listener)
+        Ok(watch)
     }
 
     fn was_ready(&self) -> bool {
@@ -205,71 +212,42 @@ impl Monitor {
     }
 }
 
-impl Server {
+impl Watched {
     /// Connects, checks the schema, and enters the table of replicas.
-    async fn attempt(&self, limit: Duration) -> std::result::Result<Listener, Failure> {
+    async fn attempt(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
         let attempt = async {
-            let mut listener = Listener::connect(&self.options, limit).await.map_err(connect_failure)?;
-            let version = version_found(listener.schema_version().await);
+            let mut watch = self.watch(limit).await?;
+            let version = version_found(watch.schema_version().await);
             let version = version.map_err(|error| Failure::Unreachable(error.to_string()))?;
             let state = SchemaState::of(version);
             if !matches!(state, SchemaState::Sufficient { .. }) {
                 return Err(Failure::Schema(state));
             }
-            listener.enter(&self.peers, &*self.observer).await.map_err(connect_failure)?;
-            Ok(listener)
+            watch.enter(&self.peers, &*self.observer).await.map_err(Failure::of_connecting)?;
+            Ok(watch)
         };
         let too_late = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
         timeout(limit, attempt).await.unwrap_or_else(|_| too_late())
     }
 
-    /// Tells the others that nobody need wait for this process any more.
-    async fn leave(&self, mut listener: Listener) {
-        // Where that fails, they find out by themselves within three seconds.
-        timeout(SECOND_CHANCE, listener.leave(&self.peers)).await.ok();
-    }
-}
-
-/// How one attempt failed.
-#[derive(Debug)]
-enum Failure {
-    /// Nobody answers.
-    Unreachable(String),
-    /// The server answers, but has no connection to spare.
-    Refusing(String),
-    /// The credentials are wrong.
-    Refused(String),
-    /// The schema is not sufficient.
-    Schema(SchemaState),
-}
-
-impl Failure {
-    fn outage(&self) -> Outage {
-        match self {
-            Self::Unreachable(reason) | Self::Refused(reason) => unreachable(reason.clone()),
-            Self::Refusing(reason) => Outage { code: "refusing", reason: reason.clone() },
-            Self::Schema(SchemaState::TooOld { version }) => Outage {
-                code: "schema_too_old",
-                reason: format!(
-                    "its schema is at version {version}, this program needs {}: run `buoy migrate`",
-                    needed_version()
-                ),
-            },
-            Self::Schema(_) => {
-                Outage { code: "schema_missing", reason: "it has no schema yet: run `buoy migrate`".to_owned() }
-            }
+    /// The connection to watch on: one that hears of changes wherever that can be.
+    async fn watch(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
+        let Some(options) = self.server.direct() else {
+            let deaf = Deaf::connect(&self.server, limit).await;
+            return deaf.map(Watch::Deaf).map_err(Failure::of_connecting);
+        };
+        let mut listener = Listener::connect(&options, limit).await.map_err(Failure::of_connecting)?;
+        if listener.is_direct().await.map_err(Failure::of_connecting)? {
+            Ok(Watch::Hearing(listener))
+        } else {
+            Err(Failure::Refused(IS_A_POOLER.to_owned()))
         }
     }
-}
 
-fn connect_failure(error: sqlx::Error) -> Failure {
-    // Class 28: invalid authorization specification.
-    match error.as_database_error().and_then(|cause| cause.code()) {
-        Some(code) if code.starts_with("28") => Failure::Refused(format!("code {code}")),
-        // Class 53: insufficient resources, too many connections among them.
-        Some(code) if code.starts_with("53") => Failure::Refusing(format!("it answered with code {code}")),
-        Some(code) => Failure::Unreachable(format!("it answered with code {code}")),
-        None => Failure::Unreachable(StoreError::from(error).to_string()),
+    /// Tells the others that nobody need wait for this process any more.
+    async fn leave(&self, mut watch: Watch) {
+        // Where that fails, they find out by themselves within three seconds.
+        timeout(SECOND_CHANCE, watch.leave(&self.peers)).await.ok();
     }
 }
 
@@ -286,20 +264,17 @@ fn not_yet() -> Outage {
     Outage { code: CONNECTING, reason: "the first attempt to connect is still being made".to_owned() }
 }
 
-fn unreachable(reason: String) -> Outage {
-    Outage { code: "unreachable", reason }
-}
-
 /// Waits for the database as [`Monitor`] does, for a command that cannot work without it.
 ///
 /// # Errors
-/// Where the credentials are refused, or `limit` passes.
+/// Where the credentials, the certificate or the address are refused, or `limit` passes.
 pub async fn wait_for_server(url: &DatabaseUrl, limit: Duration) -> Result<()> {
-    let DatabaseUrl::Postgres(options) = url else { return Ok(()) };
+    let DatabaseUrl::Postgres(server) = url else { return Ok(()) };
+    let options = server.any();
     let attempt = || async {
         let connected = timeout(ATTEMPT_LIMIT, options.connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));
-        connected.map(drop).map_err(|error| match connect_failure(error) {
+        connected.map(drop).map_err(|error| match Failure::of_connecting(error) {
             Failure::Refused(reason) => backoff::Error::permanent(StoreError::Unavailable(Refused(reason).to_string())),
             failure => backoff::Error::transient(StoreError::Unavailable(failure.outage().reason)),
         })

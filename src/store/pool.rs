@@ -10,27 +10,27 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use super::pooled::Connections;
+
 /// A pool that can be replaced, cheap to clone; clones share the replacement.
 #[derive(Debug, Clone)]
 pub struct ReplaceablePool {
     pool: Arc<RwLock<PgPool>>,
     settings: Arc<(PgPoolOptions, PgConnectOptions)>,
+    opening: Option<Arc<str>>,
 }
 
 impl ReplaceablePool {
-    pub(super) fn new(pool: PgPoolOptions, connection: PgConnectOptions) -> Self {
+    /// `opening` is what each transaction says first, where the connections lead to a pooler.
+    pub(super) fn new(pool: PgPoolOptions, connection: PgConnectOptions, opening: Option<Arc<str>>) -> Self {
         let first = pool.clone().connect_lazy_with(connection.clone());
-        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)) }
+        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)), opening }
     }
 
-    /// The pool of the moment.
-    pub fn current(&self) -> PgPool {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How its connections are made.
-    pub fn connect_options(&self) -> PgConnectOptions {
-        self.settings.1.clone()
+    /// The connections of the moment.
+    pub fn current(&self) -> Connections {
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Connections::new(pool, self.opening.clone())
     }
 
     /// Puts a new, empty pool in place of the old one, whose connections close as they come back.

@@ -9,8 +9,10 @@ use sqlx::{Executor, Postgres};
 use super::{Result, Store};
 use crate::domain::clock::Timestamp;
 
-/// A replica that was not seen for so many seconds is not waited for, and after an hour its row is deleted.
-pub(super) const ALIVE: &str = "SELECT id FROM replicas WHERE last_seen_at > now() - interval '3 seconds'";
+/// A replica that was not seen for so many seconds is not waited for, nor is one that cannot hear of changes, whose name says so.
+/// After an hour a row is deleted.
+pub(super) const ALIVE: &str = "SELECT id FROM replicas \
+                                WHERE last_seen_at > now() - interval '3 seconds' AND id NOT LIKE 'deaf-%'";
 const LIST: &str = "SELECT id, name, version, started_at, last_seen_at, totals FROM replicas \
                     WHERE last_seen_at > now() - interval '1 minute' ORDER BY started_at, id";
 const UPSERT: &str = "INSERT INTO replicas (id, name, version, started_at, last_seen_at, totals) \

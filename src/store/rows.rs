@@ -65,9 +65,7 @@ impl Tx {
             return Ok(0);
         }
         Ok(match &mut self.inner {
-            TxInner::Postgres(tx, _) => {
-                bound(sqlx::query(sql.postgres), columns).execute(&mut **tx).await?.rows_affected()
-            }
+            TxInner::Postgres(tx, _) => bound(sqlx::query(sql.postgres), columns).execute(tx).await?.rows_affected(),
             TxInner::Sqlite(tx, _) => {
                 sqlx::query(sql.sqlite).bind(json(&columns)).execute(&mut **tx).await?.rows_affected()
             }
@@ -85,7 +83,7 @@ impl Tx {
         }
         Ok(match &mut self.inner {
             TxInner::Postgres(tx, _) => {
-                let rows = bound(sqlx::query(sql.postgres), columns).fetch_all(&mut **tx).await?;
+                let rows = bound(sqlx::query(sql.postgres), columns).fetch_all(tx).await?;
                 rows.iter().map(R::from_row).collect::<std::result::Result<_, _>>()?
             }
             TxInner::Sqlite(tx, _) => {

@@ -1,8 +1,8 @@
 //! The whole of the data as it was at one moment, read in pieces while others go on writing.
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::{Result, Store};
+use super::{PgTx, Result, Store};
 use crate::domain::{Event, EventId, ShortCode, Url, UrlId, User, UserId, clock::Timestamp};
 
 const USERS: &str = "SELECT id, username, email, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2";
@@ -22,7 +22,7 @@ const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Debug)]
 pub enum Snapshot {
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTx),
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
 }
@@ -40,9 +40,7 @@ pub struct RetiredCode {
 macro_rules! rows_after {
     ($snapshot:expr, $sql:expr, $after:expr, $limit:expr) => {
         match $snapshot {
-            Snapshot::Postgres(tx) => {
-                sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(&mut **tx).await?
-            }
+            Snapshot::Postgres(tx) => sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(tx).await?,
             Snapshot::Sqlite(tx) => {
                 sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(&mut **tx).await?
             }

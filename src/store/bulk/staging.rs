@@ -1,12 +1,12 @@
 //! Filling a temporary table with a chunk of rows. A row says once which values it has; both ways of sending them
 //! follow from that.
 
-use sqlx::{QueryBuilder, Sqlite, postgres::PgConnection, query_builder::Separated, sqlite::SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite, query_builder::Separated, sqlite::SqliteConnection};
 
 use super::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, copy::CopyText};
 use crate::{
     domain::{ShortCode, clock::Timestamp},
-    store::{Result, TxInner, dialect::Sql},
+    store::{PgTx, Result, TxInner, dialect::Sql},
 };
 
 /// Rows that one statement stages on SQLite: 32,766 bound values would be allowed, but the statement is kept prepared, and
@@ -48,14 +48,14 @@ impl Bulk<'_> {
     }
 }
 
-async fn copy_rows<T: Staged>(connection: &mut PgConnection, rows: &[T]) -> Result<()> {
+async fn copy_rows<T: Staged>(tx: &mut PgTx, rows: &[T]) -> Result<()> {
     let mut text = CopyText::default();
     for (nth, row) in rows.iter().enumerate() {
         text.cell(Cell::Number(number(nth)));
         row.cells(&mut |cell| text.cell(cell));
         text.end_row();
     }
-    let mut copy = connection.copy_in_raw(T::FILL.postgres).await?;
+    let mut copy = tx.copy_in(T::FILL.postgres).await?;
     copy.send(text.into_bytes()).await?;
     copy.finish().await?;
     Ok(())

@@ -19,10 +19,7 @@ use super::{
     engine::{Engine, docker, docker_status},
     say,
 };
-use crate::{
-    check::Sound,
-    spec::Database as Wanted,
-};
+use crate::{check::Sound, spec::Database as Wanted};
 
 /// The server's name on the network, and in its certificate.
 const HOST: &str = "db.rehearsal.internal";
@@ -98,7 +95,12 @@ impl Database {
         args.extend(["-c", "ssl=on", "-c", "ssl_cert_file=/tls/cert.pem", "-c", "ssl_key_file=/tls/key.pem"]);
         docker(&args).await?;
         database.wait().await?;
-        database.superuser("postgres", &format!("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'", database.user)).await?;
+        database
+            .superuser(
+                "postgres",
+                &format!("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'", database.user),
+            )
+            .await?;
         database.superuser("postgres", &format!("CREATE DATABASE {} OWNER {}", database.name, database.user)).await?;
         Ok(database)
     }
@@ -144,7 +146,20 @@ impl Database {
     }
 
     async fn superuser(&self, database: &str, sql: &str) -> Result<String> {
-        let psql = ["exec", &self.container, "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", sql];
+        let psql = [
+            "exec",
+            &self.container,
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            database,
+            "-c",
+            sql,
+        ];
         docker(&psql).await
     }
 

@@ -32,7 +32,8 @@ pub(super) struct Engine {
 impl Engine {
     /// Makes the network that everything is on.
     pub(super) async fn start() -> Result<Self> {
-        let version = docker(&["info", "--format", "{{.ServerVersion}}"]).await.context("no container engine answers")?;
+        let version =
+            docker(&["info", "--format", "{{.ServerVersion}}"]).await.context("no container engine answers")?;
         let engine = Self { name: format!("buoy-rehearsal-{}", std::process::id()) };
         let label = engine.label();
         docker(&["network", "create", "--label", &label, &engine.name]).await?;

@@ -152,7 +152,13 @@ impl Ingress {
         Some((Arc::clone(instance), *address))
     }
 
-    async fn send(&self, parts: &Parts, path: &str, body: Bytes, address: SocketAddr) -> Result<Response<Full<Bytes>>, Failure> {
+    async fn send(
+        &self,
+        parts: &Parts,
+        path: &str,
+        body: Bytes,
+        address: SocketAddr,
+    ) -> Result<Response<Full<Bytes>>, Failure> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = format!("http://{address}{path}").parse().map_err(|_| Failure::Broken)?;
@@ -160,7 +166,9 @@ impl Ingress {
         for name in [CONNECTION, TRANSFER_ENCODING] {
             request.headers_mut().remove(name);
         }
-        for (name, value) in [("do-connecting-ip", VISITOR), ("x-forwarded-for", "10.244.0.1"), ("x-forwarded-proto", "https")] {
+        for (name, value) in
+            [("do-connecting-ip", VISITOR), ("x-forwarded-for", "10.244.0.1"), ("x-forwarded-proto", "https")]
+        {
             request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let response = self.client.request(request).await;

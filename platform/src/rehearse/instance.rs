@@ -140,7 +140,7 @@ impl Instance {
         self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn become_(&self, state: State) {
+    fn turn(&self, state: State) {
         if matches!(state, State::Ready) {
             self.was_ready.store(true, Ordering::Relaxed);
         }
@@ -163,7 +163,7 @@ impl Instance {
             let reason = tokio::select! {
                 code = self.ended() => Some(format!("its process ended with {code}: {}", self.last_words().await)),
                 verdict = self.probed() => match verdict {
-                    Verdict::NeverReady(reason) => return self.become_(State::Failed(reason)),
+                    Verdict::NeverReady(reason) => return self.turn(State::Failed(reason)),
                     Verdict::Dead => {
                         say(&format!("{}: liveness has failed, restarting", self.name));
                         docker(&["kill", &self.container()]).await.ok();
@@ -172,17 +172,17 @@ impl Instance {
                 },
             };
             let was_ready = self.was_ready.load(Ordering::Relaxed);
-            self.become_(if was_ready { State::Unready } else { State::Starting });
+            self.turn(if was_ready { State::Unready } else { State::Starting });
             if let Some(reason) = reason {
                 deaths += 1;
                 say(&format!("{}: {reason}", self.name));
                 if !was_ready && deaths >= DEATHS {
-                    return self.become_(State::Failed(reason));
+                    return self.turn(State::Failed(reason));
                 }
             }
             sleep(PAUSE).await;
             if let Err(error) = docker(&["start", &self.container()]).await {
-                return self.become_(State::Failed(format!("it could not be started again: {error:#}")));
+                return self.turn(State::Failed(format!("it could not be started again: {error:#}")));
             }
         }
     }
@@ -208,7 +208,7 @@ impl Instance {
         let readiness: Probe = self.plan.service.readiness();
         let was_ready = self.was_ready.load(Ordering::Relaxed);
         let ready = probe::readiness(address, &readiness, was_ready, |ready| {
-            self.become_(if ready { State::Ready } else { State::Unready });
+            self.turn(if ready { State::Ready } else { State::Unready });
         });
         match self.plan.service.liveness() {
             None => ready.await,
@@ -245,7 +245,7 @@ impl Instance {
     /// Ends it as the platform does: SIGTERM, and SIGKILL where it has not ended by itself when the grace period is over.
     pub(super) async fn stop(&self) -> Result<Ended> {
         self.stopping.cancel();
-        self.become_(State::Unready);
+        self.turn(State::Unready);
         let container = self.container();
         let grace = Duration::from_secs(self.plan.service.termination.grace_period_seconds.into());
         let started = Instant::now();

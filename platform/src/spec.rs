@@ -273,6 +273,12 @@ impl Variable {
         self.scope.as_deref() != Some("BUILD_TIME")
     }
 
+    /// Whether it is a secret whose value does not stand in the spec: left out, or encrypted by the platform as `EV[…]`.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.kind.as_deref() == Some("SECRET") && (self.value.is_empty() || self.value.starts_with("EV["))
+    }
+
     /// Whether the build sees it.
     #[must_use]
     pub fn at_build_time(&self) -> bool {

@@ -25,8 +25,7 @@ impl Bindings<'_> {
         let set = self.app.envs.iter().chain(&component.envs).filter(|variable| variable.at_run_time());
         let mut variables: BTreeMap<String, String> = set
             .map(|variable| {
-                let is_left_open = variable.kind.as_deref() == Some("SECRET") && variable.value.is_empty();
-                let value = if is_left_open { SECRET.to_owned() } else { self.value(&variable.value, version) };
+                let value = if variable.is_sealed() { SECRET.to_owned() } else { self.value(&variable.value, version) };
                 (variable.key.clone(), value)
             })
             .collect();

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, Response, StatusCode, Uri,
+    Request, Response, StatusCode, Uri,
     body::Incoming,
     header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING},
     http::request::Parts,

@@ -31,7 +31,7 @@ impl CaCert {
                 let certificates: Result<Vec<CertificateDer<'_>>, _> =
                     CertificateDer::pem_slice_iter(text.as_bytes()).collect();
                 let sound = certificates.is_ok_and(|list| !list.is_empty() && list.iter().all(|one| !one.is_empty()));
-                sound.then(|| Self::Pem(text))
+                sound.then_some(Self::Pem(text))
             },
         )
         .with_placeholders()

@@ -151,6 +151,11 @@ impl Instance {
         });
     }
 
+    /// Nobody asks it any more.
+    fn close(&self) {
+        self.turn(if self.was_ready.load(Ordering::Relaxed) { State::Unready } else { State::Starting });
+    }
+
     /// Probes it and starts it again where it ends, until it is told to stop or given up.
     async fn look_after(self: Arc<Self>) {
         let stopping = self.stopping.clone();
@@ -161,22 +166,24 @@ impl Instance {
         let mut deaths = 0;
         loop {
             let reason = tokio::select! {
-                code = self.ended() => Some(format!("its process ended with {code}: {}", self.last_words().await)),
+                code = self.ended() => {
+                    self.close();
+                    Some(format!("its process ended with {code}: {}", self.last_words().await))
+                }
                 verdict = self.probed() => match verdict {
                     Verdict::NeverReady(reason) => return self.turn(State::Failed(reason)),
                     Verdict::Dead => {
                         say(&format!("{}: liveness has failed, restarting", self.name));
                         docker(&["kill", &self.container()]).await.ok();
+                        self.close();
                         None
                     }
                 },
             };
-            let was_ready = self.was_ready.load(Ordering::Relaxed);
-            self.turn(if was_ready { State::Unready } else { State::Starting });
             if let Some(reason) = reason {
                 deaths += 1;
                 say(&format!("{}: {reason}", self.name));
-                if !was_ready && deaths >= DEATHS {
+                if !self.was_ready.load(Ordering::Relaxed) && deaths >= DEATHS {
                     return self.turn(State::Failed(reason));
                 }
             }
@@ -235,6 +242,11 @@ impl Instance {
         let published = docker(&["port", &self.container(), &self.plan.service.port().to_string()]).await?;
         let port = published.lines().next().and_then(|line| line.rsplit(':').next()).and_then(|port| port.parse().ok());
         Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.with_context(|| format!("no port in {published:?}"))?))
+    }
+
+    /// Nobody looks after it from now on.
+    pub(super) fn dismiss(&self) {
+        self.stopping.cancel();
     }
 
     /// Kills it as a fault would: no warning, and nobody is told.

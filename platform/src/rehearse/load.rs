@@ -1,6 +1,7 @@
 //! Visitors: a bounded load at a steady rate, whatever the answers are, in which every answer is remembered.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use reqwest::{Client, Method, RequestBuilder, redirect::Policy};
 use serde_json::{Value, json};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -50,9 +51,16 @@ struct Link {
     target: String,
 }
 
+/// What was answered, and what is under way.
+#[derive(Default)]
+struct Book {
+    answered: Vec<Sample>,
+    under_way: HashMap<u64, Instant>,
+}
+
 /// The running load.
 pub(super) struct Load {
-    samples: Arc<Mutex<Vec<Sample>>>,
+    book: Arc<Mutex<Book>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -123,18 +131,20 @@ impl Load {
         for number in 0..LINKS {
             links.push(visitor.link(user, number as u64).await?);
         }
-        let load = Self { samples: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        let sending = send(visitor, user, Arc::new(links), rate, Arc::clone(&load.samples), load.tasks.clone());
+        let load = Self { book: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let sending = send(visitor, user, Arc::new(links), rate, Arc::clone(&load.book), load.tasks.clone());
         let stop = load.stop.clone();
         load.tasks.spawn(async move { stop.run_until_cancelled(sending).await });
         Ok(load)
     }
 
-    /// What began between two moments. Those under way at the second are waited for.
+    /// What began between two moments, in full: those that are still under way are waited for.
     pub(super) async fn between(&self, from: Instant, to: Instant) -> Vec<Sample> {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        while locked(&self.book).under_way.values().any(|began| *began < to) {
+            sleep(Duration::from_millis(20)).await;
+        }
         let inside = |sample: &&Sample| sample.began >= from && sample.began < to;
-        locked(&self.samples).iter().filter(inside).cloned().collect()
+        locked(&self.book).answered.iter().filter(inside).cloned().collect()
     }
 
     /// Stops it, and waits for the last answers.
@@ -145,8 +155,8 @@ impl Load {
     }
 }
 
-fn locked(samples: &Mutex<Vec<Sample>>) -> MutexGuard<'_, Vec<Sample>> {
-    samples.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn send(
@@ -154,7 +164,7 @@ async fn send(
     user: i64,
     links: Arc<Vec<Link>>,
     rate: u32,
-    samples: Arc<Mutex<Vec<Sample>>>,
+    book: Arc<Mutex<Book>>,
     tasks: TaskTracker,
 ) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
@@ -163,17 +173,21 @@ async fn send(
     for number in 0..MOST {
         ticks.tick().await;
         let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else { return };
-        let (visitor, links, samples) = (visitor.clone(), Arc::clone(&links), Arc::clone(&samples));
+        let (visitor, links, book) = (visitor.clone(), Arc::clone(&links), Arc::clone(&book));
+        let began = Instant::now();
+        locked(&book).under_way.insert(number, began);
         tasks.spawn(async move {
             let link = &links[usize::try_from(number).unwrap_or_default() % links.len()];
-            let began = Instant::now();
             let result = match number % CYCLE {
                 0 => visitor.link(user, number).await.map(drop),
                 5 => visitor.read(link).await,
                 _ => visitor.follow(link).await,
             };
             let failure = result.err().map(|error| format!("{error:#}"));
-            locked(&samples).push(Sample { began, took: began.elapsed(), is_get: number % CYCLE != 0, failure });
+            let sample = Sample { began, took: began.elapsed(), is_get: number % CYCLE != 0, failure };
+            let mut book = locked(&book);
+            book.under_way.remove(&number);
+            book.answered.push(sample);
             drop(permit);
         });
     }

@@ -40,6 +40,8 @@ impl Stage {
         let load = self.first(report).await?;
         let result = self.others(&load, report).await;
         load.stop().await;
+        // What is removed now is not to be started again.
+        self.platform.live().iter().for_each(|instance| instance.dismiss());
         result
     }
 
@@ -204,8 +206,8 @@ impl Stage {
     }
 
     async fn killed(&self, victim: &Arc<Instance>) -> Result<String> {
-        victim.kill().await?;
         let killed = Instant::now();
+        victim.kill().await?;
         while victim.state() == State::Ready {
             ensure!(killed.elapsed() < BACK, "nobody noticed that {} is gone", victim.name);
             sleep(Duration::from_millis(5)).await;

@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet
+.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet rehearse
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ run: ## Serve on http://127.0.0.1:8080 from the embedded database
 test: ## Run every test on SQLite and PostgreSQL (TEST_DATABASE_URL: use that server)
 	scripts/test
 
-lint: ## Check layout, lints and documentation, warnings denied
+lint: ## Check layout, lints, documentation and app specs, warnings denied
 	scripts/lint
 
 fmt: ## Lay the code out
@@ -36,3 +36,6 @@ down: ## Stop the fleet; its data stays
 
 test-fleet: ## Test the fleet over real containers (needs a container engine)
 	cargo test --locked --test fleet -- --test-threads=1
+
+rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (needs a container engine)
+	cargo run --quiet --locked -p platform -- rehearse

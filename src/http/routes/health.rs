@@ -24,6 +24,9 @@ pub struct Health {
     /// The program's version.
     #[schema(example = "0.1.0")]
     version: &'static str,
+    /// The commit that it was built from, `unknown` where the build was not told.
+    #[schema(example = "0123456789abcdef0123456789abcdef01234567")]
+    commit: &'static str,
 }
 
 /// Whether this replica should get traffic.
@@ -70,7 +73,8 @@ struct NotReady {
 /// Says that the process lives. Asks nothing.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It lives", body = Health)))]
 pub async fn health() -> Json<Health> {
-    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+    let commit = option_env!("BUOY_COMMIT").unwrap_or("unknown");
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), commit })
 }
 
 /// Says whether this replica should get traffic, from state kept in the background.

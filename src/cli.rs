@@ -95,7 +95,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     }
     let config = Config::from_vars(variables)?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
-    telemetry::init(&config.log, stream)?;
+    let _flushed = telemetry::init(&config.log, stream)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(run_async(command, config));

@@ -14,6 +14,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+mod buffer;
+
+use self::buffer::Buffer;
+pub use self::buffer::FlushOnDrop;
 use crate::config::{LogConfig, LogFormat};
 
 /// Where sqlx reports each statement, slow ones as warnings.
@@ -53,19 +57,31 @@ pub enum TelemetryError {
     /// The log was set up before.
     #[error("cannot set up the log: {0}")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+    /// The thread that writes what was gathered cannot be started.
+    #[error("cannot start the log's thread: {0}")]
+    Thread(#[from] io::Error),
 }
 
-/// Sets up the log of the whole process, and has panics reported to it. Called once, before anything is logged.
+/// Sets up the log of the whole process, and has panics reported to it. Called once, before anything is logged. The guard is
+/// dropped when nothing more is.
 ///
 /// # Errors
 /// See [`TelemetryError`].
-pub fn init(config: &LogConfig, stream: Stream) -> Result<(), TelemetryError> {
+pub fn init(config: &LogConfig, stream: Stream) -> Result<FlushOnDrop, TelemetryError> {
     let filter = EnvFilter::builder().parse(&config.level)?;
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = Style::choose(config.format, stream.is_terminal(), no_color);
-    subscriber(filter, style, stream.writer()).try_init()?;
+    let (writer, guard) = match (stream, style) {
+        // A service whose log a machine reads: a line for each request.
+        (Stream::Stdout, Style::Json) => {
+            let buffer = Buffer::start(Box::new(io::stdout()))?;
+            (BoxMakeWriter::new(buffer.writers()), buffer.guard())
+        }
+        _ => (stream.writer(), FlushOnDrop::nothing()),
+    };
+    subscriber(filter, style, writer).try_init()?;
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(guard)
 }
 
 /// What a line looks like.

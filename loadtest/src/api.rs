@@ -108,14 +108,31 @@ impl Api {
             let stats: Value = response.json().await?;
             return stats["total"].as_u64().context("the statistics have no total");
         }
-        let path = format!("/events?url_id={id}&event_type=click&page=1&per_page=1&count=true");
-        let response = self.insist(Method::GET, &path, None, StatusCode::OK).await?;
+        self.count(&format!("/events?url_id={id}&event_type=click&page=1&per_page=1&count=true")).await
+    }
+
+    /// All clicks in the database, counted one by one.
+    ///
+    /// # Errors
+    /// Where the deployment does not answer.
+    pub async fn all_clicks(&self) -> anyhow::Result<u64> {
+        self.count("/events?event_type=click&page=1&per_page=1&count=true").await
+    }
+
+    async fn count(&self, path: &str) -> anyhow::Result<u64> {
+        let response = self.insist(Method::GET, path, None, StatusCode::OK).await?;
         let count = response.headers().get("x-total-count").context("the list has no X-Total-Count")?;
         Ok(count.to_str()?.parse()?)
     }
 
     /// Sends until the expected status is answered; tries again while the deployment says that it is busy.
-    async fn insist(&self, method: Method, path: &str, body: Option<&Value>, expected: StatusCode) -> anyhow::Result<Response> {
+    async fn insist(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        expected: StatusCode,
+    ) -> anyhow::Result<Response> {
         let mut pause = Duration::from_millis(100);
         for attempt in 1.. {
             match self.send(method.clone(), path, body).await {

@@ -51,8 +51,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
 }
 
 async fn load(options: &Options, world: &Arc<World>) -> anyhow::Result<()> {
-    let attack = GooseAttack::initialize_with_config(configuration(options)?)?
-        .register_scenario(scenario(options, world)?);
+    let attack =
+        GooseAttack::initialize_with_config(configuration(options)?)?.register_scenario(scenario(options, world)?);
     let progress = tokio::spawn(progress(Arc::clone(world)));
     let ended = attack.execute().await;
     progress.abort();
@@ -87,6 +87,9 @@ async fn progress(world: Arc<World>) {
         ticks.tick().await;
         let (second, tally) = world.recorder.last_second();
         let (p50, p95) = (tally.ms(0.5), tally.ms(0.95));
-        eprintln!("{second:>5} s {:>8} requests  p50 {p50:>8.2} ms  p95 {p95:>8.2} ms  {:>5} failed", tally.requests, tally.failed);
+        eprintln!(
+            "{second:>5} s {:>8} requests  p50 {p50:>8.2} ms  p95 {p95:>8.2} ms  {:>5} failed",
+            tally.requests, tally.failed
+        );
     }
 }

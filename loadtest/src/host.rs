@@ -25,7 +25,9 @@ pub async fn check(host: &str, allowed: bool) -> anyhow::Result<Url> {
     if let Some(address) = public
         && !allowed
     {
-        anyhow::bail!("{name} is {address}, on the public internet: load it only if it is yours, with --yes-load-this-host");
+        anyhow::bail!(
+            "{name} is {address}, on the public internet: load it only if it is yours, with --yes-load-this-host"
+        );
     }
     Ok(url)
 }
@@ -47,7 +49,9 @@ mod tests {
 
     #[tokio::test]
     async fn public_hosts_are_refused_unless_allowed() {
-        for public in ["http://93.184.216.34", "https://[2606:4700::1111]/", "http://172.32.0.1:8080", "http://[::ffff:8.8.8.8]"] {
+        for public in
+            ["http://93.184.216.34", "https://[2606:4700::1111]/", "http://172.32.0.1:8080", "http://[::ffff:8.8.8.8]"]
+        {
             let error = check(public, false).await.unwrap_err().to_string();
             assert!(error.contains("--yes-load-this-host"), "{public}: {error}");
             assert!(check(public, true).await.is_ok(), "{public}");
@@ -56,7 +60,9 @@ mod tests {
 
     #[tokio::test]
     async fn hosts_nearby_are_loaded() {
-        for near in ["http://127.0.0.1:8080", "http://10.1.2.3", "http://192.168.0.7", "http://172.31.0.1", "http://[::1]:80"] {
+        for near in
+            ["http://127.0.0.1:8080", "http://10.1.2.3", "http://192.168.0.7", "http://172.31.0.1", "http://[::1]:80"]
+        {
             assert!(check(near, false).await.is_ok(), "{near}");
         }
     }

@@ -7,11 +7,10 @@
 
 pub mod api;
 pub mod attack;
-
+pub mod bench;
 pub mod chart;
 pub mod clicks;
 pub mod host;
-
 pub mod options;
 pub mod pace;
 pub mod prepare;

@@ -73,7 +73,8 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn add(&mut self, took: Duration, failed: bool) {
+    /// Counts a request.
+    pub fn add(&mut self, took: Duration, failed: bool) {
         self.requests += 1;
         self.failed += u64::from(failed);
         self.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));

@@ -1,10 +1,6 @@
 //! What a person reads: the table when a run is over, and the page with charts.
 
-use std::{
-    fmt::Write as _,
-    fs, io,
-    path::Path,
-};
+use std::{fmt::Write as _, fs, io, path::Path};
 
 use crate::{
     chart::{Line, chart},
@@ -68,7 +64,8 @@ fn page(summary: &Summary, measured: &Measured) -> String {
             Line::new(error, (0..summary.over_time.len()).map(of).collect())
         })
         .collect();
-    let errors = if errors.is_empty() { "<p>No request failed.</p>".to_owned() } else { chart("Errors per second", &errors) };
+    let errors =
+        if errors.is_empty() { "<p>No request failed.</p>".to_owned() } else { chart("Errors per second", &errors) };
     let verdict = if summary.passed() { "Everything demanded was met." } else { "Not everything demanded was met." };
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Load test of buoy</title>\

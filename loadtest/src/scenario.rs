@@ -88,7 +88,8 @@ async fn visit(world: Arc<World>) {
 async fn manage(world: Arc<World>) {
     let target = format!("https://www.example.com/managed/{:08x}", rand::rng().random::<u32>());
     let body = json!({ "user_id": world.owner, "original_url": format!("{target}/before") });
-    let Some(answer) = expect(&world, Kind::Create, world.api.request(Method::POST, "/urls").json(&body), 201).await else {
+    let Some(answer) = expect(&world, Kind::Create, world.api.request(Method::POST, "/urls").json(&body), 201).await
+    else {
         return;
     };
     let Ok(link) = serde_json::from_value::<ApiLink>(answer) else { return };

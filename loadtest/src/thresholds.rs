@@ -84,7 +84,9 @@ mod tests {
     async fn each_demand_fails_by_itself() {
         let right = Some(Clicks { made: 5, unsure: 0, counted: 5, difference: 0 });
         let wrong = Some(Clicks { made: 5, unsure: 0, counted: 4, difference: 1 });
-        assert!(unmet(&["--max-p95-ms", "500", "--max-p99-ms", "500", "--min-rate", "1000"], 0, right).await.is_empty());
+        assert!(
+            unmet(&["--max-p95-ms", "500", "--max-p99-ms", "500", "--min-rate", "1000"], 0, right).await.is_empty()
+        );
         assert_eq!(unmet(&[], 1, right).await, ["failed requests at most 0 %"]);
         assert!(unmet(&["--max-error-rate", "0.1"], 1, right).await.is_empty());
         assert_eq!(unmet(&["--max-p95-ms", "5"], 0, right).await, ["p95 at most 5 ms"]);

@@ -1,0 +1,90 @@
+//! `bench`: measures buoy beside a bare handler; `make bench` runs it beside a PostgreSQL of its own.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use loadtest::bench::{
+    bare,
+    fleet::{Fleet, Place},
+    plan::{self, Extent},
+};
+
+/// Measures buoy beside a bare axum handler, with and without Nginx.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// PostgreSQL, which is migrated and filled.
+    #[arg(long, env = "TEST_DATABASE_URL", hide_env_values = true, default_value = "")]
+    database_url: String,
+    /// The binary of buoy; the one beside this program where it is not given.
+    #[arg(long)]
+    buoy: Option<PathBuf>,
+    /// The fleet's configuration of Nginx.
+    #[arg(long, default_value = "nginx/nginx.conf")]
+    nginx: PathBuf,
+    /// Rounds of alternating phases.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
+    rounds: u32,
+    /// Seconds that a phase lasts.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=300))]
+    seconds: u32,
+    /// Connections of the client.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    connections: u32,
+    /// The folder for logs and bench.json.
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+    /// What was measured, for the record.
+    #[arg(long, default_value = "unknown")]
+    commit: String,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves a constant redirect on a loopback port.
+    #[command(hide = true)]
+    Bare {
+        /// The port.
+        port: u16,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Bare { port }) = arguments.command {
+        return bare::serve(port).await;
+    }
+    measure(arguments).await
+}
+
+async fn measure(arguments: Arguments) -> anyhow::Result<()> {
+    anyhow::ensure!(!arguments.database_url.is_empty(), "--database-url or TEST_DATABASE_URL is needed");
+    fs::create_dir_all(&arguments.output)?;
+    let beside = std::env::current_exe()?.with_file_name("buoy");
+    let place = Place {
+        buoy: arguments.buoy.unwrap_or(beside),
+        database_url: arguments.database_url,
+        folder: arguments.output.clone(),
+    };
+    let nginx = fs::read_to_string(&arguments.nginx).context("cannot read the configuration of Nginx")?;
+    let fleet = Fleet::start(&place, &nginx).await?;
+    let extent = Extent {
+        rounds: arguments.rounds,
+        phase: Duration::from_secs(u64::from(arguments.seconds)),
+        connections: u64::from(arguments.connections),
+    };
+    let figures = plan::run(&fleet, extent).await;
+    fleet.stop().await?;
+    let mut figures = figures?;
+    figures.commit = arguments.commit;
+    fs::write(arguments.output.join("bench.json"), serde_json::to_string_pretty(&figures)?)?;
+    print!("{figures}");
+    anyhow::ensure!(
+        figures.valid(),
+        "clicks stored and redirects answered differ, or requests failed: the figures do not count"
+    );
+    Ok(())
+}

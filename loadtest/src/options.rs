@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 #[command(version, about)]
 pub struct Options {
     /// Where the deployment answers, for example http://127.0.0.1:8080.
-    #[arg(long)]
+    #[arg(long, env = "BUOY_HOST")]
     pub host: String,
     /// Users at once.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]

@@ -49,28 +49,52 @@ enum Command {
         /// The port.
         port: u16,
     },
+    /// Starts Nginx, three replicas and nothing else, and runs a command with BUOY_HOST naming them.
+    Fleet {
+        /// The command and its arguments.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<String>,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Command::Bare { port }) = arguments.command {
-        return bare::serve(port).await;
+    match arguments.command {
+        Some(Command::Bare { port }) => bare::serve(port).await,
+        Some(Command::Fleet { ref command }) => beside_fleet(&arguments, command).await,
+        None => measure(arguments).await,
     }
-    measure(arguments).await
 }
 
-async fn measure(arguments: Arguments) -> anyhow::Result<()> {
+/// Runs a command against a fleet that lives as long as it does.
+async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Result<()> {
+    let fleet = start(arguments).await?;
+    let host = format!("http://127.0.0.1:{}", fleet.proxy.port);
+    let status = match command {
+        [program, rest @ ..] => tokio::process::Command::new(program).args(rest).env("BUOY_HOST", host).status().await,
+        [] => anyhow::bail!("a command is needed"),
+    };
+    fleet.stop().await?;
+    anyhow::ensure!(status?.success(), "the command failed");
+    Ok(())
+}
+
+async fn start(arguments: &Arguments) -> anyhow::Result<Fleet> {
     anyhow::ensure!(!arguments.database_url.is_empty(), "--database-url or TEST_DATABASE_URL is needed");
     fs::create_dir_all(&arguments.output)?;
     let beside = std::env::current_exe()?.with_file_name("buoy");
     let place = Place {
-        buoy: arguments.buoy.unwrap_or(beside),
-        database_url: arguments.database_url,
+        buoy: arguments.buoy.clone().unwrap_or(beside),
+        database_url: arguments.database_url.clone(),
         folder: arguments.output.clone(),
     };
     let nginx = fs::read_to_string(&arguments.nginx).context("cannot read the configuration of Nginx")?;
-    let fleet = Fleet::start(&place, &nginx).await?;
+    Fleet::start(&place, &nginx).await
+}
+
+async fn measure(arguments: Arguments) -> anyhow::Result<()> {
+    let fleet = start(&arguments).await?;
     let extent = Extent {
         rounds: arguments.rounds,
         phase: Duration::from_secs(u64::from(arguments.seconds)),

@@ -1,0 +1,81 @@
+//! `model`: repeats the measured runs, then says what larger fleets would do. Exit status 1 where a measured rate is missed by
+//! more than 20 %.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Parser;
+use loadtest::model::scale::{self, Run, TOLERANCE};
+
+/// The capacity model, from measured service times.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// bench.json and the report.json of each run, as users-*.json.
+    #[arg(long, default_value = "loadtest/measured")]
+    measured: PathBuf,
+    /// Processors of the machine that was measured.
+    #[arg(long, default_value_t = 2)]
+    cores: u32,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let figures = fs::read_to_string(arguments.measured.join("bench.json")).context("cannot read bench.json")?;
+    let figures = serde_json::from_str(&figures).context("bench.json")?;
+    let mut missed = 0;
+    println!(
+        "{:>6} {:>9} {:>11} {:>11} {:>7} {:>11} {:>11} {:>7}",
+        "users", "think ms", "measured/s", "model/s", "off", "p95 ms", "model p95", "off"
+    );
+    for repeated in scale::repeat(&runs(&arguments.measured)?, arguments.cores)? {
+        let (run, found) = (&repeated.run, &repeated.found);
+        let (rate, p95) = (repeated.rate_off(), repeated.p95_off());
+        missed += u32::from(rate.abs() > TOLERANCE);
+        println!(
+            "{:>6} {:>9} {:>11.0} {:>11.0} {:>6.0}% {:>11.2} {:>11.2} {:>6.0}%",
+            run.users,
+            run.think_ms,
+            run.total.per_second,
+            found.per_second,
+            rate * 100.0,
+            run.total.p95_ms,
+            found.p95_ms,
+            p95 * 100.0
+        );
+    }
+    println!(
+        "\n{:>9} {:>9} {:>10} {:>11} {:>9} {:>9} {:>11}  what has to change",
+        "instances", "users", "per s", "p99 ms", "instance", "database", "connections"
+    );
+    for instances in [3, 10, 30, 100] {
+        for users in [200, 1_000, 5_000, 20_000, 100_000, 300_000, 1_000_000] {
+            let f = scale::fleet(&figures, instances, users)?;
+            println!(
+                "{:>9} {:>9} {:>10.0} {:>11.2} {:>8.0}% {:>8.0}% {:>11}  {}",
+                f.instances,
+                f.users,
+                f.per_second,
+                f.p99_ms,
+                f.instance_load * 100.0,
+                f.database_load * 100.0,
+                f.connections,
+                f.change
+            );
+        }
+    }
+    anyhow::ensure!(missed == 0, "{missed} measured runs are missed by more than 20 %");
+    Ok(())
+}
+
+fn runs(folder: &std::path::Path) -> anyhow::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("users-")) {
+            let text = fs::read_to_string(&path)?;
+            runs.push(serde_json::from_str::<Run>(&text).with_context(|| path.display().to_string())?);
+        }
+    }
+    runs.sort_by_key(|run| (run.think_ms, run.users));
+    Ok(runs)
+}

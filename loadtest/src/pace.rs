@@ -2,7 +2,10 @@
 //! A latency measured from then shows what a visitor would have waited, also while every user was busy.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,21 +14,21 @@ use tokio::time::Instant;
 /// Hands out the times at which visits are due.
 #[derive(Debug)]
 pub struct Pace {
-    started: Instant,
+    started: OnceLock<Instant>,
     rate: f64,
     given: AtomicU64,
 }
 
 impl Pace {
-    /// From now on, `rate` visits a second.
+    /// `rate` visits a second, from the first one on.
     pub fn new(rate: u32) -> Self {
-        Self { started: Instant::now(), rate: f64::from(rate), given: AtomicU64::new(0) }
+        Self { started: OnceLock::new(), rate: f64::from(rate), given: AtomicU64::new(0) }
     }
 
     /// When the next visit is due, in the past where users cannot keep up.
     pub fn next_due(&self) -> Instant {
         let nth = self.given.fetch_add(1, Ordering::Relaxed);
-        self.started + Duration::from_secs_f64(nth as f64 / self.rate)
+        *self.started.get_or_init(Instant::now) + Duration::from_secs_f64(nth as f64 / self.rate)
     }
 }
 

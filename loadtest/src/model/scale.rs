@@ -106,7 +106,8 @@ pub fn fleet(figures: &Figures, instances: u32, users: u32) -> anyhow::Result<Fl
     let database = figures.median(|round| round.proxied_cpu_us[1]) / 1e6;
     let share = users.div_ceil(instances);
     // Long enough for some 200,000 requests, and for a full queue to settle.
-    let seconds = (200_000.0 / f64::from(share)).clamp(6.0, 60.0);
+    let settled = 4.0 * f64::from(share) * replica;
+    let seconds = (200_000.0 / f64::from(share)).clamp(6.0, 60.0).max(settled);
     let found = Network { users: share, think: 1.0, servers: 1, service: replica }.simulate(seconds)?;
     let per_second = found.per_second * f64::from(instances);
     let instance_load = found.per_second * replica;

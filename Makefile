@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt coverage bench-import up down test-fleet load bench model
+.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet load bench model
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ coverage: ## Run every test and print how much of the code they reach
 
 bench-import: ## Import 1,000,000 links into both databases: rows per second, and memory (ROWS=n)
 	scripts/bench-import
+
+bench-clicks: ## Measure redirects, statistics and lists of events at 10,000 to 10,000,000 events (SIZES=…)
+	scripts/bench-clicks
 
 up: ## Build and start the fleet in containers
 	BUOY_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1) BUOY_COMMIT=$$(git rev-parse HEAD) \

@@ -10,6 +10,7 @@ pub mod export;
 pub mod healthcheck;
 pub mod import;
 pub mod migrate;
+pub mod reconcile;
 pub mod serve;
 
 use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -64,6 +65,8 @@ enum Command {
     Import(import::Args),
     /// Write the whole database to CSV files
     Export(export::Args),
+    /// Compare the statistics with the events, and repair them where told so
+    Reconcile(reconcile::Args),
     /// Copy the embedded database to a file while it is in use
     Backup(backup::Args),
     /// Ask a running service whether it is ready; exit with 1 where it is not
@@ -110,6 +113,9 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Migrate => migrate::run(&config.database).await,
         Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
+        Command::Reconcile(args) => {
+            with_store(&config.database, async |store| reconcile::run(&args, store).await).await
+        }
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) => Ok(()),

@@ -7,6 +7,7 @@
 mod destination;
 mod ledger;
 mod recorder;
+pub mod visitor;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ use crate::domain::{UrlId, UserId, clock::Timestamp};
 pub use self::{
     ledger::{Ledger, Loss},
     recorder::ClickRecorder,
+    visitor::{AddressPolicy, Request, Visitor, VisitorSettings, Visitors, is_counted},
     writer::ClickWriter,
 };
 
@@ -28,12 +30,14 @@ pub struct Click {
     pub owner: UserId,
     /// When, UTC.
     pub at: Timestamp,
+    /// Who followed it.
+    pub visitor: Visitor,
 }
 
 impl Click {
     /// Bytes that the click takes beside itself.
     fn heap_bytes(&self) -> usize {
-        0
+        self.visitor.heap_bytes()
     }
 }
 

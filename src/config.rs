@@ -12,7 +12,9 @@ mod form;
 mod http;
 mod program;
 mod redirect;
+mod retention;
 mod source;
+mod visitor;
 
 use std::path::PathBuf;
 
@@ -23,7 +25,9 @@ pub use self::{
     http::{HttpConfig, ShutdownConfig},
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
+    retention::RetentionConfig,
     source::Fault,
+    visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
 use self::{program::ProgramConfig, source::Source};
 
@@ -40,6 +44,12 @@ pub struct Config {
     pub cache: CacheConfig,
     /// How clicks are gathered and written.
     pub clicks: ClicksConfig,
+    /// How long what piles up is kept.
+    pub retention: RetentionConfig,
+    /// What is kept of visitors.
+    pub visitors: VisitorConfig,
+    /// Who is believed about where a request comes from.
+    pub proxies: ProxyConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -68,6 +78,9 @@ impl Config {
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
+        let retention = RetentionConfig::read(source);
+        let visitors = VisitorConfig::read(source);
+        let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -76,6 +89,9 @@ impl Config {
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
+            retention: retention?,
+            visitors: visitors?,
+            proxies: proxies?,
             log: log?,
             command: program?.command,
         })
@@ -102,6 +118,9 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
+    ("retention", RetentionConfig::VARIABLES),
+    ("visitors", VisitorConfig::VARIABLES),
+    ("proxies", ProxyConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

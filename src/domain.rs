@@ -7,8 +7,10 @@ pub mod clock;
 pub mod event;
 pub mod ids;
 pub mod page;
+pub mod proxies;
 pub mod rollup;
 pub mod short_code;
+pub mod stats;
 pub mod target_url;
 pub mod text;
 pub mod url;
@@ -19,6 +21,7 @@ pub use self::{
     event::{Details, Event, EventType, NewEvent},
     ids::{EventId, UrlId, UserId},
     page::{Cursor, Page, PageRequest},
+    proxies::TrustedProxies,
     rollup::{Dimension, Subject},
     short_code::ShortCode,
     target_url::TargetUrl,

@@ -1,5 +1,5 @@
-//! The store into CSV files: `users.csv`, `urls.csv`, `events.csv`, and `retired_codes.csv` for codes once used, which the
-//! others cannot hold.
+//! The store into CSV files: `users.csv`, `urls.csv`, `events.csv`, and what these cannot hold: `retired_codes.csv` for codes
+//! once used, `rollups.csv` for clicks whose events may be gone.
 //!
 //! Promises: all files show one moment; an import of them into an empty database gives the same rows, and the next ids
 //! are beyond all that were in use. The files appear under their names when all are complete. Rows are read in chunks,
@@ -7,13 +7,15 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::DateTime;
 use csv_async::AsyncWriter;
 use tokio::{fs::File, io::BufWriter};
 
 use crate::{
-    domain::{Event, EventId, Url, UrlId, User, UserId, clock::Timestamp},
+    domain::{Dimension, Event, EventId, Url, UrlId, User, UserId, clock::Timestamp, rollup::SLOT_SECONDS},
     store::{
         Store, StoreError,
+        carried::{Carried, CarriedRollup},
         snapshot::{RetiredCode, Snapshot},
     },
 };
@@ -24,7 +26,7 @@ const CHUNK: u32 = 1_000;
 const BUFFER: usize = 64 << 10;
 
 /// The files, in the order in which they are written.
-pub const FILES: [&str; 4] = ["users.csv", "urls.csv", "events.csv", "retired_codes.csv"];
+pub const FILES: [&str; 5] = ["users.csv", "urls.csv", "events.csv", "retired_codes.csv", "rollups.csv"];
 
 /// Is told how an export gets on.
 pub trait Progress: Send + Sync {
@@ -90,12 +92,13 @@ pub async fn export(
 
 async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<Counts, ExportError> {
     let mut snapshot = store.snapshot().await?;
-    let [users, urls, events, codes] = FILES;
+    let [users, urls, events, codes, rollups] = FILES;
     Ok([
         write::<User>(&mut snapshot, folder, users, progress).await?,
         write::<Url>(&mut snapshot, folder, urls, progress).await?,
         write::<Event>(&mut snapshot, folder, events, progress).await?,
         write::<RetiredCode>(&mut snapshot, folder, codes, progress).await?,
+        write::<CarriedRollup>(&mut snapshot, folder, rollups, progress).await?,
     ])
 }
 
@@ -197,6 +200,30 @@ impl Record for RetiredCode {
 
     async fn write(&self, writer: &mut Writer) -> Written {
         writer.write_record([self.short_code.as_str(), &time(self.retired_at)]).await
+    }
+}
+
+impl Record for CarriedRollup {
+    const HEADER: &'static [&'static str] =
+        &["rollup", "subject", "user_id", "at", "dimension", "value", "people", "bots", "uniques"];
+
+    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+        snapshot.rollups(last, CHUNK).await
+    }
+
+    async fn write(&self, writer: &mut Writer) -> Written {
+        let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let (user_id, at) = match self.kind {
+            Carried::Owner => (self.place.to_string(), String::new()),
+            Carried::Slot => (String::new(), time(moment(self.place * SLOT_SECONDS))),
+            _ => (String::new(), moment(self.place * 86_400).format("%Y-%m-%d").to_string()),
+        };
+        let known = Dimension::ALL.into_iter().find(|known| i64::from(*known as i16) == self.dimension);
+        let dimension = known.map_or("", Dimension::name);
+        let [subject, people, bots, uniques] =
+            [self.subject, self.people, self.bots, self.uniques].map(|number| number.to_string());
+        let names = [self.kind.name(), &subject, &user_id, &at, dimension, &self.value, &people, &bots, &uniques];
+        writer.write_record(names).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Promises: every answer that is not a success has the one error shape; every request has an id and one log line;
 //! nothing of SQL, paths or causes reaches a client. Leaves out: what the answers mean, which is the floors' below.
 
+pub mod client_address;
 pub mod error;
 pub mod extract;
 pub mod field;
@@ -24,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
-use self::routes::{bulk, events, health, metrics, redirect, replicas, urls, users};
+use self::routes::{bulk, events, health, metrics, redirect, replicas, stats, urls, users};
 use crate::{
     state::AppState,
     store::{Committed, Store, Tx},
@@ -79,6 +80,8 @@ fn database_api() -> OpenApiRouter<AppState> {
         .routes(routes!(events::list, events::create))
         .routes(routes!(events::read))
         .routes(routes!(replicas::list))
+        .routes(routes!(stats::of_url))
+        .routes(routes!(stats::of_all))
 }
 
 /// Routes that take in files. Their limits are their own: the file's size, and the time it may take.

@@ -1,7 +1,7 @@
-//! CSV files into the store: users, links, events, and codes once used.
+//! CSV files into the store: users, links, events, codes once used, and sums of clicks whose events may be gone.
 //!
 //! A file's kind is told by its header, so files may come in any order; they are taken in the order users, codes, links,
-//! events. They are read as streams: what is held in memory is one chunk of rows, however long the files are. All work
+//! rollups, events. They are read as streams: what is held in memory is one chunk of rows, however long the files are. All work
 //! happens in a transaction that the caller began and commits: all or nothing is not to commit.
 //!
 //! A user's row whose username, or failing that e-mail address, is taken stands for the user who has it, and links and
@@ -29,6 +29,7 @@ use crate::{
     store::{
         StoreError, Tx,
         bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser},
+        carried::CarriedRollup,
     },
 };
 
@@ -109,6 +110,7 @@ pub async fn import(
             Kind::Users => import.run::<BulkUser>(file).await?,
             Kind::Codes => import.run::<BulkCode>(file).await?,
             Kind::Urls => import.run::<BulkUrl>(file).await?,
+            Kind::Rollups => import.run::<CarriedRollup>(file).await?,
             Kind::Events => import.run::<BulkEvent>(file).await?,
         }
     }

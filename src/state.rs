@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderName;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::LinkCache,
-    clicks::{ClickRecorder, Ledger},
-    domain::{Clock, clock::Timestamp},
+    clicks::{ClickRecorder, Ledger, Visitors},
+    domain::{Clock, TrustedProxies, clock::Timestamp},
     metrics::RequestMetrics,
     store::{Availability, Store},
 };
@@ -34,6 +35,17 @@ pub struct HttpSettings {
     pub replica: String,
     /// When this process started.
     pub started_at: Timestamp,
+    /// Who is believed about where a request comes from.
+    pub trust: Trust,
+}
+
+/// Who is believed about where a request comes from; nobody by default.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The header in which proxies name the client.
+    pub header: Option<HeaderName>,
+    /// The proxies whose header is believed.
+    pub proxies: TrustedProxies,
 }
 
 /// The handles that routes share, cheap to clone.
@@ -47,6 +59,8 @@ pub struct AppState {
     pub cache: Arc<LinkCache>,
     /// What `/metrics` tells.
     pub metrics: Arc<RequestMetrics>,
+    /// Reads who follows a link.
+    pub visitors: Arc<Visitors>,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
     /// Tells the time.

@@ -6,8 +6,10 @@
 //!
 //! The macros `on_pool!` and `on_tx!` run one body on either database. What cannot be said in portable SQL is in [`dialect`].
 
+pub mod backfill;
 pub mod backup;
 pub mod bulk;
+pub mod carried;
 pub mod changes;
 pub mod clicks;
 pub mod connect;
@@ -20,10 +22,14 @@ pub mod migrate;
 pub mod monitor;
 pub mod peers;
 pub mod pool;
+pub mod ranking;
+pub mod reconcile;
 pub mod replicas;
+pub mod retention;
 pub mod rollups;
 mod rows;
 pub mod snapshot;
+pub mod stats;
 pub mod urls;
 pub mod users;
 
@@ -43,6 +49,7 @@ pub use self::{
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
     pool::ReplaceablePool,
+    ranking::CountedUrl,
     replicas::Replica,
     rollups::Counted,
     urls::{Link, UrlFilter},
@@ -203,9 +210,21 @@ impl Store {
             clicks::STATEMENTS,
             bulk::STATEMENTS,
             snapshot::STATEMENTS,
+            stats::STATEMENTS,
+            ranking::STATEMENTS,
+            retention::STATEMENTS,
+            backfill::STATEMENTS,
+            reconcile::STATEMENTS,
+            carried::STATEMENTS,
         ];
         let postgres = if self.is_embedded() { &[][..] } else { replicas::STATEMENTS };
-        let worded = [dialect::STATEMENTS, rollups::STATEMENTS, clicks::ROW_STATEMENTS];
+        let worded = [
+            dialect::STATEMENTS,
+            rollups::STATEMENTS,
+            clicks::ROW_STATEMENTS,
+            reconcile::ROW_STATEMENTS,
+            bulk::ROW_STATEMENTS,
+        ];
         let own = worded.into_iter().flatten().map(|sql| sql.on(self.is_embedded()));
         let statements: Vec<&'static str> =
             portable.into_iter().flatten().chain(postgres).copied().chain(own).collect();

@@ -82,6 +82,8 @@ fn every_route_of_the_contract_is_described() {
         "get /events",
         "post /events",
         "get /events/{id}",
+        "get /stats",
+        "get /urls/{id}/stats",
         "get /{short_code}",
     ] {
         assert!(described.contains(operation), "{operation} is missing of {described:?}");

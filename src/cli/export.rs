@@ -11,8 +11,8 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Writes users.csv, urls.csv, events.csv, and retired_codes.csv: codes of links that are gone, which are never given to
-another link. All show the same moment, while the service goes on. `buoy import` of the folder into an empty database
+Writes users.csv, urls.csv, events.csv, retired_codes.csv (codes of links that are gone, which are never given to another
+link), and rollups.csv (statistics of days whose events may have been deleted). All show the same moment, while the service goes on. `buoy import` of the folder into an empty database
 gives the same database.
 
 Example:

@@ -17,6 +17,7 @@ A file's kind is told by its header, so names and order do not matter:
   links   user_id,original_url [,id,short_code,title,is_active,created_at,updated_at]
   events  url_id,event_type [,id,user_id,timestamp,details]
   codes   short_code,retired_at: codes once used, as `buoy export` writes them
+  rollups rollup,subject,at,…: statistics of days whose events may be gone, as `buoy export` writes them
 Times without a zone are UTC. A user whose username or e-mail address is there already is found, not created again, and
 links and events that name the row's id go to that user. Importing the same files again changes nothing.
 

@@ -12,17 +12,19 @@ use tokio_util::sync::CancellationToken;
 use super::store_settings;
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickRecorder, ClickSettings, Durability},
-    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig},
+    clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
+    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
-    state::{AppState, HttpSettings, KeysAtWork, totals},
+    state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
 
 /// How often answers to idempotent requests that are past their time are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How soon after an outage that is tried again.
+const PRUNE_RETRY: Duration = Duration::from_secs(1);
 /// How long the receipts of click batches are kept: far longer than any process tries a batch again.
 const RECEIPTS_KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
 /// Bulk uploads at once: the others are told to come back, so that slow ones never take the last connection.
@@ -40,17 +42,18 @@ const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
+    let visitors = Visitors::open(&visitor_settings(&config.visitors)).context("GEOIP_DB cannot be used")?;
     let listener = listen(&config.http).await?;
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
     let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
     let cache = Arc::new(LinkCache::new(cache_settings(&config.cache)));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
-    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, &lifecycle);
+    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
-    let pruner = tokio::spawn(prune(app.clone(), lifecycle.stopping()));
+    let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
 
     let deadline = CancellationToken::new();
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
@@ -87,6 +90,7 @@ fn assemble(
     availability: Availability,
     cache: Arc<LinkCache>,
     clicks: ClickRecorder,
+    visitors: Visitors,
     lifecycle: &Lifecycle,
 ) -> AppState {
     let clock = Clock::system();
@@ -95,8 +99,9 @@ fn assemble(
         availability,
         cache,
         metrics: Arc::default(),
+        visitors: Arc::new(visitors),
         clicks,
-        settings: Arc::new(http_settings(&config.http, clock.now())),
+        settings: Arc::new(http_settings(config, clock.now())),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
@@ -127,7 +132,18 @@ fn click_settings(config: &ClicksConfig) -> ClickSettings {
     }
 }
 
-fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
+fn visitor_settings(config: &VisitorConfig) -> VisitorSettings {
+    let address = match config.address {
+        VisitorAddress::Anonymised => AddressPolicy::Anonymised,
+        VisitorAddress::None => AddressPolicy::None,
+    };
+    VisitorSettings { address, geoip: config.geoip.clone() }
+}
+
+fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
+    let trust =
+        Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
+    let config = &config.http;
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         request_timeout: config.request_timeout,
@@ -136,6 +152,7 @@ fn http_settings(config: &HttpConfig, started_at: Timestamp) -> HttpSettings {
         bulk_limit: config.bulk_limit,
         replica: replica_name(),
         started_at,
+        trust,
     }
 }
 
@@ -155,22 +172,31 @@ async fn expire(lifecycle: Lifecycle, requests: CancellationToken, clicks: Cance
     clicks.cancel();
 }
 
-/// Deletes recorded answers and receipts that are past their time, while the database can be used.
-async fn prune(app: AppState, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(PRUNE_EVERY);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if app.availability.outage().is_none()
-            && let Err(error) = prune_once(&app).await
-        {
+/// Deletes recorded answers, receipts, click events and visitors that are past their time, while the database can be used.
+async fn prune(app: AppState, event_days: Option<u32>, stop: CancellationToken) {
+    loop {
+        let mut wait = PRUNE_EVERY;
+        if app.availability.outage().is_some() {
+            wait = PRUNE_RETRY;
+        } else if let Some(Err(error)) = stop.run_until_cancelled(prune_once(&app, event_days)).await {
             tracing::warn!(%error, "could not delete what is past its time");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
         }
     }
 }
 
-async fn prune_once(app: &AppState) -> crate::store::Result<()> {
+async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::store::Result<()> {
     let now = app.clock.now();
     app.store.prune_answers(now - KEPT_FOR).await?;
     app.store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
+    // An embedded database has no `buoy migrate` that would have done it.
+    while app.store.roll_up_step().await?.is_some() {}
+    let swept = app.store.sweep(event_days, now).await?;
+    if swept.clicks > 0 {
+        tracing::info!(clicks = swept.clicks, "deleted click events that are past their time");
+    }
     Ok(())
 }
 

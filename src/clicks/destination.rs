@@ -1,13 +1,13 @@
 //! Where batches go: into the database, each exactly once, however often it takes to get an answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Click, Ledger, Loss};
+use super::{Click, Ledger, Loss, visitor::SALT_BYTES};
 use crate::{
-    domain::{Clock, Details},
+    domain::{Clock, rollup::day_of},
     store::{Availability, Counted, NewClick, Result, Store, StoreError},
 };
 
@@ -22,7 +22,13 @@ pub(super) struct Destination {
     clock: Clock,
     ledger: Arc<Ledger>,
     give_up: CancellationToken,
+    salts: Salts,
 }
+
+/// The salts of the days that clicks were lately of, by day: two around midnight, more after a long outage.
+type Salts = BTreeMap<i64, [u8; SALT_BYTES]>;
+/// Days whose salts are kept in memory.
+const SALTS_KEPT: usize = 3;
 
 impl Destination {
     pub(super) fn new(
@@ -32,7 +38,7 @@ impl Destination {
         ledger: Arc<Ledger>,
         give_up: CancellationToken,
     ) -> Self {
-        Self { store, availability, clock, ledger, give_up }
+        Self { store, availability, clock, ledger, give_up, salts: Salts::new() }
     }
 
     /// Tries until each click is stored, or known to be impossible to store, or until it is time to give up; answers
@@ -88,24 +94,53 @@ impl Destination {
     }
 
     async fn try_part(&mut self, id: &str, clicks: &[Click]) -> Result<()> {
-        let clicks: Vec<NewClick<'_>> = clicks.iter().map(new_click).collect();
+        let availability = self.availability.clone();
+        let stored = async {
+            self.know_salts(clicks).await?;
+            let clicks: Vec<NewClick<'_>> = clicks.iter().map(|click| new_click(click, &self.salts)).collect();
+            self.store.store_clicks(id, &clicks, self.clock.now()).await
+        };
         tokio::select! {
-            stored = self.store.store_clicks(id, &clicks, self.clock.now()) => stored,
-            outage = self.availability.lost() => Err(StoreError::Unavailable(outage.reason)),
+            stored = stored => stored,
+            outage = availability.lost() => Err(StoreError::Unavailable(outage.reason)),
         }
+    }
+
+    /// Asks for the salts of these clicks' days, which replicas share, or makes them.
+    async fn know_salts(&mut self, clicks: &[Click]) -> Result<()> {
+        for click in clicks {
+            let day = day_of(click.at);
+            if !self.salts.contains_key(&day) {
+                let salt = self.store.visitor_salt(day, &rand::random()).await?;
+                self.salts.insert(day, salt);
+            }
+        }
+        while self.salts.len() > SALTS_KEPT
+            && self.salts.first_key_value().is_some_and(|(day, _)| is_past(*day, clicks))
+        {
+            self.salts.pop_first();
+        }
+        Ok(())
     }
 }
 
-fn new_click(click: &Click) -> NewClick<'_> {
-    NewClick {
-        counted: Counted {
-            url_id: click.url_id,
-            owner: Some(click.owner),
-            at: click.at,
-            is_bot: false,
-            visitor: None,
-            values: Vec::new(),
-        },
-        details: Details::none(),
-    }
+/// Whether none of these clicks is of this day.
+fn is_past(day: i64, clicks: &[Click]) -> bool {
+    clicks.iter().all(|click| day_of(click.at) != day)
+}
+
+fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {
+    let is_bot = click.visitor.is_bot();
+    // Programs are nobody's visit.
+    let salt = salts.get(&day_of(click.at)).filter(|_| !is_bot);
+    let values = click.visitor.values().into_iter().map(|(dimension, value)| (dimension, value.into())).collect();
+    let counted = Counted {
+        url_id: click.url_id,
+        owner: Some(click.owner),
+        at: click.at,
+        is_bot,
+        visitor: salt.and_then(|salt| click.visitor.hash(salt)),
+        values,
+    };
+    NewClick { counted, details: click.visitor.details() }
 }

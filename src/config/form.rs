@@ -3,11 +3,20 @@
 //! Numbers, flags, addresses and choices are converted by envy, one variable at a time: given a whole struct it would stop at the
 //! first fault, and its message repeats the value, which may be a secret.
 
-use std::{fmt::Display, net::IpAddr, ops::RangeInclusive, time::Duration};
+use std::{
+    fmt::Display,
+    net::IpAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use axum::http::HeaderName;
 use serde::{Deserialize, de::DeserializeOwned};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
+
+use crate::domain::TrustedProxies;
 
 /// The bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
@@ -113,6 +122,27 @@ pub(super) fn log_filter() -> Form<impl Fn(&str) -> Option<String>> {
         let directives = parts.join(",");
         (levels && EnvFilter::builder().parse(&directives).is_ok()).then_some(directives)
     })
+}
+
+/// The path of a MaxMind file; whether it can be read is found out where it is opened.
+pub(super) fn mmdb_file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
+    Form::new("the path of a MaxMind file, as /data/GeoLite2-Country.mmdb", |text: &str| {
+        let path = Path::new(text);
+        path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mmdb")).then(|| path.to_owned())
+    })
+}
+
+/// The name of a header.
+pub(super) fn header_name() -> Form<impl Fn(&str) -> Option<HeaderName>> {
+    Form::new("the name of a header, as x-forwarded-for or do-connecting-ip", |text: &str| text.parse().ok())
+}
+
+/// Which proxies are trusted.
+pub(super) fn proxies() -> Form<impl Fn(&str) -> Option<TrustedProxies>> {
+    Form::new(
+        "addresses and networks separated by commas, as 10.0.0.7 or 10.1.0.0/16; private; or any",
+        |text: &str| text.parse().ok(),
+    )
 }
 
 /// The name of a subcommand; whether there is one of that name is for the command line to say.

@@ -11,9 +11,18 @@ pub const MAX_PER_PAGE: u32 = 1_000;
 /// The last page that can be asked for by number.
 pub const MAX_PAGE: u64 = 1_000_000_000;
 
-/// Where a page begins: after the row with this id. Written `after-123`; clients treat it as opaque.
+/// What is wrong with a cursor that is none, or another list's.
+pub const NO_CURSOR: Invalid = Invalid("is no cursor that this list has given out");
+
+/// Where a page begins: after the row with this id, and in lists by clicks after this number of them. Written `after-123`
+/// or `after-57-123`; clients treat it as opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(pub i64);
+pub struct Cursor {
+    /// The id of the row before the page.
+    pub id: i64,
+    /// The clicks of that row, in lists by clicks.
+    pub clicks: Option<i64>,
+}
 
 /// Which page a client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +50,7 @@ pub enum PageStart {
 /// One page of rows and where the next one begins.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// The rows, in `id` order.
+    /// The rows, in the order of the list.
     pub rows: Vec<T>,
     /// The cursor of the next page, where there is one.
     pub next: Option<Cursor>,
@@ -79,16 +88,17 @@ impl PageRequest {
 
 impl<T> Page<T> {
     /// Makes a page of rows that were read one beyond `per_page`: the extra row only tells that there is a next page.
-    pub fn of(mut rows: Vec<T>, per_page: u32, id: impl Fn(&T) -> i64) -> Self {
+    pub fn of(mut rows: Vec<T>, per_page: u32, cursor: impl Fn(&T) -> Cursor) -> Self {
         let limit = per_page as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(|row| Cursor(id(row))) } else { None };
+        let next = if more { rows.last().map(cursor) } else { None };
         Self { rows, next }
     }
 }
 
-fn positive(text: &str) -> Result<u64, Invalid> {
+/// Reads a number from 1 on.
+pub(super) fn positive(text: &str) -> Result<u64, Invalid> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse::<u64>().ok().filter(|n| *n > 0);
     if digits {
@@ -98,9 +108,19 @@ fn positive(text: &str) -> Result<u64, Invalid> {
     }
 }
 
+impl Cursor {
+    /// After the row with this id.
+    pub fn after(id: i64) -> Self {
+        Self { id, clicks: None }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after-{}", self.0)
+        match self.clicks {
+            None => write!(f, "after-{}", self.id),
+            Some(clicks) => write!(f, "after-{clicks}-{}", self.id),
+        }
     }
 }
 
@@ -108,11 +128,14 @@ impl FromStr for Cursor {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        text.strip_prefix("after-")
-            .filter(|id| id.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|id| id.parse().ok())
-            .map(Self)
-            .ok_or(Invalid("is no cursor that this list has given out"))
+        let number =
+            |text: &str| -> Option<i64> { text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit())) };
+        let place = text.strip_prefix("after-").ok_or(NO_CURSOR)?;
+        let cursor = match place.split_once('-') {
+            None => number(place).map(Self::after),
+            Some((clicks, id)) => number(clicks).zip(number(id)).map(|(clicks, id)| Self { id, clicks: Some(clicks) }),
+        };
+        cursor.ok_or(NO_CURSOR)
     }
 }
 
@@ -144,14 +167,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cursors_survive_the_round_trip(id in 0_i64..=i64::MAX) {
-            prop_assert_eq!(Cursor(id).to_string().parse::<Cursor>(), Ok(Cursor(id)));
+        fn cursors_survive_the_round_trip(id in 0_i64..=i64::MAX, clicks in proptest::option::of(0_i64..=i64::MAX)) {
+            let cursor = Cursor { id, clicks };
+            prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
         }
 
         #[test]
         fn any_text_is_a_cursor_or_refused(text in "\\PC{0,40}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert!(cursor.0 >= 0);
+                prop_assert!(cursor.id >= 0 && cursor.clicks.is_none_or(|clicks| clicks >= 0));
             }
         }
     }

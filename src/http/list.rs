@@ -14,7 +14,10 @@ use serde::Serialize;
 
 use super::{Error, extract::ListQuery};
 use crate::{
-    domain::{Cursor, Page, PageRequest, page::PageStart},
+    domain::{
+        Cursor, Page, PageRequest,
+        page::{NO_CURSOR, PageStart},
+    },
     store::StoreError,
 };
 
@@ -28,14 +31,19 @@ pub trait Rows: Send + Sync + 'static {
     /// A row as it is answered.
     type Row: Serialize + Send + 'static;
 
-    /// At most `limit` rows in `id` order.
+    /// At most `limit` rows in the order of the list.
     fn fetch(&self, start: PageStart, limit: u32) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
     /// How many rows there are.
     fn count(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
-    /// The id of a row.
-    fn id(row: &Self::Row) -> i64;
+    /// Where the rows after this one begin.
+    fn cursor(&self, row: &Self::Row) -> Cursor;
+
+    /// Whether the list is in the order of clicks, so that its cursors name them.
+    fn is_by_clicks(&self) -> bool {
+        false
+    }
 }
 
 /// Answers a list at `path`, as its query asks.
@@ -44,10 +52,16 @@ pub async fn respond<R: Rows>(path: &str, query: &ListQuery, rows: R) -> Result<
         Some(true) => Some(rows.count().await?),
         _ => None,
     };
-    let mut response = match query.page()? {
+    let page = query.page()?;
+    if let PageRequest::One { start: PageStart::After(cursor), .. } = page
+        && cursor.clicks.is_some() != rows.is_by_clicks()
+    {
+        return Err(Error::invalid_field("cursor", NO_CURSOR));
+    }
+    let mut response = match page {
         PageRequest::All => complete(rows).await?,
         PageRequest::One { start, per_page } => {
-            let page = Page::of(rows.fetch(start, per_page + 1).await?, per_page, R::id);
+            let page = Page::of(rows.fetch(start, per_page + 1).await?, per_page, |row| rows.cursor(row));
             one_page(path, query, &page)?
         }
     };
@@ -89,8 +103,8 @@ async fn complete<R: Rows>(rows: R) -> Result<Response, Error> {
 enum Rest<R: Rows> {
     /// These rows, and whatever follows them.
     Rows { rows: R, chunk: Vec<R::Row>, is_first: bool },
-    /// The next rows, after this one.
-    After { rows: R, id: i64 },
+    /// The next rows, from here on.
+    After { rows: R, cursor: Cursor },
     /// The end of the array.
     End,
     /// Nothing.
@@ -108,8 +122,8 @@ fn chunks<R: Rows>(rows: R, first: Vec<R::Row>) -> impl Stream<Item = Result<Byt
 async fn next_piece<R: Rows>(rest: Rest<R>) -> Result<Option<(Bytes, Rest<R>)>, StreamError> {
     match rest {
         Rest::Rows { rows, chunk, is_first } => send(rows, &chunk, is_first).map(Some),
-        Rest::After { rows, id } => {
-            let chunk = rows.fetch(PageStart::After(Cursor(id)), CHUNK).await?;
+        Rest::After { rows, cursor } => {
+            let chunk = rows.fetch(PageStart::After(cursor), CHUNK).await?;
             send(rows, &chunk, false).map(Some)
         }
         Rest::End => Ok(Some((Bytes::from_static(b"]"), Rest::Nothing))),
@@ -127,7 +141,10 @@ fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Re
         text.push(b'[');
     }
     let rest = match chunk.last() {
-        Some(last) if chunk.len() == CHUNK as usize => Rest::After { rows, id: R::id(last) },
+        Some(last) if chunk.len() == CHUNK as usize => {
+            let cursor = rows.cursor(last);
+            Rest::After { rows, cursor }
+        }
         _ => Rest::End,
     };
     Ok((text.into(), rest))

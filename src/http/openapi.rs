@@ -3,7 +3,7 @@
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
 use super::Problem;
-use crate::domain::{EventType, UrlId, UserId};
+use crate::domain::{EventType, UrlId, UserId, stats::Unit};
 
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
@@ -15,6 +15,7 @@ use crate::domain::{EventType, UrlId, UserId};
         (name = "redirects", description = "Following links"),
         (name = "urls", description = "Links"),
         (name = "users", description = "Who owns links"),
+        (name = "stats", description = "How often links were followed"),
         (name = "events", description = "What happened to links"),
         (name = "health", description = "Liveness and readiness"),
     ),
@@ -48,6 +49,49 @@ pub struct UrlFilters {
     user_id: Option<UserId>,
     /// Only those that can, or cannot, be followed.
     is_active: Option<bool>,
+}
+
+/// In which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct UrlOrder {
+    /// `clicks`: the least followed first; `-clicks`: the most followed first. Each link then has `clicks`, and a
+    /// `cursor` is good for the order that gave it out.
+    #[param(pattern = "^-?clicks$", example = "-clicks")]
+    sort: Option<String>,
+}
+
+/// What to answer beside the fields of a link.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct IncludeClicks {
+    /// `clicks`: how often each link was followed.
+    #[param(pattern = "^clicks$", example = "clicks")]
+    include: Option<String>,
+}
+
+/// Which clicks, and in which buckets.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
+pub struct StatsRange {
+    /// Where the range begins: a time, or a day in the zone. Without it the range has thirty days.
+    #[param(example = "2026-03-01")]
+    from: Option<String>,
+    /// Where it ends: a time, no longer part of it, or a day in the zone, which is. Without it the range ends with today.
+    #[param(example = "2026-03-30")]
+    to: Option<String>,
+    /// How long a bucket is; a range has 1,000 at most.
+    #[param(inline, default = "day")]
+    unit: Option<Unit>,
+    /// The zone, by its IANA name, in which buckets begin.
+    #[param(default = "UTC", example = "Europe/Berlin")]
+    tz: Option<String>,
+    /// Values that are told of each dimension; more than 1,000 is taken as 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
+    top: Option<u32>,
 }
 
 /// Which events. Filters may also stand in a JSON body; the query wins.

@@ -6,5 +6,6 @@ pub mod health;
 pub mod metrics;
 pub mod redirect;
 pub mod replicas;
+pub mod stats;
 pub mod urls;
 pub mod users;

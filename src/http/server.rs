@@ -4,7 +4,7 @@
 //! still accepted and idle ones stay open; each answer carries `Connection: close`. Then nothing more is accepted and
 //! idle connections close. Whatever is not finished at the deadline is cut off.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use futures_util::FutureExt as _;
@@ -16,6 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
+
+use super::client_address::PeerAddress;
 
 /// How long a connection may take to send a request's head, its idle time before that included. Longer than a proxy
 /// keeps an idle connection, so that it is the proxy that closes.
@@ -44,13 +46,13 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
             () = stop.stopping.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => accept(&connections, stream, &router, &stop),
+            Ok(accepted) => accept(&connections, accepted, &router, &stop),
             Err(error) => pause_after(&error).await,
         }
     }
     // What waits in the queue was connected while this replica still took requests.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        accept(&connections, stream, &router, &stop);
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        accept(&connections, accepted, &router, &stop);
     }
     drop((listener, router));
     connections.close();
@@ -64,14 +66,19 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
     }
 }
 
-fn accept(connections: &TaskTracker, stream: TcpStream, router: &Router, stop: &Stop) {
-    connections.spawn(serve_connection(stream, router.clone(), stop.clone()));
+/// A connection and who opened it.
+type Accepted = (TcpStream, SocketAddr);
+
+fn accept(connections: &TaskTracker, accepted: Accepted, router: &Router, stop: &Stop) {
+    connections.spawn(serve_connection(accepted, router.clone(), stop.clone()));
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stop: Stop) {
+async fn serve_connection((stream, peer): Accepted, router: Router, stop: Stop) {
     // Answers are written at once: waiting to fill a packet costs a visitor 40 ms.
     stream.set_nodelay(true).ok();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let peer = PeerAddress(peer.ip());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))

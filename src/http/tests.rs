@@ -19,9 +19,9 @@ use tower::ServiceExt as _;
 use super::{enclosed, middleware};
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickSettings, Durability},
+    clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
     domain::Clock,
-    state::{AppState, HttpSettings, KeysAtWork},
+    state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
 
@@ -41,6 +41,7 @@ async fn state() -> AppState {
         availability,
         cache,
         metrics: Arc::default(),
+        visitors: Arc::new(Visitors::open(&VisitorSettings::default()).unwrap()),
         clicks: clicks::channel(ClickSettings {
             batch_size: 1,
             flush_after: SECOND,
@@ -56,6 +57,7 @@ async fn state() -> AppState {
             bulk_limit: 1024,
             replica: "test".to_owned(),
             started_at: clock.now(),
+            trust: Trust::default(),
         }),
         clock,
         draining: CancellationToken::new(),

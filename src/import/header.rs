@@ -12,6 +12,8 @@ pub enum Kind {
     Codes,
     /// Links.
     Urls,
+    /// Sums of clicks whose events may be gone.
+    Rollups,
     /// Events.
     Events,
 }
@@ -41,6 +43,7 @@ impl Kind {
             Self::Users => "users",
             Self::Codes => "codes once used",
             Self::Urls => "links",
+            Self::Rollups => "rollups",
             Self::Events => "events",
         }
     }
@@ -52,6 +55,9 @@ impl Kind {
             Self::Urls => {
                 (&["user_id", "original_url"], &["id", "short_code", "title", "is_active", "created_at", "updated_at"])
             }
+            Self::Rollups => {
+                (&["rollup", "subject", "at"], &["user_id", "dimension", "value", "people", "bots", "uniques"])
+            }
             Self::Events => (&["url_id", "event_type"], &["id", "user_id", "timestamp", "details"]),
         };
         Columns { required, optional }
@@ -59,7 +65,8 @@ impl Kind {
 
     /// The kind that a column belongs to alone, the most telling first.
     fn told_by(names: &[String]) -> Option<Self> {
-        const TELLING: [(&str, Kind); 8] = [
+        const TELLING: [(&str, Kind); 9] = [
+            ("rollup", Kind::Rollups),
             ("event_type", Kind::Events),
             ("original_url", Kind::Urls),
             ("retired_at", Kind::Codes),
@@ -133,6 +140,7 @@ mod tests {
             ("original_url,user_id", Kind::Urls),
             ("id,url_id,user_id,event_type,timestamp,details", Kind::Events),
             ("short_code,retired_at", Kind::Codes),
+            ("rollup,subject,user_id,at,dimension,value,people,bots,uniques", Kind::Rollups),
             ("\u{feff}EMAIL, Username ,shoe_size", Kind::Users),
         ] {
             assert_eq!(parse(line).unwrap().kind, kind, "{line}");

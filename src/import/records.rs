@@ -7,12 +7,23 @@ use super::{
     values::{flag, time},
 };
 use crate::{
-    domain::{Details, EmailAddress, EventType, ShortCode, TargetUrl, Title, UserId, Username, clock::Timestamp},
+    domain::{
+        Details, Dimension, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UserId, Username,
+        clock::Timestamp,
+        ids::MAX_ID,
+        rollup::{day_of, slot_of},
+    },
     store::{
         StoreError,
         bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, Outcome},
+        carried::{Carried, CarriedRollup},
     },
 };
+
+const NO_SUBJECT: Invalid = Invalid("must be a link's id, minus a user's, or 0 for all");
+const NO_COUNT: Invalid = Invalid("must be an integer from 0 on");
+/// Characters of a day without a time.
+const DAY: usize = "YYYY-MM-DD".len();
 
 /// A kind of row.
 pub(super) trait Record: Sized + Send + Sync {
@@ -78,6 +89,54 @@ impl Record for BulkUrl {
     async fn store(bulk: &mut Bulk<'_>, rows: &[Self]) -> Result<Outcome, StoreError> {
         bulk.urls(rows).await
     }
+}
+
+impl Record for CarriedRollup {
+    fn read(row: &Row<'_>, _now: Timestamp) -> Result<Self, Bad> {
+        let kind = row.required("rollup", carried)?;
+        let subject =
+            row.required("subject", |text| whole(text).filter(|subject| subject.abs() <= MAX_ID).ok_or(NO_SUBJECT))?;
+        let count = |column| row.optional(column, |text| whole(text).filter(|count| *count >= 0).ok_or(NO_COUNT));
+        let at =
+            row.optional("at", |text| if text.len() == DAY { time(&format!("{text} 00:00:00")) } else { time(text) })?;
+        let place = match kind {
+            Carried::Owner => row.required("user_id", str::parse::<UserId>)?.0,
+            Carried::Slot => slot_of(at.unwrap_or_default()),
+            _ => day_of(at.unwrap_or_default()),
+        };
+        let dimension = match kind {
+            Carried::Value => row.required("dimension", dimension)? as i16,
+            _ => 0,
+        };
+        Ok(Self {
+            kind,
+            subject,
+            place,
+            dimension: dimension.into(),
+            value: row.optional("value", |text| Ok(text.to_owned()))?.unwrap_or_default(),
+            people: count("people")?.unwrap_or_default(),
+            bots: count("bots")?.unwrap_or_default(),
+            uniques: count("uniques")?.unwrap_or_default(),
+        })
+    }
+
+    async fn store(bulk: &mut Bulk<'_>, rows: &[Self]) -> Result<Outcome, StoreError> {
+        bulk.rollups(rows).await
+    }
+}
+
+fn carried(text: &str) -> Result<Carried, Invalid> {
+    let kind = Carried::ALL.into_iter().find(|kind| kind.name() == text);
+    kind.ok_or(Invalid("must be kept_since, owner, day, slot or value"))
+}
+
+fn dimension(text: &str) -> Result<Dimension, Invalid> {
+    let dimension = Dimension::ALL.into_iter().find(|dimension| dimension.name() == text);
+    dimension.ok_or(Invalid("must be referrer, country, browser, os, device or language"))
+}
+
+fn whole(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
 
 impl Record for BulkEvent {

@@ -14,12 +14,13 @@ mod clicks;
 mod codes;
 mod copy;
 mod events;
+mod rollups;
 mod sequences;
 mod staging;
 mod urls;
 mod users;
 
-pub(super) use self::sequences::STATEMENTS;
+pub(super) use self::{rollups::ROW_STATEMENTS, sequences::STATEMENTS};
 use super::{Result, Tx, dialect, on_tx};
 use crate::domain::{
     Details, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
@@ -135,6 +136,8 @@ pub struct Bulk<'t> {
     diverted: bool,
     /// Whether something is to be added to the rollups.
     has_clicks: bool,
+    /// Where rollups were imported: the day from which on events are counted. Those of earlier days are in the rollups.
+    counted_from: Option<i64>,
 }
 
 impl<'t> Bulk<'t> {
@@ -147,7 +150,7 @@ impl<'t> Bulk<'t> {
         on_tx!(tx, |conn| {
             sqlx::raw_sql(sql).execute(conn).await?;
         });
-        Ok(Self { tx, diverted: false, has_clicks: false })
+        Ok(Self { tx, diverted: false, has_clicks: false, counted_from: None })
     }
 
     /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are free. With `reserve_named`, ids that

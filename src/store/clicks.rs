@@ -53,17 +53,20 @@ impl Store {
     }
 
     /// The salt under which the visitors of a day (in days since 1970-01-01, UTC) are hashed: `candidate`, unless
-    /// another replica was first.
+    /// another replica was first. Stored in hexadecimal digits.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn visitor_salt(&self, day: i64, candidate: &str) -> Result<String> {
+    pub async fn visitor_salt(&self, day: i64, candidate: &[u8; 32]) -> Result<[u8; 32]> {
         let mut tx = self.begin().await?;
-        let salt = on_tx!(tx, |conn| {
-            sqlx::query(ADD_SALT).bind(day).bind(candidate).execute(&mut *conn).await?;
+        let candidate = hex::encode(candidate);
+        let text: String = on_tx!(tx, |conn| {
+            sqlx::query(ADD_SALT).bind(day).bind(&candidate).execute(&mut *conn).await?;
             sqlx::query_scalar(SALT).bind(day).fetch_one(conn).await?
         });
         let _ = tx.commit().await?;
+        let mut salt = [0; 32];
+        hex::decode_to_slice(text, &mut salt).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(salt)
     }
 

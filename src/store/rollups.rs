@@ -11,10 +11,9 @@ mod deltas;
 use std::{borrow::Cow, collections::HashMap};
 
 use self::columns::place_columns;
-use self::deltas::{Tally, ValueKey};
 pub(in crate::store) use self::{
     columns::{tally_columns, total_columns, value_columns},
-    deltas::Deltas,
+    deltas::{Deltas, Tally, ValueKey},
 };
 use super::{
     Result, Tx,
@@ -27,19 +26,19 @@ use crate::domain::{
     rollup::{Dimension, Known, OTHER, VALUES_KEPT},
 };
 
-const ADD_DAYS: Sql = over_rows!(
+pub(super) const ADD_DAYS: Sql = over_rows!(
     "INSERT INTO click_days (subject, day, people, bots, uniques) SELECT b.subject, b.day, b.people, b.bots, 0",
     (1 "bigint" "subject", 2 "bigint" "day", 3 "bigint" "people", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (subject, day) DO UPDATE \
      SET people = click_days.people + excluded.people, bots = click_days.bots + excluded.bots"
 );
-const ADD_SLOTS: Sql = over_rows!(
+pub(super) const ADD_SLOTS: Sql = over_rows!(
     "INSERT INTO click_slots (subject, slot, people, bots) SELECT b.subject, b.slot, b.people, b.bots",
     (1 "bigint" "subject", 2 "bigint" "slot", 3 "bigint" "people", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (subject, slot) DO UPDATE \
      SET people = click_slots.people + excluded.people, bots = click_slots.bots + excluded.bots"
 );
-const ADD_TOTALS: Sql = over_rows!(
+pub(super) const ADD_TOTALS: Sql = over_rows!(
     "INSERT INTO click_totals (url_id, user_id, clicks, bots) SELECT b.url_id, b.user_id, b.clicks, b.bots",
     (1 "bigint" "url_id", 2 "bigint" "user_id", 3 "bigint" "clicks", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (url_id) DO UPDATE SET clicks = click_totals.clicks + excluded.clicks, \
@@ -59,7 +58,7 @@ const NEW_VALUES: Sql = over_rows!(
     "WHERE NOT EXISTS (SELECT 1 FROM click_values v WHERE v.subject = b.subject AND v.day = b.day \
      AND v.dimension = b.dimension AND v.value = b.value) ORDER BY b.nth"
 );
-const INSERT_VALUES: Sql = over_rows!(
+pub(super) const INSERT_VALUES: Sql = over_rows!(
     "INSERT INTO click_values (subject, day, dimension, value, clicks) \
      SELECT b.subject, b.day, b.dimension, b.value, b.clicks",
     (1 "bigint" "subject", 2 "bigint" "day", 3 "bigint" "dimension", 4 "text" "value", 5 "bigint" "clicks"),

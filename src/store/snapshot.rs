@@ -36,17 +36,31 @@ pub struct RetiredCode {
     pub retired_at: Timestamp,
 }
 
+/// Runs one body on the connection of a snapshot; the optional second name becomes the database's type.
+macro_rules! on_snapshot {
+    ($snapshot:expr, |$conn:ident $(, $db:ident)?| $body:expr) => {
+        match $snapshot {
+            $crate::store::snapshot::Snapshot::Postgres(tx) => {
+                $(type $db = sqlx::Postgres;)?
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::store::snapshot::Snapshot::Sqlite(tx) => {
+                $(type $db = sqlx::Sqlite;)?
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(super) use on_snapshot;
+
 /// Reads the rows after `$after`, `$limit` of them at most.
 macro_rules! rows_after {
     ($snapshot:expr, $sql:expr, $after:expr, $limit:expr) => {
-        match $snapshot {
-            Snapshot::Postgres(tx) => {
-                sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(&mut **tx).await?
-            }
-            Snapshot::Sqlite(tx) => {
-                sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(&mut **tx).await?
-            }
-        }
+        on_snapshot!($snapshot, |conn| {
+            sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(conn).await?
+        })
     };
 }
 

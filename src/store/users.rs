@@ -116,7 +116,7 @@ impl Tx {
 /// A page's start as bounds that one statement takes: rows with a larger id, and how many of them to pass over.
 pub(super) fn bounds(start: PageStart) -> (i64, i64) {
     match start {
-        PageStart::After(cursor) => (cursor.0, 0),
+        PageStart::After(cursor) => (cursor.id, 0),
         PageStart::Offset(rows) => (0, i64::try_from(rows).unwrap_or(i64::MAX)),
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/sums.rs"]
+mod sums;
 
 mod backup;
 mod contention;

@@ -1,13 +1,15 @@
 //! An export is the database: importing it into an empty one gives the same rows and the same next ids.
 
 use buoy::{
-    domain::{Details, NewUrl, TargetUrl, UrlId, UserId},
+    domain::{Details, NewUrl, TargetUrl, UrlId, UserId, rollup::Dimension},
     export::{FILES, export},
     import::sources_from_paths,
+    store::{Counted, NewClick},
 };
 
 use crate::{
     common::{database::Kind, on_both_databases},
+    sums::{assert_clicks_add_up, number},
     world::{World, fixtures, strict},
 };
 
@@ -16,6 +18,7 @@ on_both_databases!(
     an_export_is_what_was_imported,
     existing_files_are_kept,
     the_other_database_takes_it_too,
+    statistics_survive_where_events_are_gone,
 );
 
 /// A database with a past: links deleted, a user deleted, codes used up, the newest ids gone.
@@ -61,6 +64,7 @@ async fn an_export_imports_to_the_same_database(kind: Kind) {
     let (before, after) = (with_a_past(kind).await, World::new(kind).await);
     move_to(&before, &after).await;
     assert_eq!(before.content().await, after.content().await);
+    assert_clicks_add_up(&after.database).await;
     assert_eq!(next_ids(&after).await, next_ids(&before).await, "ids of what is gone stay gone");
 }
 
@@ -76,7 +80,7 @@ async fn an_export_is_what_was_imported(kind: Kind) {
     world.furnish().await;
     let folder = world.database.folder().join("export");
     let counts = export(&world.store, &folder, false, &()).await.unwrap();
-    assert_eq!(counts, [4, 3, 4, 2]);
+    assert_eq!(counts, [4, 3, 4, 2, 0]);
     let exported = std::fs::read_to_string(folder.join("urls.csv")).unwrap();
     assert_eq!(exported, std::fs::read_to_string(fixtures().join("urls.csv")).unwrap());
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
@@ -95,4 +99,68 @@ async fn existing_files_are_kept(kind: Kind) {
     export(&world.store, &folder, true, &()).await.unwrap();
     let events = std::fs::read_to_string(folder.join("events.csv")).unwrap();
     assert_eq!(events, "id,url_id,user_id,event_type,timestamp,details\n");
+}
+
+/// Every rollup but the uncountable order of rows: what statistics are read from, totals and the day since which events are
+/// kept.
+async fn sums(world: &World) -> Vec<i64> {
+    let mut sums = Vec::new();
+    for (table, columns) in [
+        ("click_days", "(1 + subject % 7 * subject % 7 + day % 11) * (people + 3 * bots + 7 * uniques)"),
+        ("click_slots", "(1 + subject % 7 * subject % 7 + slot % 11) * (people + 3 * bots)"),
+        ("click_values", "(1 + subject % 7 * subject % 7 + day % 11 + dimension + length(value)) * clicks"),
+        ("click_totals", "(1 + url_id % 7) * (clicks + 3 * bots) + coalesce(user_id, 0) * 100"),
+        ("click_state", "CASE WHEN name = 'kept_since_day' THEN value ELSE 0 END"),
+    ] {
+        let sql = format!("SELECT coalesce(CAST(sum({columns}) AS BIGINT), 0) FROM {table}");
+        sums.push(number(&world.database, &sql).await);
+    }
+    sums
+}
+
+/// A day's clicks of links 1 and 2, a program's among them.
+async fn clicks_of_day(world: &World, day: i64) {
+    let at = strict().now - chrono::Duration::days(day);
+    let clicks: Vec<NewClick<'_>> = (0..40)
+        .map(|n| {
+            let values = vec![(Dimension::Os, format!("os {}", n % 3).into())];
+            let (url_id, owner) = (UrlId(1 + n % 2), Some(UserId(1)));
+            let counted = Counted { url_id, owner, at, is_bot: n % 10 == 0, visitor: Some(n % 9), values };
+            let details =
+                if counted.is_bot { r#"{"bot":true}"#.to_owned() } else { format!(r#"{{"os":"os {}"}}"#, n % 3) };
+            NewClick { counted, details: Details::parse(details).unwrap() }
+        })
+        .collect();
+    world.store.store_clicks(&format!("{day}"), &clicks, at).await.unwrap();
+}
+
+async fn statistics_survive_where_events_are_gone(kind: Kind) {
+    let (before, after) = (World::new(kind).await, World::new(kind).await);
+    before
+        .counts(&[
+            "id,username,email\n1,ann,ann@x.example\n",
+            "id,user_id,original_url\n1,1,https://x.example/1\n2,1,https://x.example/2\n",
+        ])
+        .await;
+    for day in 0..8 {
+        clicks_of_day(&before, day).await;
+    }
+    let now = strict().now;
+    let mut tx = before.store.begin().await.unwrap();
+    tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
+    drop(tx.commit().await.unwrap());
+    assert_eq!(before.store.sweep(Some(3), now).await.unwrap().clicks, 4 * 40);
+    move_to(&before, &after).await;
+    assert_eq!(before.content().await, after.content().await);
+    assert_eq!(sums(&after).await, sums(&before).await);
+    let mut reconciliation = after.store.reconcile(false).await.unwrap();
+    while let Some((day, differences)) = reconciliation.next_day().await.unwrap() {
+        assert_eq!(differences, [], "{day}");
+    }
+    assert_eq!(reconciliation.totals().await.unwrap(), []);
+    reconciliation.finish().await.unwrap();
+    // The same files again change nothing.
+    let sources = sources_from_paths(&[before.database.folder().join("export")]).await.unwrap();
+    after.import(sources, &strict()).await.unwrap();
+    assert_eq!(sums(&after).await, sums(&before).await);
 }

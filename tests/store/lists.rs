@@ -23,8 +23,8 @@ async fn pages_are_bounded_and_in_order(kind: Kind) {
         (PageStart::Offset(5), 3, vec![6, 7]),
         (PageStart::Offset(7), 3, vec![]),
         (PageStart::Offset(u64::MAX), 3, vec![]),
-        (PageStart::After(Cursor(4)), 2, vec![5, 6]),
-        (PageStart::After(Cursor(i64::MAX)), 2, vec![]),
+        (PageStart::After(Cursor::after(4)), 2, vec![5, 6]),
+        (PageStart::After(Cursor::after(i64::MAX)), 2, vec![]),
         (PageStart::Offset(0), 1_001, vec![1, 2, 3, 4, 5, 6, 7]),
     ] {
         let ids: Vec<i64> = fixture.store.users(start, limit).await.unwrap().iter().map(|user| user.id.0).collect();
@@ -52,7 +52,7 @@ async fn links_are_filtered(kind: Kind) {
         let urls = fixture.store.urls(filter, PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(urls.iter().map(|url| url.id.0).collect::<Vec<_>>(), expected, "{filter:?}");
         assert_eq!(fixture.store.count_urls(filter).await.unwrap(), i64::try_from(expected.len()).unwrap());
-        let after = fixture.store.urls(filter, PageStart::After(Cursor(1)), 1).await.unwrap();
+        let after = fixture.store.urls(filter, PageStart::After(Cursor::after(1)), 1).await.unwrap();
         let next = expected.into_iter().find(|id| *id > 1);
         assert_eq!(after.first().map(|url| url.id.0), next, "{filter:?}");
     }

@@ -10,6 +10,8 @@ mod batches;
 mod changes;
 mod lists;
 mod locks;
+mod reconcile;
+mod retention;
 mod rollups;
 mod words;
 
@@ -40,6 +42,15 @@ impl Fixture {
         let done = work(&mut tx).await;
         drop(tx.commit().await.unwrap());
         done
+    }
+
+    /// Runs statements behind the store's back.
+    async fn execute(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.store {
+            Store::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(&pool.current()).await.unwrap()),
+            Store::Sqlite { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+        }
     }
 
     async fn assert_clicks_add_up(&self) {

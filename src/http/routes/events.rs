@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart},
+    domain::{Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart},
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource},
@@ -61,8 +61,8 @@ impl Rows for EventRows {
         self.store.count_events(&self.filter).await
     }
 
-    fn id(row: &Event) -> i64 {
-        row.id.0
+    fn cursor(&self, row: &Event) -> Cursor {
+        Cursor::after(row.id.0)
     }
 }
 

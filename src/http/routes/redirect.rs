@@ -2,15 +2,16 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    clicks::Click,
+    clicks::{Click, Request, is_counted},
     domain::ShortCode,
     http::{
         Error,
+        client_address::ClientAddress,
         extract::{Named, Resource},
         middleware::FIRST_ATTEMPT,
         openapi::{NotFound, ServerErrors},
@@ -21,14 +22,15 @@ use crate::{
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// Follows a link: 302, and one `click` event. HEAD is answered alike and not counted.
+/// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
     NotFound, ServerErrors,
 ))]
 pub async fn follow(
     State(app): State<AppState>,
-    method: Method,
+    (method, headers): (Method, HeaderMap),
+    ClientAddress(address): ClientAddress,
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
@@ -36,8 +38,9 @@ pub async fn follow(
         app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
     let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
-    if method == Method::GET {
-        let click = Click { url_id: link.id, owner: link.user_id, at: app.clock.now() };
+    if is_counted(&method, &headers) {
+        let visitor = app.visitors.read(&Request::read(&headers, address));
+        let click = Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor };
         app.clicks.record(click, &app.availability).await;
     }
     Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
@@ -51,8 +54,9 @@ pub async fn follow(
 ))]
 pub async fn follow_under_urls(
     state: State<AppState>,
-    method: Method,
+    request: (Method, HeaderMap),
+    address: ClientAddress,
     code: Named<ShortCode>,
 ) -> Result<Response, Error> {
-    follow(state, method, code).await
+    follow(state, request, address, code).await
 }

@@ -1,12 +1,15 @@
 //! `/urls`.
 
+use std::{str::FromStr, time::Duration};
+
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Details, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart,
+        Cursor, Details, Invalid, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
+        clock::Timestamp, page::PageStart, stats::ByClicks,
     },
     http::{
         Error, Problem,
@@ -14,11 +17,16 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
-        openapi::{BodyErrors, Created, ListErrors, NotFound, Paging, ServerErrors, UrlFilters},
+        openapi::{
+            BodyErrors, Created, IncludeClicks, ListErrors, NotFound, Paging, ServerErrors, UrlFilters, UrlOrder,
+        },
     },
     state::AppState,
-    store::{Store, StoreError, UrlFilter},
+    store::{CountedUrl, Store, StoreError, UrlFilter},
 };
+
+/// How long links with their clicks wait for those that were taken before they were asked for.
+const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 
 /// A link.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,6 +54,10 @@ pub struct UrlBody {
     /// The address to give away.
     #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
     short_url: String,
+    /// How often it was followed, by people and programs; only with `include=clicks`, and in lists by clicks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    clicks: Option<i64>,
 }
 
 /// A link to be created.
@@ -94,34 +106,52 @@ struct UrlRows {
     store: Store,
     filter: UrlFilter,
     base: PublicBase,
+    with_clicks: bool,
+    by_clicks: Option<ByClicks>,
 }
 
 impl Rows for UrlRows {
     type Row = UrlBody;
 
     async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<UrlBody>, StoreError> {
-        let urls = self.store.urls(self.filter, start, limit).await?;
-        Ok(urls.into_iter().map(|url| UrlBody::new(url, &self.base)).collect())
+        let counted = match self.by_clicks {
+            Some(order) => self.store.urls_by_clicks(order, self.filter, start, limit).await?,
+            None if self.with_clicks => self.store.counted_urls(self.filter, start, limit).await?,
+            None => {
+                let urls = self.store.urls(self.filter, start, limit).await?;
+                return Ok(urls.into_iter().map(|url| UrlBody::new(url, &self.base)).collect());
+            }
+        };
+        Ok(counted.into_iter().map(|url| UrlBody::counted(url, &self.base)).collect())
     }
 
     async fn count(&self) -> Result<i64, StoreError> {
         self.store.count_urls(self.filter).await
     }
 
-    fn id(row: &UrlBody) -> i64 {
-        row.id.0
+    fn cursor(&self, row: &UrlBody) -> Cursor {
+        Cursor { id: row.id.0, clicks: row.clicks.filter(|_| self.is_by_clicks()) }
+    }
+
+    fn is_by_clicks(&self) -> bool {
+        self.by_clicks.is_some()
     }
 }
 
-/// Lists links in `id` order: every one, or a page.
-#[utoipa::path(get, operation_id = "list_urls", path = "/urls", tag = "urls", params(UrlFilters, Paging), responses(
+/// Lists links in `id` order or by their clicks: every one, or a page.
+#[utoipa::path(get, operation_id = "list_urls", path = "/urls", tag = "urls", params(UrlFilters, UrlOrder, IncludeClicks, Paging), responses(
     (status = 200, description = "The links", body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
 pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuery) -> Result<Response, Error> {
     let filter = UrlFilter { user_id: query.get("user_id")?, is_active: query.flag("is_active")? };
-    list::respond("/urls", &query, UrlRows { store: app.store()?.clone(), filter, base }).await
+    let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
+    let store = app.store()?.clone();
+    if with_clicks || by_clicks.is_some() {
+        app.clicks.flush(FLUSH_LIMIT).await;
+    }
+    list::respond("/urls", &query, UrlRows { store, filter, base, with_clicks, by_clicks }).await
 }
 
 /// Creates a link. The same target twice makes two links with two codes.
@@ -147,15 +177,38 @@ pub async fn create(
 }
 
 /// One link.
-#[utoipa::path(get, operation_id = "read_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
-    responses((status = 200, description = "The link", body = UrlBody), NotFound, ServerErrors))]
+#[utoipa::path(get, operation_id = "read_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path), IncludeClicks),
+    responses((status = 200, description = "The link", body = UrlBody), NotFound, ListErrors, ServerErrors))]
 pub async fn read(
     State(app): State<AppState>,
     base: PublicBase,
     Named(id): Named<UrlId>,
+    query: ListQuery,
 ) -> Result<Json<UrlBody>, Error> {
-    let url = app.store()?.url(id).await?.ok_or_else(UrlId::not_found)?;
+    let store = app.store()?;
+    if includes_clicks(&query)? {
+        app.clicks.flush(FLUSH_LIMIT).await;
+        let url = store.counted_url(id).await?.ok_or_else(UrlId::not_found)?;
+        return Ok(Json(UrlBody::counted(url, &base)));
+    }
+    let url = store.url(id).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(UrlBody::new(url, &base)))
+}
+
+/// Whether the client asked for the clicks of each link.
+fn includes_clicks(query: &ListQuery) -> Result<bool, Error> {
+    Ok(query.get::<Included>("include")?.is_some())
+}
+
+/// What a link can be answered with beside its own fields.
+struct Included;
+
+impl FromStr for Included {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "clicks" { Ok(Self) } else { Err(Invalid("must be clicks")) }
+    }
 }
 
 /// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
@@ -211,7 +264,12 @@ impl UrlBody {
             is_active: url.is_active,
             created_at: url.created_at,
             updated_at: url.updated_at,
+            clicks: None,
         }
+    }
+
+    fn counted(counted: CountedUrl, base: &PublicBase) -> Self {
+        Self { clicks: Some(counted.clicks), ..Self::new(counted.url, base) }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
+    domain::{Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
@@ -59,8 +59,8 @@ impl Rows for UserRows {
         self.0.count_users().await
     }
 
-    fn id(row: &User) -> i64 {
-        row.id.0
+    fn cursor(&self, row: &User) -> Cursor {
+        Cursor::after(row.id.0)
     }
 }
 

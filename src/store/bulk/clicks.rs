@@ -5,7 +5,7 @@
 
 use super::{Bulk, BulkEvent};
 use crate::{
-    domain::{EventType, UrlId},
+    domain::{EventType, UrlId, rollup::day_of},
     store::{
         Counted, Result,
         dialect::{self, Sql},
@@ -77,7 +77,9 @@ impl Bulk<'_> {
     /// Puts aside what these events add to the rollups: those of them that are clicks.
     pub(super) async fn set_aside(&mut self, events: &[&BulkEvent]) -> Result<()> {
         let click = EventType::click();
-        let clicks: Vec<&&BulkEvent> = events.iter().filter(|event| event.event_type == click).collect();
+        let from = self.counted_from.unwrap_or(i64::MIN);
+        let counts = |event: &&&BulkEvent| event.event_type == click && day_of(event.timestamp) >= from;
+        let clicks: Vec<&&BulkEvent> = events.iter().filter(counts).collect();
         let urls: Vec<UrlId> = clicks.iter().map(|event| event.url_id).collect();
         let owners = self.tx.owners(&urls).await?;
         let counted: Vec<Counted<'_>> = clicks

@@ -1,0 +1,83 @@
+//! The parts of a request that tell who sent it.
+
+use std::{fmt, net::IpAddr};
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+const DNT: HeaderName = header::DNT;
+const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
+
+/// What a request says of who sent it. Its `Debug` output repeats nothing of it.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// `User-Agent`, up to the first byte that is no text.
+    pub user_agent: Option<&'a str>,
+    /// `Referer`.
+    pub referrer: Option<&'a str>,
+    /// `Accept-Language`.
+    pub accept_language: Option<&'a str>,
+    /// Whether `DNT` or `Sec-GPC` is 1.
+    pub refuses_tracking: bool,
+    /// Where it came from, proxies passed over.
+    pub address: Option<IpAddr>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request's headers. Of a header that comes twice the first counts, except that one refusal is enough.
+    pub fn read(headers: &'a HeaderMap, address: Option<IpAddr>) -> Self {
+        let refuses =
+            |name: HeaderName| headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() == b"1");
+        Self {
+            user_agent: text(headers, &header::USER_AGENT),
+            referrer: text(headers, &header::REFERER),
+            accept_language: text(headers, &header::ACCEPT_LANGUAGE),
+            refuses_tracking: refuses(DNT) || refuses(SEC_GPC),
+            address,
+        }
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").finish_non_exhaustive()
+    }
+}
+
+/// The text of a header, without what follows a byte that is none; nothing where it is empty.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let chunk = headers.get(name)?.as_bytes().utf8_chunks().next()?;
+    Some(chunk.valid().trim()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn one_refusal_is_enough() {
+        for (name, value, refuses) in [
+            ("dnt", "1", true),
+            ("sec-gpc", "1", true),
+            ("dnt", " 1 ", true),
+            ("dnt", "0", false),
+            ("sec-gpc", "", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(Request::read(&headers, None).refuses_tracking, refuses, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_cut_off() {
+        let agent = |bytes: &'static [u8]| {
+            let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_bytes(bytes).unwrap())]);
+            Request::read(&headers, None).user_agent.map(str::to_owned)
+        };
+        assert_eq!(agent(b"Fire\xfffox").as_deref(), Some("Fire"));
+        assert_eq!(agent("b\u{fc}cher".as_bytes()).as_deref(), Some("b\u{fc}cher"));
+        assert_eq!(agent(b"\xff"), None);
+        assert_eq!(agent(b"  "), None);
+    }
+}

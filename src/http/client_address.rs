@@ -1,0 +1,87 @@
+//! Whose address a request has: the peer's, or where a trusted proxy opened the connection, the one that it names.
+//!
+//! Promises: what a client writes into a header is never taken for its address, as long as the proxies that are trusted
+//! add to the header or overwrite it; addresses are in their canonical form, IPv4 never as IPv6. Leaves out: what
+//! addresses are good for. They appear in no log; the types here do not even print them.
+
+use std::{fmt, net::IpAddr};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{Extensions, HeaderMap, header::FORWARDED, request::Parts},
+};
+
+use crate::state::{AppState, Trust};
+
+/// Who opened the connection: set on each request by [`super::server`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+/// Who sent the request, proxies passed over; none where that is not known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl FromRequestParts<AppState> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(client_address(&parts.extensions, &parts.headers, &app.settings.trust)))
+    }
+}
+
+/// The address of the client.
+///
+/// Where the peer is a trusted proxy and the trusted header is there, the header's addresses are read from the right, where
+/// the nearest proxy wrote: those of trusted proxies are passed over, and the next one is the client. Where all are trusted
+/// it is the leftmost. None where a proxy names something that is no address, or nothing knows the peer.
+pub fn client_address(extensions: &Extensions, headers: &HeaderMap, trust: &Trust) -> Option<IpAddr> {
+    let peer = extensions.get::<PeerAddress>()?.0.to_canonical();
+    let Some(header) = trust.header.as_ref().filter(|_| trust.proxies.trust_peer(peer)) else { return Some(peer) };
+    let mut client = peer;
+    for line in headers.get_all(header).iter().rev() {
+        let text = line.to_str().ok()?;
+        for hop in text.rsplit(',') {
+            let named = if header == FORWARDED { forwarded_for(hop)? } else { hop };
+            client = address(named)?;
+            if !trust.proxies.trust_hop(client) {
+                return Some(client);
+            }
+        }
+    }
+    Some(client)
+}
+
+/// What an element of `Forwarded` (RFC 7239) says after `for=`.
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// An address as proxies write it: alone, with a port, or in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
+    let without_port = || text.split_once(':').map(|(address, _)| address).filter(|address| address.contains('.'));
+    let parsed = match bracketed {
+        Some(address) => address.parse(),
+        None => text.parse().or_else(|error| without_port().map_or(Err(error), str::parse)),
+    };
+    parsed.ok().map(|address: IpAddr| address.to_canonical())
+}
+
+impl fmt::Debug for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerAddress").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientAddress").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,6 @@ fn configuration(options: &Options) -> anyhow::Result<GooseConfiguration> {
         format!("{}s", options.seconds),
         "--no-metrics".to_owned(),
         "--no-telnet".to_owned(),
-        "--no-websocket".to_owned(),
         "-qq".to_owned(),
     ];
     Ok(GooseConfiguration::parse_args_default(&arguments)?)

@@ -1,5 +1,7 @@
 //! Whole runs of a few seconds: against buoy itself, and against a fake that errs on purpose.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod fake;
 
 use std::{path::PathBuf, time::Duration};

@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet rehearse
+.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench model
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,3 +39,12 @@ test-fleet: ## Test the fleet over real containers (needs a container engine)
 
 rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (needs a container engine)
 	cargo run --quiet --locked -p platform -- rehearse
+
+load: ## Load the fleet with 200 users for 60 s (HOST_URL, USERS, SECONDS_LONG; starts it where nothing answers)
+	scripts/load
+
+bench: ## Measure buoy beside a bare handler, alone and behind Nginx (ROUNDS, PHASE; needs a container engine)
+	scripts/bench
+
+model: ## Repeat the measured runs in the capacity model, and say what larger fleets would do
+	cargo run --release --locked -p loadtest --bin model

@@ -1,0 +1,23 @@
+//! The load test of buoy: a tool that loads any deployment over its API, checks what it answers, and compares the clicks it
+//! made with the clicks that were counted.
+//!
+//! Goose brings the users: how many, how fast they start, what each does in which proportion, how long it waits, and the end
+//! on Ctrl-C. What is measured is kept here ([`recorder`]), since a latency is to be measured from when a request was due,
+//! failed requests included. [`bench`] holds the benchmark, [`model`] the capacity model; both have binaries of their own.
+
+pub mod api;
+pub mod attack;
+pub mod bench;
+pub mod chart;
+pub mod clicks;
+pub mod host;
+pub mod model;
+pub mod options;
+pub mod pace;
+pub mod prepare;
+pub mod recorder;
+pub mod report;
+pub mod scenario;
+pub mod summary;
+pub mod thresholds;
+pub mod world;

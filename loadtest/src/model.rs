@@ -1,0 +1,9 @@
+//! The capacity model: a closed queueing network of users and stations, simulated by NeXosim from measured service times.
+//!
+//! It first repeats the runs that were measured, to show what its answers are worth, and only then speaks of fleets that
+//! nobody measured. It knows queueing for processors and nothing else: no network, no noisy neighbours.
+
+pub mod network;
+pub mod scale;
+pub mod station;
+pub mod users;

@@ -1,0 +1,89 @@
+//! Puts users and a station together and lets time pass.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use nexosim::{
+    ports::{EventSinkReader as _, SinkState, event_queue},
+    simulation::{Mailbox, SimInit},
+    time::MonotonicTime,
+};
+
+use super::{station::Station, users::Users};
+
+/// A closed network: users before one station.
+#[derive(Debug, Clone, Copy)]
+pub struct Network {
+    /// Users.
+    pub users: u32,
+    /// Seconds that they think after each answer.
+    pub think: f64,
+    /// Processors.
+    pub servers: u32,
+    /// Seconds of processor that a request takes.
+    pub service: f64,
+}
+
+/// What a simulation found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// Requests answered per second.
+    pub per_second: f64,
+    /// The 95th percentile of latency, in milliseconds.
+    pub p95_ms: f64,
+    /// The 99th.
+    pub p99_ms: f64,
+}
+
+impl Network {
+    /// Simulates so many seconds; the first half lets the queue settle and is not counted.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn simulate(&self, seconds: f64) -> anyhow::Result<Found> {
+        let mut users = Users::new(self.users, self.think);
+        let mut station = Station::new(self.servers, self.service);
+        let (users_box, station_box) = (Mailbox::new(), Mailbox::new());
+        users.output.connect(Station::arrive, &station_box);
+        station.output.connect(Users::answered, &users_box);
+        let (sink, mut answered) = event_queue(SinkState::Enabled);
+        users.latencies.connect_sink(sink);
+        let bench = SimInit::with_num_threads(1).add_model(users, users_box, "users");
+        let mut simulation = bench
+            .add_model(station, station_box, "station")
+            .init(MonotonicTime::EPOCH)
+            .map_err(|error| anyhow!("the simulation did not start: {error}"))?;
+        let half = Duration::from_secs_f64(seconds / 2.0);
+        simulation.step_until(half).map_err(|error| anyhow!("the simulation failed: {error}"))?;
+        while answered.try_read().is_some() {}
+        simulation.step_until(half).map_err(|error| anyhow!("the simulation failed: {error}"))?;
+        let mut latencies: Vec<f64> = std::iter::from_fn(|| answered.try_read()).collect();
+        latencies.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = (latencies.len() as f64 * share) as usize;
+            latencies.get(index.min(latencies.len().saturating_sub(1))).copied().unwrap_or(0.0) * 1e3
+        };
+        Ok(Found { per_second: latencies.len() as f64 / half.as_secs_f64(), p95_ms: at(0.95), p99_ms: at(0.99) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_station_serves_whoever_comes() {
+        let found = Network { users: 100, think: 1.0, servers: 2, service: 0.000_1 }.simulate(40.0).unwrap();
+        assert!((found.per_second - 100.0).abs() < 2.0, "{found:?}");
+        // Exponential, without a queue: the 95th percentile is ln(20) = 3.0 times the mean.
+        assert!((found.p95_ms / 0.3 - 1.0).abs() < 0.1, "{found:?}");
+    }
+
+    #[test]
+    fn a_full_station_serves_what_it_can() {
+        let found = Network { users: 200, think: 0.0, servers: 2, service: 0.001 }.simulate(10.0).unwrap();
+        assert!((found.per_second / 2_000.0 - 1.0).abs() < 0.05, "{found:?}");
+        // Little: 200 users at 2,000 a second are 100 ms each.
+        assert!((found.p95_ms / 100.0 - 1.0).abs() < 0.3, "{found:?}");
+    }
+}

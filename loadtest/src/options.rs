@@ -1,0 +1,86 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Loads a deployment of buoy, checks its answers, and compares clicks made with clicks counted.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub struct Options {
+    /// Where the deployment answers, for example http://127.0.0.1:8080.
+    #[arg(long, env = "BUOY_HOST")]
+    pub host: String,
+    /// Users at once.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub users: u32,
+    /// Seconds that the load lasts, once every user is there.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+    /// Users that start per second; all within five seconds where it is not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub start_rate: Option<u32>,
+    /// Milliseconds that a user waits after each step.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub think_ms: u32,
+    /// Requests per second at which visits are due, shared by all users; latency is then measured from when a visit was due.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: Option<u32>,
+    /// What users do.
+    #[arg(long, value_enum, default_value_t = Mix::Mixed)]
+    pub scenario: Mix,
+    /// Links that are prepared and visited.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub links: u32,
+    /// The exponent of the Zipf law by which links are popular; 0 makes all alike.
+    #[arg(long, default_value_t = 1.0)]
+    pub zipf: f64,
+    /// A bearer token, where the deployment wants one.
+    #[arg(long, env = "BUOY_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// An existing user who is to own the links, where users cannot be created; the links alone are removed then.
+    #[arg(long)]
+    pub user_id: Option<i64>,
+    /// Seconds after which a request counts as failed.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub timeout: u32,
+    /// Failed requests allowed, in percent.
+    #[arg(long, default_value_t = 0.0)]
+    pub max_error_rate: f64,
+    /// Milliseconds that 95 of 100 requests may take at most.
+    #[arg(long)]
+    pub max_p95_ms: Option<f64>,
+    /// Milliseconds that 99 of 100 requests may take at most.
+    #[arg(long)]
+    pub max_p99_ms: Option<f64>,
+    /// Requests per second that must be answered at least.
+    #[arg(long)]
+    pub min_rate: Option<f64>,
+    /// Clicks that may differ between made and counted.
+    #[arg(long, default_value_t = 0)]
+    pub max_click_difference: u64,
+    /// The folder for report.html and report.json.
+    #[arg(long, default_value = "target/loadtest")]
+    pub output: PathBuf,
+    /// Loads a host on the public internet, which is refused otherwise. It must be yours.
+    #[arg(long)]
+    pub yes_load_this_host: bool,
+}
+
+/// What users do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mix {
+    /// Follow links.
+    Visit,
+    /// Create, list, update, follow and delete links.
+    Manage,
+    /// 95 steps of visiting to 5 of managing.
+    Mixed,
+}
+
+impl Options {
+    /// Users that start per second.
+    pub fn users_per_second(&self) -> u32 {
+        self.start_rate.unwrap_or_else(|| self.users.div_ceil(5).max(1))
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! Goose brings the users: how many, how fast they start, what each does in which proportion, how long it waits, and the end
 //! on Ctrl-C. What is measured is kept here ([`recorder`]), since a latency is to be measured from when a request was due,
-//! failed requests included. [`bench`] holds the benchmark, [`model`] the capacity model; both have binaries of their own.
+//! failed requests included. [`mod@bench`] holds the benchmark, [`model`] the capacity model; both have binaries of their own.
 
 pub mod api;
 pub mod attack;

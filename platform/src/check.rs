@@ -61,7 +61,7 @@ pub fn file(path: &Path, root: &Path) -> Result<Sound, Vec<Fault>> {
 /// Checks a document.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub fn check(document: Document, root: &Path) -> Result<Sound, Vec<Fault>> {
     let at_the_top = |problem: String| vec![document.fault("", problem)];
     let faults =

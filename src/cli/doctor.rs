@@ -1,6 +1,6 @@
 //! `buoy doctor`: looks at an environment as it runs, and says what is wrong and what to do.
 //!
-//! One look, nothing changed, no waiting for what is not there. The checks of a PostgreSQL server are in [`server`].
+//! One look, nothing changed, no waiting for what is not there. The checks of a PostgreSQL server are in `server`.
 
 mod report;
 mod server;

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod export;
 pub mod healthcheck;
 pub mod import;
+pub mod key;
 pub mod migrate;
 mod reach;
 pub mod reconcile;
@@ -21,7 +22,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    config::{Config, DatabaseConfig, process_variables, read_env_file},
+    config::{Config, DatabaseConfig, process_variables, read_env_file, read_secret_files},
     store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
@@ -69,6 +70,8 @@ enum Command {
     Export(export::Args),
     /// Compare the statistics with the events, and repair them where told so
     Reconcile(reconcile::Args),
+    /// Make, list and revoke the keys with which programs act for users
+    Key(key::Args),
     /// Copy the embedded database to a file while it is in use
     Backup(backup::Args),
     /// Ask a running service whether it is ready; exit with 1 where it is not
@@ -121,6 +124,7 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Reconcile(args) => {
             with_store(&config.database, async |store| reconcile::run(&args, store).await).await
         }
+        Command::Key(args) => with_store(&config.database, async |store| key::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
         Command::Config | Command::Completions(_) | Command::Doctor(_) => Ok(()),
@@ -139,6 +143,7 @@ fn variables(env_file: Option<&std::path::Path>) -> anyhow::Result<HashMap<Strin
             variables.insert(name, value);
         }
     }
+    read_secret_files(&mut variables)?;
     Ok(variables)
 }
 

@@ -4,6 +4,7 @@
 //! faults come in one message. Nothing is read by itself: the caller hands over the process environment, and a file only where it
 //! was asked for one. Only `cli` opens this room; lower floors are handed the struct that concerns them.
 
+mod access;
 mod ca_cert;
 mod concern;
 mod database;
@@ -14,12 +15,14 @@ mod http;
 mod program;
 mod redirect;
 mod retention;
+mod secret_file;
 mod source;
 mod visitor;
 
 use std::path::PathBuf;
 
 pub use self::{
+    access::{AccessConfig, AdminToken},
     ca_cert::CaCert,
     database::{DatabaseConfig, TlsMode},
     database_url::{DatabaseUrl, SchemaName},
@@ -28,6 +31,7 @@ pub use self::{
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
+    secret_file::read_secret_files,
     source::Fault,
     visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
@@ -40,6 +44,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Where buoy listens, and what a request may cost.
     pub http: HttpConfig,
+    /// Who may use the API.
+    pub access: AccessConfig,
     /// How buoy leaves.
     pub shutdown: ShutdownConfig,
     /// How many links are kept at hand.
@@ -77,6 +83,7 @@ impl Config {
     fn read(source: &mut Source) -> Option<Self> {
         let database = DatabaseConfig::read(source).inspect(|database| database.check(source));
         let http = HttpConfig::read(source);
+        let access = AccessConfig::read(source);
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
@@ -88,6 +95,7 @@ impl Config {
         Some(Self {
             database: database?,
             http: http?,
+            access: access?,
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
@@ -117,6 +125,7 @@ pub struct Variable {
 pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("database", DatabaseConfig::VARIABLES),
     ("http", HttpConfig::VARIABLES),
+    ("access", AccessConfig::VARIABLES),
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),
@@ -170,6 +179,16 @@ pub enum ConfigError {
     /// A file of variables that cannot be read.
     #[error("cannot read the file of variables {}: {cause}", path.display())]
     EnvFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// A file that holds a secret and cannot be read.
+    #[error("{variable}: cannot read {}: {cause}", path.display())]
+    SecretFile {
+        /// The variable that names it.
+        variable: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.

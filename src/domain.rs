@@ -3,9 +3,12 @@
 //! Pure: no I/O, no clock of its own ([`clock`] is handed in), nothing of HTTP or SQL but the derives that let sqlx
 //! read and bind the types. A value of a type in here is valid; unchecked text never travels further.
 
+pub mod caller;
 pub mod clock;
 pub mod event;
+pub mod hosts;
 pub mod ids;
+pub mod key;
 pub mod page;
 pub mod proxies;
 pub mod rollup;
@@ -17,9 +20,12 @@ pub mod url;
 pub mod user;
 
 pub use self::{
+    caller::{Caller, KeyHolder},
     clock::Clock,
     event::{Details, Event, EventType, NewEvent},
-    ids::{EventId, UrlId, UserId},
+    hosts::HostNames,
+    ids::{EventId, KeyId, UrlId, UserId},
+    key::{ApiKey, KeyName, NewKey, Scope, Scopes, Secret},
     page::{Cursor, Page, PageRequest},
     proxies::TrustedProxies,
     rollup::{Dimension, Subject},

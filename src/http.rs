@@ -3,6 +3,7 @@
 //! Promises: every answer that is not a success has the one error shape; every request has an id and one log line;
 //! nothing of SQL, paths or causes reaches a client. Leaves out: what the answers mean, which is the floors' below.
 
+pub mod access;
 pub mod client_address;
 pub mod error;
 pub mod extract;
@@ -25,8 +26,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
-use self::routes::{bulk, events, health, metrics, redirect, replicas, stats, urls, users};
+use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{
+    domain::Caller,
     state::AppState,
     store::{Committed, Store, Tx},
 };
@@ -39,15 +41,21 @@ pub fn router(app: AppState) -> Router {
     let (with_database, mut document) = database_api().split_for_parts();
     let (bulk, rest) = bulk_api().split_for_parts();
     document.merge(rest);
-    let (without, rest) = api().split_for_parts();
+    let (own, rest) = own_api().split_for_parts();
     document.merge(rest);
+    let (public, rest) = public_api().split_for_parts();
+    document.merge(rest);
+    openapi::tell_needs(&mut document);
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
-    let with_database = with_database.layer(limit.clone()).merge(bulk.layer(bulk_limit));
+    let gate = from_fn_with_state(app.clone(), access::gate);
+    let with_database = with_database.layer(gate.clone()).layer(limit.clone());
+    let bulk = bulk.layer(gate.clone()).layer(bulk_limit);
     let routes = with_database
+        .merge(bulk)
         .layer(from_fn_with_state(app.clone(), middleware::while_available))
-        .merge(without.layer(limit))
+        .merge(own.layer(gate).merge(public).layer(limit))
         .merge(documentation);
     enclosed(routes, app)
 }
@@ -66,7 +74,9 @@ fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = database_api().split_for_parts().1;
     document.merge(bulk_api().split_for_parts().1);
-    document.merge(api().split_for_parts().1);
+    document.merge(own_api().split_for_parts().1);
+    document.merge(public_api().split_for_parts().1);
+    openapi::tell_needs(&mut document);
     document
 }
 
@@ -75,6 +85,8 @@ fn database_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::read, users::update, users::patch, users::delete))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
         .routes(routes!(urls::list, urls::create))
         .routes(routes!(urls::read, urls::update, urls::patch, urls::delete))
         .routes(routes!(events::list, events::create))
@@ -93,12 +105,16 @@ fn bulk_api() -> OpenApiRouter<AppState> {
         .layer(DefaultBodyLimit::disable())
 }
 
-/// Routes that know by themselves what to do without the database.
-fn api() -> OpenApiRouter<AppState> {
+/// Routes that are not for everyone and do without the database.
+fn own_api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(metrics::metrics))
+}
+
+/// Routes for everyone, which know by themselves what to do without the database. No gate stands before them.
+fn public_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
-        .routes(routes!(metrics::metrics))
         .routes(routes!(redirect::follow_under_urls))
         .routes(routes!(redirect::follow))
 }
@@ -110,6 +126,14 @@ impl AppState {
     /// 503 at once where it cannot: nobody waits for what the monitor knows to be away.
     pub fn store(&self) -> Result<&Store, Error> {
         self.availability.outage().map_or(Ok(&self.store), |outage| Err(Error::outage(&outage)))
+    }
+
+    /// Begins a change that `caller` asked for.
+    ///
+    /// # Errors
+    /// 503 where the database cannot be used.
+    pub async fn begin(&self, caller: Caller) -> Result<Tx, Error> {
+        Ok(self.store()?.begin_as(caller).await?)
     }
 
     /// Commits a change. When this returns, no replica known to be alive serves the old state, provided that they all

@@ -2,11 +2,12 @@
 //!
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
-//! `domain` → `store` → `cache`, `clicks`, `import`, `export`, `metrics` → `state` → `http` → `cli` → `main`
+//! `domain` → `store` → `access`, `cache`, `clicks`, `import`, `export`, `metrics` → `state` → `http` → `cli` → `main`
 //!
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
+pub mod access;
 pub mod cache;
 pub mod cli;
 pub mod clicks;

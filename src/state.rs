@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Access,
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger, Visitors},
     domain::{Clock, TrustedProxies, clock::Timestamp},
@@ -65,6 +66,8 @@ pub struct AppState {
     pub clicks: ClickRecorder,
     /// Tells the time.
     pub clock: Clock,
+    /// Who may do what.
+    pub access: Arc<Access>,
     /// The settings of the HTTP side.
     pub settings: Arc<HttpSettings>,
     /// Cancelled when this process begins to shut down.

@@ -19,6 +19,7 @@ pub mod events;
 pub mod examine;
 mod failure;
 pub mod idempotency;
+pub mod keys;
 pub mod listener;
 pub mod migrate;
 pub mod monitor;
@@ -51,6 +52,7 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::RecordedAnswer,
+    keys::KnownKey,
     listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
@@ -94,6 +96,7 @@ pub enum Store {
 pub struct Tx {
     inner: TxInner,
     changes: Changes,
+    caller: Caller,
 }
 
 /// The transaction of either database.
@@ -161,6 +164,7 @@ macro_rules! on_tx {
 pub(crate) use {on_pool, on_tx};
 
 use self::changes::{ANNOUNCEMENTS, Announcement, News};
+use crate::domain::Caller;
 
 impl Store {
     /// Begins a transaction that writes. On SQLite it takes the write lock at once, so that what it reads cannot
@@ -179,7 +183,15 @@ impl Store {
                 TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn)
             }
         };
-        Ok(Tx { inner, changes: Changes::default() })
+        Ok(Tx { inner, changes: Changes::default(), caller: Caller::Open })
+    }
+
+    /// The same for what `caller` asked for: what they may not see is not there, and what they do is put down to them.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub async fn begin_as(&self, caller: Caller) -> Result<Tx> {
+        Ok(Tx { caller, ..self.begin().await? })
     }
 
     /// How many connections there are, and how many of them nobody uses.
@@ -217,6 +229,7 @@ impl Store {
             urls::STATEMENTS,
             events::STATEMENTS,
             idempotency::STATEMENTS,
+            keys::STATEMENTS,
             clicks::STATEMENTS,
             bulk::STATEMENTS,
             snapshot::STATEMENTS,
@@ -254,7 +267,7 @@ impl Tx {
     /// # Errors
     /// Where the connection breaks meanwhile, it is not known whether the changes were made.
     pub async fn commit(self) -> Result<Committed> {
-        let Self { inner, changes } = self;
+        let Self { inner, changes, .. } = self;
         let receipt = match inner {
             TxInner::Postgres(mut tx, peers) => {
                 let receipt = announce(&mut tx, &peers, &changes).await?;

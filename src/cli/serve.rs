@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store_settings;
 use crate::{
+    access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
     config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
@@ -40,6 +41,7 @@ const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 /// Where the address cannot be listened on, the embedded database cannot be opened, or PostgreSQL refuses the
 /// credentials before it was ever usable.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    check_access(&config)?;
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
     let visitors = Visitors::open(&visitor_settings(&config.visitors)).context("GEOIP_DB cannot be used")?;
@@ -98,6 +100,7 @@ fn assemble(
         store: store.clone(),
         availability,
         cache,
+        access: Arc::new(access(config)),
         metrics: Arc::default(),
         visitors: Arc::new(visitors),
         clicks,
@@ -107,6 +110,35 @@ fn assemble(
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         keys_at_work: KeysAtWork::default(),
     }
+}
+
+/// Who may do what.
+fn access(config: &Config) -> Access {
+    match &config.access.admin_token {
+        Some(token) => Access::guarded(token.expose()),
+        None => {
+            let public = config.http.public_url.as_ref().and_then(url::Url::host_str);
+            Access::open(config.access.allowed_hosts.clone().and(public))
+        }
+    }
+}
+
+/// Refuses to put an open API where others reach it, unless that is what was asked for.
+fn check_access(config: &Config) -> anyhow::Result<()> {
+    let (access, host) = (&config.access, config.http.host);
+    match &access.admin_token {
+        None if !host.is_loopback() && !access.open_api => anyhow::bail!(
+            "the API would be open to whoever reaches {host}: give ADMIN_TOKEN (as `openssl rand -hex 32` makes one), so that it \
+             needs credentials, or say OPEN_API=true where an open API is meant"
+        ),
+        None if host.is_loopback() => tracing::info!("the API is open on this machine alone (no ADMIN_TOKEN)"),
+        None => tracing::warn!("the API is open: whoever reaches it may read and change everything (no ADMIN_TOKEN)"),
+        Some(token) if token.is_short() => {
+            tracing::warn!("ADMIN_TOKEN is so short that it might be guessed; `openssl rand -hex 32` makes a good one");
+        }
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 /// What hears of changes on the cache's behalf, and tells the other replicas how this one does.

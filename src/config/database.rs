@@ -1,6 +1,6 @@
 //! The database: where it is, and how long anything may wait for it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -32,6 +32,8 @@ concern! {
         /// Address of the database, `postgres:`, `postgresql:` or `sqlite:`. Left unset it is an SQLite file in the working
         /// directory.
         url: DatabaseUrl = "DATABASE_URL", "sqlite:buoy.db", DatabaseUrl::form(), secret;
+        /// File that holds the database's address; instead of DATABASE_URL.
+        url_file: Option<PathBuf> = "DATABASE_URL_FILE", unset, form::file();
         /// Whether buoy may do without DATABASE_URL. Set it to false in a container, where the embedded file would be lost at the
         /// next deployment: the start then fails unless DATABASE_URL is given.
         embedded: bool = "EMBEDDED_DATABASE", "true", form::flag();

@@ -86,7 +86,9 @@ impl SchemaName {
 
 /// A secret as it may be shown: an address without its password, anything else not at all.
 pub(super) fn masked(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
+    // Any word with a colon would be read as an address: only what is a database's is shown in part.
+    let known = ["postgres:", "postgresql:", "sqlite:"].iter().any(|scheme| text.starts_with(scheme));
+    let Some(mut url) = Url::parse(text).ok().filter(|_| known) else { return MASK.to_owned() };
     if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
         return MASK.to_owned();
     }
@@ -147,6 +149,7 @@ mod tests {
         assert_eq!(masked("postgres://u@db/buoy"), "postgres://u@db/buoy");
         assert_eq!(masked("sqlite:buoy.db"), "sqlite:buoy.db");
         assert_eq!(masked("a word"), "***");
+        assert_eq!(masked("hush:hush"), "***");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
-use crate::domain::TrustedProxies;
+use crate::domain::{HostNames, TrustedProxies};
 
 /// The bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
@@ -141,6 +141,16 @@ pub(super) fn mmdb_file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
         let path = Path::new(text);
         path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mmdb")).then(|| path.to_owned())
     })
+}
+
+/// The path of a file; whether it can be read is found out where it is opened.
+pub(super) fn file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
+    Form::new("the path of a file", |text: &str| Some(PathBuf::from(text)))
+}
+
+/// Names of hosts.
+pub(super) fn host_names() -> Form<impl Fn(&str) -> Option<HostNames>> {
+    Form::new("names of hosts separated by commas, as go.example.com,links.example.com", |text: &str| text.parse().ok())
 }
 
 /// The name of a header.

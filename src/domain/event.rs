@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    EventId, UrlId, UserId,
+    Caller, EventId, UrlId, UserId,
     clock::Timestamp,
     text::{Invalid, at_most, checked_text, no_control_characters},
 };
@@ -47,6 +47,16 @@ impl Details {
     /// The empty object.
     pub fn none() -> Self {
         Self("{}".to_owned())
+    }
+
+    /// The same, and who acted, where credentials are in force: `"by":"admin"`, or `"by":"key:7"` for the key of that id.
+    #[must_use]
+    pub fn by(self, caller: &Caller) -> Self {
+        let Some(name) = caller.name() else { return self };
+        let object = serde_json::from_str(&self.0).ok();
+        let mut object: serde_json::Map<String, serde_json::Value> = object.unwrap_or_default();
+        object.insert("by".to_owned(), name.into());
+        Self::of(&object)
     }
 
     /// The object that `value` serialises to; anything else becomes the empty object.

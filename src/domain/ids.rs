@@ -59,6 +59,10 @@ id!(
     /// Identifies an event.
     EventId
 );
+id!(
+    /// Identifies an API key.
+    KeyId
+);
 
 const OUT_OF_RANGE: Invalid = Invalid("must be an integer from 1 to 9007199254740991");
 

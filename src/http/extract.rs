@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::Error;
 use crate::{
-    domain::{EventId, Invalid, PageRequest, ShortCode, UrlId, UserId},
+    domain::{EventId, Invalid, KeyId, PageRequest, ShortCode, UrlId, UserId},
     state::AppState,
 };
 
@@ -52,6 +52,7 @@ resources! {
     UrlId => "url_not_found", "URL not found";
     EventId => "event_not_found", "Event not found";
     ShortCode => "url_not_found", "URL not found";
+    KeyId => "key_not_found", "Key not found";
 }
 
 impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Named<T> {
@@ -75,6 +76,22 @@ impl<T: Resource, S: Send + Sync> FromRequestParts<S> for ToDelete<T> {
             Err(_) if is_integer => Ok(Self(None)),
             Err(_) => Err(T::not_found()),
         }
+    }
+}
+
+/// The first and the second parameter of the path, where they can name a `T` and a `U`; otherwise 404.
+#[derive(Debug, Clone)]
+pub struct Nested<T, U>(pub T, pub U);
+
+impl<T: Resource, U: Resource, S: Send + Sync> FromRequestParts<S> for Nested<T, U> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| U::not_found())?;
+        let mut names = params.iter().map(|(_, value)| value);
+        let outer = names.next().and_then(|name| name.parse().ok()).ok_or_else(T::not_found)?;
+        let inner = names.next().and_then(|name| name.parse().ok()).ok_or_else(U::not_found)?;
+        Ok(Self(outer, inner))
     }
 }
 

@@ -3,11 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{Datelike as _, SubsecRound as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Error;
-use crate::domain::{Details, EmailAddress, EventType, ShortCode, TargetUrl, Title, UrlId, UserId, Username};
+use crate::domain::{
+    Details, EmailAddress, EventType, KeyName, Scopes, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
+    clock::Timestamp,
+};
 
 /// One field of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -103,7 +107,7 @@ macro_rules! text_fields {
         })*
     };
 }
-text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, EventType);
+text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, EventType, KeyName);
 
 macro_rules! id_fields {
     ($($name:ty),*) => {
@@ -119,6 +123,23 @@ id_fields!(UserId, UrlId);
 impl FieldValue for bool {
     fn from_json(json: &str) -> Result<Self, String> {
         json.parse().map_err(|_| "must be true or false".to_owned())
+    }
+}
+
+impl FieldValue for Scopes {
+    fn from_json(json: &str) -> Result<Self, String> {
+        let names: Vec<String> = serde_json::from_str(json).map_err(|_| "must be a list of strings".to_owned())?;
+        Self::of(names.iter().map(String::as_str)).map_err(|fault| fault.to_string())
+    }
+}
+
+impl FieldValue for Timestamp {
+    fn from_json(json: &str) -> Result<Self, String> {
+        let time: Option<Self> = serde_json::from_str(json).ok();
+        // What a database holds: years of four digits, microseconds.
+        let time = time.filter(|time| (1970..=9999).contains(&time.year()));
+        let time = time.map(|time| time.trunc_subsecs(6));
+        time.ok_or_else(|| "must be a time as 2030-01-01T00:00:00Z".to_owned())
     }
 }
 

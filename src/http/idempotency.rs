@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, error::problem_response};
 use crate::{
+    domain::Caller,
     state::AppState,
     store::{RecordedAnswer, Tx},
 };
@@ -28,6 +29,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What a client's key belongs to.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
+    /// Who sent it: what they do is put down to them.
+    caller: Caller,
     key: Option<String>,
     method: Method,
     path: String,
@@ -60,12 +63,18 @@ impl IntoResponse for Answer {
 impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, state).await?;
         let key = parts.headers.get(IDEMPOTENCY_KEY).map(|value| {
             let key = value.to_str().unwrap_or_default().trim();
             if (1..=255).contains(&key.len()) { Ok(key.to_owned()) } else { Err(invalid_key()) }
         });
-        Ok(Self { key: key.transpose()?, method: parts.method.clone(), path: parts.uri.path().to_owned() })
+        // Each user's keys are their own: nobody is told another's answer. No header can hold a line break.
+        let key = key.transpose()?.map(|key| match caller.owner() {
+            None => key,
+            Some(user) => format!("{user}\n{key}"),
+        });
+        Ok(Self { caller, key, method: parts.method.clone(), path: parts.uri.path().to_owned() })
     }
 }
 
@@ -92,13 +101,13 @@ impl Idempotency {
         F: AsyncFnOnce(&mut Tx, &mut C) -> Result<Answer, Error>,
     {
         let Some(key) = &self.key else {
-            let mut tx = app.store()?.begin().await?;
+            let mut tx = app.begin(self.caller).await?;
             let answer = work(&mut tx, content).await?;
             app.commit(tx).await?;
             return Ok(answer.into_response());
         };
         let Some(_at_work) = app.keys_at_work.take(key) else { return Err(at_work()) };
-        let mut tx = app.store()?.begin().await?;
+        let mut tx = app.begin(self.caller).await?;
         if let Some(recorded) = self.recorded(key, app, &mut tx).await? {
             // At once, not when the connection is next used: until then the key would count as at work.
             tx.rollback().await?;

@@ -11,7 +11,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{Error, error::Cause};
-use crate::state::AppState;
+use crate::{domain::Caller, state::AppState};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REPLICA: HeaderName = HeaderName::from_static("x-replica");
@@ -98,6 +98,9 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
     let duration_ms = took.as_secs_f64() * 1_000.0;
     let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
     let cause = cause.map(AsRef::as_ref);
+    // Who called, where credentials are in force: the id of a key, never the key.
+    let caller = response.extensions().get::<Caller>().and_then(Caller::name);
+    let caller = caller.as_deref();
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -106,6 +109,7 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
                 http.status = status,
                 request.id = id,
                 duration_ms,
+                caller,
                 cause,
                 "request"
             )

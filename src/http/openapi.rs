@@ -1,9 +1,18 @@
 //! The OpenAPI document: what the handlers say of themselves, and the parameters and failures that they share.
 
-use utoipa::{IntoParams, IntoResponses, OpenApi};
+use utoipa::{
+    IntoParams, IntoResponses, OpenApi,
+    openapi::{
+        ContentBuilder, Ref, Response, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
 
-use super::Problem;
-use crate::domain::{EventType, UrlId, UserId, stats::Unit};
+use super::{
+    Problem,
+    access::table::{Need, TABLE},
+};
+use crate::domain::{EventType, Scope, UrlId, UserId, stats::Unit};
 
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
@@ -14,6 +23,7 @@ use crate::domain::{EventType, UrlId, UserId, stats::Unit};
     tags(
         (name = "redirects", description = "Following links"),
         (name = "urls", description = "Links"),
+        (name = "keys", description = "Keys with which programs act for a user"),
         (name = "users", description = "Who owns links"),
         (name = "stats", description = "How often links were followed"),
         (name = "events", description = "What happened to links"),
@@ -21,6 +31,50 @@ use crate::domain::{EventType, UrlId, UserId, stats::Unit};
     ),
 )]
 pub struct Document;
+
+/// The name of the security scheme.
+const BEARER: &str = "bearer";
+/// The failures that the gate answers.
+const UNKNOWN_CALLER: &str = "`credentials_required` or `credentials_invalid`";
+const REFUSED_CALLER: &str =
+    "`scope_missing`; where the API is open, `foreign_host` or `foreign_origin`: a page of another site sent it";
+
+/// Says of each route what the gate asks, as the table of routes has it: credentials, and the answers to who lacks them.
+pub(super) fn tell_needs(document: &mut utoipa::openapi::OpenApi) {
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+        "The administrator's token, or a user's key. Needed where ADMIN_TOKEN is set; else the API is open.",
+    ));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(scheme.build()));
+    for (method, path, need) in TABLE {
+        let Some(item) = document.paths.paths.get_mut(*path) else { continue };
+        let operation = match *method {
+            "GET" => item.get.as_mut(),
+            "POST" => item.post.as_mut(),
+            "PUT" => item.put.as_mut(),
+            "PATCH" => item.patch.as_mut(),
+            _ => item.delete.as_mut(),
+        };
+        let (Some(operation), false) = (operation, *need == Need::Nothing) else { continue };
+        let scope = match need {
+            Need::Scope(scope) => scope.name(),
+            Need::Nothing | Need::Admin => Scope::Admin.name(),
+        };
+        // Empty: it is also served without, where the API is open.
+        operation.security = Some(vec![SecurityRequirement::new(BEARER, [scope]), SecurityRequirement::default()]);
+        for (status, description) in [("401", UNKNOWN_CALLER), ("403", REFUSED_CALLER)] {
+            let told = operation.responses.responses.entry(status.to_owned());
+            told.or_insert_with(|| problem(description).into());
+        }
+    }
+}
+
+/// A failure with the one shape.
+fn problem(description: &str) -> Response {
+    let shape = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(shape)).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
+}
 
 /// Which part of a list. Without any of these, every row is sent.
 #[derive(IntoParams)]

@@ -18,9 +18,10 @@ use tower::ServiceExt as _;
 
 use super::{enclosed, middleware};
 use crate::{
+    access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
-    domain::Clock,
+    domain::{Clock, HostNames},
     state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
@@ -40,6 +41,7 @@ async fn state() -> AppState {
         store,
         availability,
         cache,
+        access: Arc::new(Access::open(HostNames::default())),
         metrics: Arc::default(),
         visitors: Arc::new(Visitors::open(&VisitorSettings::default()).unwrap()),
         clicks: clicks::channel(ClickSettings {

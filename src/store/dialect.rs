@@ -36,6 +36,12 @@ pub const URLS_TO_DELETE: Sql = Sql {
     sqlite: "SELECT id FROM urls WHERE user_id = $1 ORDER BY id",
 };
 
+/// Reads a key that is about to be revoked or to make another; the reason is that of [`URL_TO_CHANGE`].
+pub const KEY_TO_CHANGE: Sql = Sql {
+    postgres: "SELECT user_id, revoked_at FROM api_keys WHERE id = $1 FOR UPDATE",
+    sqlite: "SELECT user_id, revoked_at FROM api_keys WHERE id = $1",
+};
+
 /// Keeps others from adding clicks until the transaction ends. SQLite has one writer.
 pub const LOCK_ROLLUPS: Sql = Sql { postgres: "LOCK TABLE click_days IN SHARE ROW EXCLUSIVE MODE", sqlite: "SELECT 1" };
 

@@ -6,6 +6,8 @@ use super::{Counted, Result, Store, StoreError, Tx, on_pool, on_tx, users::bound
 use crate::domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart};
 
 const BY_ID: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id = $1";
+const BY_ID_OF: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events \
+                        WHERE id = $1 AND (user_id = $2 OR url_id IN (SELECT id FROM urls WHERE user_id = $2))";
 const INSERT: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
                       VALUES ($1, $2, $3, $4, $5) RETURNING id, url_id, user_id, event_type, timestamp, details";
 const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
@@ -14,11 +16,13 @@ const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 const LIST: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
 
-pub(super) const STATEMENTS: &[&str] = &[BY_ID, INSERT, USER_EXISTS];
+pub(super) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
 
 /// Which events a list holds; `None` takes all.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
+    /// Only those by this user or about a link that is theirs now: all that a caller may see.
+    pub owner: Option<UserId>,
     /// Only those about this link.
     pub url_id: Option<UrlId>,
     /// Only those by this user.
@@ -32,6 +36,10 @@ macro_rules! select {
     ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
         let mut statement = QueryBuilder::<$db>::new($head);
         statement.push_bind($after);
+        if let Some(owner) = $filter.owner {
+            statement.push(" AND (user_id = ").push_bind(owner);
+            statement.push(" OR url_id IN (SELECT id FROM urls WHERE user_id = ").push_bind(owner).push("))");
+        }
         if let Some(url_id) = $filter.url_id {
             statement.push(" AND url_id = ").push_bind(url_id);
         }
@@ -50,12 +58,15 @@ macro_rules! select {
 }
 
 impl Store {
-    /// The event with this id.
+    /// The event with this id, where an owner is given only by them or about a link of theirs.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn event(&self, id: EventId) -> Result<Option<Event>> {
-        Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
+    pub async fn event(&self, id: EventId, owner: Option<UserId>) -> Result<Option<Event>> {
+        Ok(on_pool!(self, |pool| match owner {
+            None => sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await,
+            Some(owner) => sqlx::query_as(BY_ID_OF).bind(id).bind(owner).fetch_optional(pool).await,
+        })?)
     }
 
     /// At most `limit` events in `id` order.
@@ -86,10 +97,13 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Missing`] where the link or the user it names does not exist.
     pub async fn create_event(&mut self, event: &NewEvent) -> Result<Event> {
-        if !self.url_exists(event.url_id).await? {
+        if self.url_owner(event.url_id).await?.is_none() {
             return Err(StoreError::Missing("url_id"));
         }
         if let Some(user_id) = event.user_id {
+            if !self.caller.sees(user_id) {
+                return Err(StoreError::Missing("user_id"));
+            }
             let users: i64 = on_tx!(self, |conn| sqlx::query_scalar(USER_EXISTS).bind(user_id).fetch_one(conn).await)?;
             if users == 0 {
                 return Err(StoreError::Missing("user_id"));

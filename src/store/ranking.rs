@@ -34,7 +34,7 @@ pub struct CountedUrl {
 /// Adds a filter's conditions.
 macro_rules! filter {
     ($statement:expr, $filter:expr) => {
-        if let Some(user_id) = $filter.user_id {
+        for user_id in [$filter.owner, $filter.user_id].into_iter().flatten() {
             $statement.push(" AND u.user_id = ").push_bind(user_id);
         }
         if let Some(is_active) = $filter.is_active {

@@ -18,7 +18,7 @@ use self::expected::Expected;
 use super::{Result, Store, StoreError, Tx, TxInner, backfill::StoredClick, on_tx};
 use crate::{
     domain::{
-        Dimension, Subject, UrlId,
+        Caller, Dimension, Subject, UrlId,
         clock::Timestamp,
         rollup::{SLOTS_PER_DAY, day_of},
     },
@@ -210,7 +210,7 @@ impl Reconciliation {
                 TxInner::Sqlite(pool.begin().await?, turn)
             }
         };
-        Ok(Tx { inner, changes: super::Changes::default() })
+        Ok(Tx { inner, changes: super::Changes::default(), caller: Caller::Open })
     }
 
     /// The first day from `next` on that has events, rollups or strays.

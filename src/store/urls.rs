@@ -24,7 +24,7 @@ const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VA
 const DELETE: &str = "DELETE FROM urls WHERE id = $1";
 const BEGIN_TOTAL: &str = "INSERT INTO click_totals (url_id, user_id, clicks, bots) VALUES ($1, $2, 0, 0) \
                            ON CONFLICT (url_id) DO NOTHING";
-const EXISTS: &str = "SELECT count(*) FROM urls WHERE id = $1";
+const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
 // Lists have optional filters; their statements are put together in `select`, from these parts.
 const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
@@ -32,7 +32,7 @@ const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_acti
 const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
 
 pub(super) const STATEMENTS: &[&str] =
-    &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, BEGIN_TOTAL, EXISTS];
+    &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, BEGIN_TOTAL, OWNER];
 
 /// Around each try of a generated code: a savepoint of its own, since the caller may have set the transaction's mark.
 const TRY_CODE: &str = "SAVEPOINT try_code";
@@ -44,6 +44,8 @@ const CODE_TRIES: usize = 8;
 /// Which links a list holds; `None` takes all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UrlFilter {
+    /// Only those that belong to this user, whatever `user_id` says: all that a caller may see.
+    pub owner: Option<UserId>,
     /// Only this user's.
     pub user_id: Option<UserId>,
     /// Only those that can, or cannot, be followed.
@@ -68,7 +70,7 @@ macro_rules! select {
     ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
         let mut statement = QueryBuilder::<$db>::new($head);
         statement.push_bind($after);
-        if let Some(user_id) = $filter.user_id {
+        for user_id in [$filter.owner, $filter.user_id].into_iter().flatten() {
             statement.push(" AND user_id = ").push_bind(user_id);
         }
         if let Some(is_active) = $filter.is_active {
@@ -124,6 +126,9 @@ impl Tx {
     /// [`StoreError::Taken`] where the chosen code is or was another link's, [`StoreError::Missing`] where there is
     /// no such user; the transaction is then of no further use but to be undone.
     pub async fn create_url(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
+        if !self.caller.sees(new.user_id) {
+            return Err(StoreError::Missing("user_id"));
+        }
         let url = match &new.short_code {
             Some(code) => self.insert_url(new, code, now).await?.ok_or(StoreError::Taken("short_code"))?,
             None => self.insert_url_with_free_code(new, now).await?,
@@ -173,15 +178,16 @@ impl Tx {
         Ok(Some(url))
     }
 
-    /// Whether a link with this id exists.
-    pub(super) async fn url_exists(&mut self, id: UrlId) -> Result<bool> {
-        let count: i64 = on_tx!(self, |conn| sqlx::query_scalar(EXISTS).bind(id).fetch_one(conn).await)?;
-        Ok(count > 0)
+    /// Whose link has this id; none where there is no such link that the caller may see.
+    pub(super) async fn url_owner(&mut self, id: UrlId) -> Result<Option<UserId>> {
+        let owner: Option<UserId> = on_tx!(self, |conn| sqlx::query_scalar(OWNER).bind(id).fetch_optional(conn).await)?;
+        Ok(owner.filter(|owner| self.caller.sees(*owner)))
     }
 
     async fn url_to_change(&mut self, id: UrlId) -> Result<Option<Url>> {
         let sql = dialect::URL_TO_CHANGE.on(self.is_embedded());
-        Ok(on_tx!(self, |conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await)?)
+        let url: Option<Url> = on_tx!(self, |conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await)?;
+        Ok(url.filter(|url| self.caller.sees(url.user_id)))
     }
 
     async fn insert_url_with_free_code(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
@@ -208,8 +214,9 @@ impl Tx {
         Ok(url.filter(|_| retired == 0))
     }
 
-    /// Leaves an event about `url` by its owner.
+    /// Leaves an event about `url` by its owner, and says in it who acted.
     async fn note(&mut self, url: &Url, event_type: EventType, timestamp: Timestamp, details: Details) -> Result<()> {
+        let details = details.by(&self.caller);
         let event = NewEvent { url_id: url.id, user_id: Some(url.user_id), event_type, timestamp, details };
         self.insert_event(&event).await?;
         Ok(())

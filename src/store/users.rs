@@ -6,6 +6,7 @@ use crate::domain::{
 };
 
 const BY_ID: &str = "SELECT id, username, email, created_at FROM users WHERE id = $1";
+const BY_NAME: &str = "SELECT id, username, email, created_at FROM users WHERE username = $1";
 const LIST: &str = "SELECT id, username, email, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2 OFFSET $3";
 const COUNT: &str = "SELECT count(*) FROM users";
 const INSERT: &str = "INSERT INTO users (username, email, created_at) VALUES ($1, $2, $3) \
@@ -21,7 +22,7 @@ const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
 pub(super) const STATEMENTS: &[&str] =
-    &[BY_ID, LIST, COUNT, INSERT, TAKEN_USERNAME, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
+    &[BY_ID, BY_NAME, LIST, COUNT, INSERT, TAKEN_USERNAME, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
 
 impl Store {
     /// The user with this id.
@@ -30,6 +31,14 @@ impl Store {
     /// Where the database fails.
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn user_named(&self, name: &Username) -> Result<Option<User>> {
+        Ok(on_pool!(self, |pool| sqlx::query_as(BY_NAME).bind(name).fetch_optional(pool).await)?)
     }
 
     /// At most `limit` users in `id` order.
@@ -91,13 +100,14 @@ impl Tx {
     pub async fn delete_user(&mut self, id: UserId, now: Timestamp, details: &Details) -> Result<bool> {
         let lock = dialect::USER_TO_DELETE.on(self.is_embedded());
         let lock_urls = dialect::URLS_TO_DELETE.on(self.is_embedded());
+        let details = details.clone().by(&self.caller);
         on_tx!(self, |conn| {
             if sqlx::query(lock).bind(id).fetch_optional(&mut *conn).await?.is_none() {
                 return Ok(false);
             }
             sqlx::query(lock_urls).bind(id).execute(&mut *conn).await?;
             sqlx::query(RETIRE_CODES).bind(id).bind(now).execute(&mut *conn).await?;
-            sqlx::query(NOTE_DELETIONS).bind(id).bind(now).bind(details).execute(&mut *conn).await?;
+            sqlx::query(NOTE_DELETIONS).bind(id).bind(now).bind(&details).execute(&mut *conn).await?;
             sqlx::query(DELETE_URLS).bind(id).execute(&mut *conn).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
         });

@@ -6,6 +6,7 @@ mod common;
 #[path = "../common/sums.rs"]
 mod sums;
 
+mod access;
 mod app;
 mod forwarder;
 mod process;
@@ -17,6 +18,7 @@ mod contract;
 mod events;
 mod hard_input;
 mod idempotency;
+mod keys;
 mod lists;
 mod logs;
 mod outages;

@@ -155,18 +155,15 @@ async fn reserved_codes_are_refused(kind: Kind) {
 }
 
 async fn short_urls_stand_under_the_host_or_the_public_url(kind: Kind) {
-    let app = TestApp::start(kind).await;
+    let app = TestApp::start_with(kind, &[("ALLOWED_HOSTS", "go.example.com")]).await;
     let user = app.user("ann").await;
     let url = app.url(user, TARGET).await;
     let code = url["short_code"].as_str().unwrap();
     assert_eq!(url["short_url"], format!("{}/{code}", app.base));
     let path = format!("/urls/{}", url["id"]);
-    for (host, base) in [
-        ("go.example.com", "http://go.example.com"),
-        ("go.example.com:8080", "http://go.example.com:8080"),
-        ("user@evil.example", "http://localhost"),
-        ("a b", "http://localhost"),
-    ] {
+    for (host, base) in
+        [("go.example.com", "http://go.example.com"), ("go.example.com:8080", "http://go.example.com:8080")]
+    {
         let answer = send(app.request(reqwest::Method::GET, &path).header("host", host)).await;
         assert_eq!(answer.expect(200)["short_url"], format!("{base}/{code}"), "{host}");
     }

@@ -48,7 +48,7 @@ async fn links_are_filtered(kind: Kind) {
         (Some(bob.id), Some(false), vec![]),
         (Some(UserId(77)), None, vec![]),
     ] {
-        let filter = UrlFilter { user_id, is_active };
+        let filter = UrlFilter { owner: None, user_id, is_active };
         let urls = fixture.store.urls(filter, PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(urls.iter().map(|url| url.id.0).collect::<Vec<_>>(), expected, "{filter:?}");
         assert_eq!(fixture.store.count_urls(filter).await.unwrap(), i64::try_from(expected.len()).unwrap());
@@ -72,7 +72,7 @@ async fn events_are_filtered(kind: Kind) {
         (Some(two.id), Some(bob.id), Some(&created), 1),
         (Some(two.id), Some(ann.id), None, 0),
     ] {
-        let filter = EventFilter { url_id, user_id, event_type: event_type.cloned() };
+        let filter = EventFilter { owner: None, url_id, user_id, event_type: event_type.cloned() };
         let events = fixture.store.events(&filter, PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(events.len(), expected, "{filter:?}");
         assert_eq!(fixture.store.count_events(&filter).await.unwrap(), i64::try_from(expected).unwrap());

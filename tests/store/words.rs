@@ -63,11 +63,11 @@ async fn rows_come_back_as_they_went_in(kind: Kind) {
     let event_type = EventType::parse("שיתוף").unwrap();
     let new = NewEvent { url_id: url.id, user_id: Some(user.id), event_type, timestamp: at(5), details };
     let event = fixture.in_tx(async |tx| tx.create_event(&new).await.unwrap()).await;
-    assert_eq!(store.event(event.id).await.unwrap(), Some(event.clone()));
+    assert_eq!(store.event(event.id, None).await.unwrap(), Some(event.clone()));
     assert_eq!((event.details, event.event_type, event.timestamp), (new.details, new.event_type, new.timestamp));
     assert_eq!(store.user(UserId(77)).await.unwrap(), None);
     assert_eq!(store.url(UrlId(77)).await.unwrap(), None);
-    assert_eq!(store.event(EventId(77)).await.unwrap(), None);
+    assert_eq!(store.event(EventId(77), None).await.unwrap(), None);
     assert!(store.link(&ShortCode::parse("Code").unwrap()).await.unwrap().is_none(), "codes are told apart by case");
 }
 

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart},
+    domain::{
+        Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart,
+    },
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource},
@@ -72,8 +74,9 @@ impl Rows for EventRows {
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
-pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
+pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
     let filter = EventFilter {
+        owner: caller.owner(),
         url_id: query.get("url_id")?,
         user_id: query.get("user_id")?,
         event_type: query.get("event_type")?,
@@ -103,8 +106,12 @@ pub async fn create(
 /// One event.
 #[utoipa::path(get, operation_id = "read_event", path = "/events/{id}", tag = "events", params(("id" = EventId, Path)),
     responses((status = 200, description = "The event", body = Event), NotFound, ServerErrors))]
-pub async fn read(State(app): State<AppState>, Named(id): Named<EventId>) -> Result<Json<Event>, Error> {
-    app.store()?.event(id).await?.map(Json).ok_or_else(EventId::not_found)
+pub async fn read(
+    State(app): State<AppState>,
+    caller: Caller,
+    Named(id): Named<EventId>,
+) -> Result<Json<Event>, Error> {
+    app.store()?.event(id, caller.owner()).await?.map(Json).ok_or_else(EventId::not_found)
 }
 
 impl CreateEvent {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Subject, UrlId,
+        Caller, Subject, UrlId,
         clock::Timestamp,
         stats::{Calendar, Top, Unit, Zone},
     },
@@ -102,24 +102,35 @@ pub struct TopValues {
     responses((status = 200, description = "The statistics", body = StatisticsBody), NotFound, ListErrors, ServerErrors))]
 pub async fn of_url(
     State(app): State<AppState>,
+    caller: Caller,
     Named(id): Named<UrlId>,
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
     let store = app.store()?;
+    if let Some(owner) = caller.owner()
+        && store.url(id).await?.is_none_or(|url| url.user_id != owner)
+    {
+        return Err(UrlId::not_found());
+    }
     app.clicks.flush(FLUSH_LIMIT).await;
     let found = store.url_statistics(id, &asked.calendar, asked.top).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(asked.answer(Some(id), found)))
 }
 
-/// How often all links were followed, those that are gone included.
+/// How often all links were followed, those that are gone included; with a user's key all links of that user.
 #[utoipa::path(get, operation_id = "stats", path = "/stats", tag = "stats", params(StatsRange),
     responses((status = 200, description = "The statistics", body = StatisticsBody), ListErrors, ServerErrors))]
-pub async fn of_all(State(app): State<AppState>, query: ListQuery) -> Result<Json<StatisticsBody>, Error> {
+pub async fn of_all(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: ListQuery,
+) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
     let store = app.store()?;
     app.clicks.flush(FLUSH_LIMIT).await;
-    let found = store.statistics(Subject::ALL, &asked.calendar, asked.top).await?;
+    let subject = caller.owner().map_or(Subject::ALL, Subject::user);
+    let found = store.statistics(subject, &asked.calendar, asked.top).await?;
     Ok(Json(asked.answer(None, found)))
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Cursor, Details, Invalid, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
+        Caller, Cursor, Details, Invalid, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
         clock::Timestamp, page::PageStart, stats::ByClicks,
     },
     http::{
@@ -144,8 +144,14 @@ impl Rows for UrlRows {
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
-pub async fn list(State(app): State<AppState>, base: PublicBase, query: ListQuery) -> Result<Response, Error> {
-    let filter = UrlFilter { user_id: query.get("user_id")?, is_active: query.flag("is_active")? };
+pub async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    base: PublicBase,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let (user_id, is_active) = (query.get("user_id")?, query.flag("is_active")?);
+    let filter = UrlFilter { owner: caller.owner(), user_id, is_active };
     let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
     let store = app.store()?.clone();
     if with_clicks || by_clicks.is_some() {
@@ -181,17 +187,19 @@ pub async fn create(
     responses((status = 200, description = "The link", body = UrlBody), NotFound, ListErrors, ServerErrors))]
 pub async fn read(
     State(app): State<AppState>,
+    caller: Caller,
     base: PublicBase,
     Named(id): Named<UrlId>,
     query: ListQuery,
 ) -> Result<Json<UrlBody>, Error> {
     let store = app.store()?;
+    let seen = |url: &Url| caller.sees(url.user_id);
     if includes_clicks(&query)? {
         app.clicks.flush(FLUSH_LIMIT).await;
-        let url = store.counted_url(id).await?.ok_or_else(UrlId::not_found)?;
+        let url = store.counted_url(id).await?.filter(|counted| seen(&counted.url)).ok_or_else(UrlId::not_found)?;
         return Ok(Json(UrlBody::counted(url, &base)));
     }
-    let url = store.url(id).await?.ok_or_else(UrlId::not_found)?;
+    let url = store.url(id).await?.filter(seen).ok_or_else(UrlId::not_found)?;
     Ok(Json(UrlBody::new(url, &base)))
 }
 
@@ -216,12 +224,13 @@ impl FromStr for Included {
     responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn update(
     State(app): State<AppState>,
+    caller: Caller,
     base: PublicBase,
     Named(id): Named<UrlId>,
     body: JsonObject<UpdateUrl>,
 ) -> Result<Json<UrlBody>, Error> {
     let changes = body.value.check()?;
-    let mut tx = app.store()?.begin().await?;
+    let mut tx = app.begin(caller).await?;
     let url = tx.update_url(id, changes, app.clock.now()).await?.ok_or_else(UrlId::not_found)?;
     app.commit(tx).await?;
     Ok(Json(UrlBody::new(url, &base)))
@@ -232,22 +241,30 @@ pub async fn update(
     responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
 pub async fn patch(
     state: State<AppState>,
+    caller: Caller,
     base: PublicBase,
     id: Named<UrlId>,
     body: JsonObject<UpdateUrl>,
 ) -> Result<Json<UrlBody>, Error> {
-    update(state, base, id, body).await
+    update(state, caller, base, id, body).await
 }
 
-/// Deletes a link; one that is not there is deleted already. Its code is never given to another link.
+/// Deletes a link; one that is not there is deleted already, but for a user's key it is 404, like what it may not see. Its code is never given to another link.
 #[utoipa::path(delete, operation_id = "delete_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
-pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UrlId>) -> Result<StatusCode, Error> {
+pub async fn delete(
+    State(app): State<AppState>,
+    caller: Caller,
+    ToDelete(id): ToDelete<UrlId>,
+) -> Result<StatusCode, Error> {
     let store = app.store()?;
-    let Some(id) = id else { return Ok(StatusCode::NO_CONTENT) };
+    let missing = || if caller.owner().is_some() { Err(UrlId::not_found()) } else { Ok(StatusCode::NO_CONTENT) };
+    let Some(id) = id else { return missing() };
     let details = Details::of(&serde_json::json!({ "reason": "user_requested" }));
-    let mut tx = store.begin().await?;
-    tx.delete_url(id, app.clock.now(), details).await?;
+    let mut tx = store.begin_as(caller).await?;
+    if tx.delete_url(id, app.clock.now(), details).await?.is_none() {
+        return missing();
+    }
     app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }

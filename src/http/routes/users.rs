@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
+    domain::{Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
@@ -46,17 +46,29 @@ pub struct UpdateUser {
     email: Field<EmailAddress>,
 }
 
-struct UserRows(Store);
+/// The users that a caller sees: all, or only themselves.
+struct UserRows {
+    store: Store,
+    only: Option<UserId>,
+}
 
 impl Rows for UserRows {
     type Row = User;
 
     async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<User>, StoreError> {
-        self.0.users(start, limit).await
+        let Some(id) = self.only else { return self.store.users(start, limit).await };
+        let is_before = match start {
+            PageStart::Offset(rows) => rows == 0,
+            PageStart::After(cursor) => cursor.id < id.0,
+        };
+        if is_before { Ok(self.store.user(id).await?.into_iter().collect()) } else { Ok(Vec::new()) }
     }
 
     async fn count(&self) -> Result<i64, StoreError> {
-        self.0.count_users().await
+        match self.only {
+            None => self.store.count_users().await,
+            Some(_) => Ok(1),
+        }
     }
 
     fn cursor(&self, row: &User) -> Cursor {
@@ -70,8 +82,9 @@ impl Rows for UserRows {
         ("X-Total-Count" = i64, description = "With `count=true`"))),
     ListErrors, ServerErrors,
 ))]
-pub async fn list(State(app): State<AppState>, query: ListQuery) -> Result<Response, Error> {
-    list::respond("/users", &query, UserRows(app.store()?.clone())).await
+pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
+    let rows = UserRows { store: app.store()?.clone(), only: caller.owner() };
+    list::respond("/users", &query, rows).await
 }
 
 /// Creates a user.
@@ -94,8 +107,9 @@ pub async fn create(
 /// One user.
 #[utoipa::path(get, operation_id = "read_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
     responses((status = 200, description = "The user", body = User), NotFound, ServerErrors))]
-pub async fn read(State(app): State<AppState>, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
-    app.store()?.user(id).await?.map(Json).ok_or_else(UserId::not_found)
+pub async fn read(State(app): State<AppState>, caller: Caller, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
+    let user = app.store()?.user(id).await?.filter(|user| caller.sees(user.id));
+    user.map(Json).ok_or_else(UserId::not_found)
 }
 
 /// Changes a user; fields left out are kept.
@@ -104,11 +118,12 @@ pub async fn read(State(app): State<AppState>, Named(id): Named<UserId>) -> Resu
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn update(
     State(app): State<AppState>,
+    caller: Caller,
     Named(id): Named<UserId>,
     body: JsonObject<UpdateUser>,
 ) -> Result<Json<User>, Error> {
     let changes = body.value.check()?;
-    let mut tx = app.store()?.begin().await?;
+    let mut tx = app.begin(caller).await?;
     let user = tx.update_user(id, &changes).await?.ok_or_else(UserId::not_found)?;
     app.commit(tx).await?;
     Ok(Json(user))
@@ -120,20 +135,25 @@ pub async fn update(
         (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
 pub async fn patch(
     state: State<AppState>,
+    caller: Caller,
     id: Named<UserId>,
     body: JsonObject<UpdateUser>,
 ) -> Result<Json<User>, Error> {
-    update(state, id, body).await
+    update(state, caller, id, body).await
 }
 
 /// Deletes a user and their links; one that is not there is deleted already. Events stay.
 #[utoipa::path(delete, operation_id = "delete_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
     responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
-pub async fn delete(State(app): State<AppState>, ToDelete(id): ToDelete<UserId>) -> Result<StatusCode, Error> {
+pub async fn delete(
+    State(app): State<AppState>,
+    caller: Caller,
+    ToDelete(id): ToDelete<UserId>,
+) -> Result<StatusCode, Error> {
     let store = app.store()?;
     let Some(id) = id else { return Ok(StatusCode::NO_CONTENT) };
     let details = Details::of(&serde_json::json!({ "reason": "user_deleted" }));
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_as(caller).await?;
     tx.delete_user(id, app.clock.now(), &details).await?;
     app.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)

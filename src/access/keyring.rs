@@ -1,0 +1,75 @@
+//! Keys at hand, so that not every request asks the database who calls.
+//!
+//! What is known of a key is good for less than a second after it was asked for. That is what makes a revocation hold on every
+//! replica within a second, whether or not this one hears of changes. Unknown keys are not remembered: the limit on failed
+//! credentials bounds what they cost.
+
+use std::{fmt, time::Duration};
+
+use quick_cache::sync::Cache;
+use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
+
+use crate::{
+    domain::{Clock, KeyHolder, Secret, clock::Timestamp},
+    store::{KnownKey, Store, StoreError},
+};
+
+/// How long what the database said of a key is believed, from before it was asked.
+const GOOD_FOR: Duration = Duration::from_millis(800);
+/// Keys at hand at most; each takes about 300 bytes.
+const CAPACITY: usize = 10_000;
+/// How far apart the notes of a key's use are: it is no log of what its holder does, and costs one write an hour.
+const USE_NOTED_EVERY: chrono::Duration = chrono::Duration::hours(1);
+
+/// What is known of keys.
+pub(super) struct KeyRing(Cache<String, (KnownKey, Instant)>);
+
+impl Default for KeyRing {
+    fn default() -> Self {
+        Self(Cache::new(CAPACITY))
+    }
+}
+
+impl KeyRing {
+    /// Who holds this key; none where there is no such key, or it is no longer good.
+    ///
+    /// # Errors
+    /// Where the database would have to be asked and fails.
+    pub(super) async fn holder(
+        &self,
+        secret: &Secret,
+        store: &Store,
+        clock: &Clock,
+    ) -> Result<Option<KeyHolder>, StoreError> {
+        let at_hand = self.0.get(secret.prefix()).filter(|(_, asked)| asked.elapsed() < GOOD_FOR);
+        if let Some((known, _)) = at_hand {
+            return Ok(proved(&known, secret, clock.now()));
+        }
+        let asked = Instant::now();
+        let Some(known) = store.key(secret.prefix()).await? else {
+            self.0.remove(secret.prefix());
+            return Ok(None);
+        };
+        let now = clock.now();
+        let holder = proved(&known, secret, now);
+        if holder.is_some() && known.last_used_at.is_none_or(|used| now - used >= USE_NOTED_EVERY) {
+            store.key_used(known.id, now).await?;
+        }
+        self.0.insert(secret.prefix().to_owned(), (known, asked));
+        Ok(holder)
+    }
+}
+
+/// Who holds the key, where the secret is the key's own and the key is good now.
+fn proved(known: &KnownKey, secret: &Secret, now: Timestamp) -> Option<KeyHolder> {
+    let proved: bool = known.digest.as_bytes().ct_eq(secret.digest().as_bytes()).into();
+    let good = known.revoked_at.is_none() && known.expires_at.is_none_or(|end| now < end);
+    (proved && good).then_some(KeyHolder { id: known.id, user_id: known.user_id, scopes: known.scopes })
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing").finish_non_exhaustive()
+    }
+}

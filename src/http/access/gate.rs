@@ -1,0 +1,107 @@
+//! The gate: finds out who calls before anything else of a request is looked at.
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
+        request::Parts,
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::table::{Need, need};
+use crate::{
+    domain::{Caller, HostNames, Scope},
+    http::Error,
+    state::AppState,
+};
+
+/// Refuses who may not use a route; tells the handler, and the request's log line, who may.
+pub async fn gate(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    // Taken apart first: a body is not to be shared between threads while the database is asked.
+    let (parts, body) = request.into_parts();
+    let caller = match admit(&app, &parts).await {
+        Ok(caller) => caller,
+        Err(error) => return refusal(error),
+    };
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(caller);
+    response
+}
+
+async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
+    if let Some(hosts) = app.access.open_under() {
+        return own_site(hosts, request).map(|()| Caller::Open);
+    }
+    let token = bearer(&request.headers)?;
+    let caller = app.access.caller(token, &app.store, &app.clock).await?.ok_or_else(invalid)?;
+    let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    allowed(caller, &request.method, route).map(|()| caller)
+}
+
+/// Refuses what a scope does not reach. It is the same for what exists and what does not, so it tells nothing of either.
+fn allowed(caller: Caller, method: &Method, route: &str) -> Result<(), Error> {
+    let scope = match need(method, route) {
+        Need::Nothing => return Ok(()),
+        Need::Scope(scope) => scope,
+        Need::Admin => Scope::Admin,
+    };
+    if caller.may(scope) {
+        return Ok(());
+    }
+    Err(Error::new(StatusCode::FORBIDDEN, "scope_missing", format!("This needs a key with the scope {}", scope.name())))
+}
+
+/// The token of `Authorization: Bearer`, of which there is exactly one.
+fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = given.next() else {
+        let detail = "This needs Authorization: Bearer with a key or the administrator's token";
+        return Err(Error::new(StatusCode::UNAUTHORIZED, "credentials_required", detail));
+    };
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+    if given.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid());
+    }
+    Ok(token.trim())
+}
+
+/// Refuses requests that a foreign web page makes a browser send, by the names in them.
+fn own_site(hosts: &HostNames, request: &Parts) -> Result<(), Error> {
+    let headers = &request.headers;
+    // A request without a host (HTTP/1.0) comes from no browser.
+    let asked = match headers.get(HOST) {
+        None => request.uri.authority().map_or("localhost", |authority| authority.as_str()),
+        Some(host) => host.to_str().unwrap_or_default(),
+    };
+    if !hosts.know(asked) {
+        let detail = "The API is open, and this is not one of its names: ALLOWED_HOSTS lists them";
+        return Err(Error::new(StatusCode::FORBIDDEN, "foreign_host", detail));
+    }
+    let own = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| hosts.own(origin, asked));
+    if !headers.get_all(ORIGIN).iter().all(own) {
+        let detail = "The API is open, and pages of other sites may not use it";
+        return Err(Error::new(StatusCode::FORBIDDEN, "foreign_origin", detail));
+    }
+    Ok(())
+}
+
+/// One answer for what is malformed, unknown, expired and revoked: which it was helps only who guesses.
+fn invalid() -> Error {
+    let detail = "These credentials are not valid: unknown, malformed, expired or revoked";
+    Error::new(StatusCode::UNAUTHORIZED, "credentials_invalid", detail)
+}
+
+/// The answer to who is not let in, with the scheme that would do (RFC 6750).
+fn refusal(error: Error) -> Response {
+    let unknown = error.status() == StatusCode::UNAUTHORIZED;
+    let mut response = error.into_response();
+    if unknown {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"buoy\""));
+    }
+    response
+}

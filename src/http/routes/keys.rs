@@ -1,0 +1,181 @@
+//! `/users/{id}/keys`: keys with which programs act for a user.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        ApiKey, Caller, Cursor, KeyId, KeyName, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart,
+    },
+    http::{
+        Error, Problem,
+        extract::{JsonObject, ListQuery, Named, Nested, Resource},
+        field::{Faults, Field},
+        list::{self, Rows},
+        openapi::{BodyErrors, ListErrors, NotFound, Paging, ServerErrors},
+    },
+    state::AppState,
+    store::{Store, StoreError},
+};
+
+/// A key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "deploy script", "scopes": ["links:read", "links:write"], "expires_at": "2030-01-01T00:00:00Z"}))]
+pub struct CreateKey {
+    /// What people call it.
+    #[serde(default)]
+    #[schema(value_type = KeyName, required = true)]
+    name: Field<KeyName>,
+    /// What it allows: `links:read`, `links:write`, `stats:read`, `admin`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, required = true, min_items = 1)]
+    scopes: Field<Scopes>,
+    /// From when on it is refused, a time to come; left out or null it does not expire.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Field<Timestamp>,
+}
+
+/// A key that was made. It is shown this once: only its digest is kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedKey {
+    #[serde(flatten)]
+    kept: ApiKey,
+    /// The key, for `Authorization: Bearer`.
+    #[schema(pattern = "^buoy_[0-9A-Za-z]{46}$", min_length = 51, max_length = 51)]
+    key: String,
+}
+
+struct KeyRows {
+    store: Store,
+    user: UserId,
+}
+
+impl Rows for KeyRows {
+    type Row = ApiKey;
+
+    async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<ApiKey>, StoreError> {
+        self.store.keys(self.user, start, limit).await
+    }
+
+    async fn count(&self) -> Result<i64, StoreError> {
+        self.store.count_keys(self.user).await
+    }
+
+    fn cursor(&self, row: &ApiKey) -> Cursor {
+        Cursor::after(row.id.0)
+    }
+}
+
+/// Lists a user's keys in `id` order, revoked ones included, without the keys themselves: every one, or a page.
+#[utoipa::path(get, operation_id = "list_keys", path = "/users/{id}/keys", tag = "keys", params(("id" = UserId, Path), Paging), responses(
+    (status = 200, description = "The keys", body = Vec<ApiKey>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
+        ("X-Total-Count" = i64, description = "With `count=true`"))),
+    NotFound, ListErrors, ServerErrors,
+))]
+pub async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    Named(user): Named<UserId>,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let store = app.store()?.clone();
+    existing(&store, caller, user).await?;
+    list::respond(&format!("/users/{user}/keys"), &query, KeyRows { store, user }).await
+}
+
+/// Makes a key and answers it, this once. No key makes one with more scopes than its own, or for longer. Takes no
+/// `Idempotency-Key`: that would keep the answer, and the key with it.
+#[utoipa::path(post, operation_id = "create_key", path = "/users/{id}/keys", tag = "keys", params(("id" = UserId, Path)), request_body = CreateKey, responses(
+    (status = 201, description = "The key", body = CreatedKey),
+    (status = 403, description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open", body = Problem, content_type = "application/problem+json"),
+    NotFound, BodyErrors, ServerErrors,
+))]
+pub async fn create(
+    State(app): State<AppState>,
+    caller: Caller,
+    Named(user): Named<UserId>,
+    body: JsonObject<CreateKey>,
+) -> Result<Response, Error> {
+    existing(app.store()?, caller, user).await?;
+    if caller == Caller::Open {
+        return Err(Error::new(StatusCode::FORBIDDEN, "keys_need_credentials", OPEN));
+    }
+    let now = app.clock.now();
+    let new = body.value.check(user, now)?;
+    let (made_by, new) = within(&app, caller, new).await?;
+    let secret = Secret::generate();
+    let mut tx = app.begin(caller).await?;
+    let kept = tx.create_key(&new, &secret, made_by, now).await?.ok_or_else(revoked)?;
+    app.commit(tx).await?;
+    let body = Json(CreatedKey { kept, key: secret.expose().to_owned() });
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// Revokes a key and those that were made with it, for good; one that is not there is gone already, but for a user's key it is 404.
+#[utoipa::path(delete, operation_id = "revoke_key", path = "/users/{id}/keys/{key_id}", tag = "keys",
+    params(("id" = UserId, Path), ("key_id" = KeyId, Path)),
+    responses((status = 204, description = "Revoked, or never there"), NotFound, ServerErrors))]
+pub async fn revoke(
+    State(app): State<AppState>,
+    caller: Caller,
+    Nested(user, key): Nested<UserId, KeyId>,
+) -> Result<StatusCode, Error> {
+    let mut tx = app.begin(caller).await?;
+    let found = caller.sees(user) && tx.revoke_key(key, Some(user), app.clock.now()).await?;
+    if !found && caller.owner().is_some() {
+        return Err(KeyId::not_found());
+    }
+    app.commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+const OPEN: &str = "The API is open, so no keys are made over HTTP: set ADMIN_TOKEN, or use `buoy key create`";
+
+/// Refuses a user who is not there, or whom the caller may not see.
+async fn existing(store: &Store, caller: Caller, user: UserId) -> Result<(), Error> {
+    if !caller.sees(user) || store.user(user).await?.is_none() {
+        return Err(UserId::not_found());
+    }
+    Ok(())
+}
+
+/// The new key within what the caller's own allows and no longer than it lasts, and the caller's own key.
+async fn within(app: &AppState, caller: Caller, new: NewKey) -> Result<(Option<KeyId>, NewKey), Error> {
+    let Caller::Key(holder) = caller else { return Ok((None, new)) };
+    if !holder.scopes.cover(new.scopes) {
+        let detail = format!("A key makes none with more scopes than its own: {}", holder.scopes);
+        return Err(Error::new(StatusCode::FORBIDDEN, "scopes_exceeded", detail));
+    }
+    let own_end = app.store()?.key_expiry(holder.id).await?;
+    let expires_at = match (own_end, new.expires_at) {
+        (Some(own), Some(asked)) => Some(own.min(asked)),
+        (own, asked) => own.or(asked),
+    };
+    Ok((Some(holder.id), NewKey { expires_at, ..new }))
+}
+
+/// The caller's own key was revoked while it made another.
+fn revoked() -> Error {
+    Error::new(StatusCode::UNAUTHORIZED, "credentials_invalid", "This key was revoked")
+}
+
+impl CreateKey {
+    fn check(self, user_id: UserId, now: Timestamp) -> Result<NewKey, Error> {
+        let mut faults = Faults::default();
+        let name = self.name.required("name", &mut faults);
+        let scopes = self.scopes.required("scopes", &mut faults);
+        let expires_at = self.expires_at.nullable("expires_at", &mut faults).flatten();
+        if expires_at.is_some_and(|end| end <= now) {
+            faults.note::<()>("expires_at", "must be a time to come");
+        }
+        let required = name.zip(scopes);
+        faults.check(required.map(|(name, scopes)| NewKey { user_id, name, scopes, expires_at }))
+    }
+}

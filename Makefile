@@ -27,7 +27,8 @@ bench-import: ## Import 1,000,000 links into both databases: rows per second, an
 bench-clicks: ## Measure redirects, statistics and lists of events at 10,000 to 10,000,000 events (SIZES=…)
 	scripts/bench-clicks
 
-up: ## Build and start the fleet in containers
+up: ## Build and start the fleet in containers, with an administrator's token in .env
+	scripts/token
 	BUOY_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1) BUOY_COMMIT=$$(git rev-parse HEAD) \
 	  docker compose up --build --detach --wait
 

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod listener;
 pub mod migrate;
 pub mod monitor;
+mod own_events;
 pub mod peers;
 pub mod pool;
 pub mod pooled;

@@ -145,7 +145,9 @@ pub(super) fn mmdb_file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
 
 /// The path of a file; whether it can be read is found out where it is opened.
 pub(super) fn file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
-    Form::new("the path of a file", |text: &str| Some(PathBuf::from(text)))
+    Form::new("the absolute path of a file, as /run/secrets/token", |text: &str| {
+        text.starts_with('/').then(|| PathBuf::from(text))
+    })
 }
 
 /// Names of hosts.

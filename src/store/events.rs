@@ -75,6 +75,9 @@ impl Store {
     /// Where the database fails.
     pub async fn events(&self, filter: &EventFilter, start: PageStart, limit: u32) -> Result<Vec<Event>> {
         let (after, offset) = bounds(start);
+        if let Some((owner, event_type)) = filter.all_of_owner() {
+            return self.own_events(owner, event_type, (after, offset), i64::from(limit)).await;
+        }
         Ok(on_pool!(self, |pool, Db| {
             let mut statement = select!(Db, LIST, after, filter);
             statement.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit)).push(" OFFSET ").push_bind(offset);
@@ -87,6 +90,9 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn count_events(&self, filter: &EventFilter) -> Result<i64> {
+        if let Some((owner, event_type)) = filter.all_of_owner() {
+            return self.count_own_events(owner, event_type).await;
+        }
         Ok(on_pool!(self, |pool, Db| select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await)?)
     }
 }

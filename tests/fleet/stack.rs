@@ -82,7 +82,9 @@ impl Stack {
         // No `.env`: what a developer set for their own stack is not what is tested.
         command.args(["compose", "--env-file", "/dev/null", "--project-name", &self.project, "--file"]);
         command.arg(root.join("docker-compose.yml")).args(args);
-        for name in ["POSTGRES_PASSWORD", "PUBLIC_URL", "DATABASE_POOL_SIZE", "LOG_LEVEL"] {
+        for name in
+            ["ADMIN_TOKEN", "ALLOWED_HOSTS", "POSTGRES_PASSWORD", "PUBLIC_URL", "DATABASE_POOL_SIZE", "LOG_LEVEL"]
+        {
             command.env_remove(name);
         }
         command.env("BUOY_IMAGE", IMAGE).env("BUOY_PORT", self.port.to_string());

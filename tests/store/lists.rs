@@ -1,7 +1,7 @@
 //! Lists and counts.
 
 use buoy::{
-    domain::{Cursor, EventType, UrlChanges, UrlId, UserId, page::PageStart},
+    domain::{Cursor, Details, EventType, NewEvent, UrlChanges, UrlId, UserId, page::PageStart},
     store::{EventFilter, UrlFilter},
 };
 
@@ -10,7 +10,12 @@ use crate::{
     common::{database::Kind, on_both_databases},
 };
 
-on_both_databases!(pages_are_bounded_and_in_order, links_are_filtered, events_are_filtered);
+on_both_databases!(
+    pages_are_bounded_and_in_order,
+    links_are_filtered,
+    events_are_filtered,
+    an_owner_sees_what_is_theirs
+);
 
 async fn pages_are_bounded_and_in_order(kind: Kind) {
     let fixture = Fixture::new(kind).await;
@@ -76,5 +81,63 @@ async fn events_are_filtered(kind: Kind) {
         let events = fixture.store.events(&filter, PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(events.len(), expected, "{filter:?}");
         assert_eq!(fixture.store.count_events(&filter).await.unwrap(), i64::try_from(expected).unwrap());
+    }
+}
+
+async fn an_owner_sees_what_is_theirs(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
+    let (one, two) = (fixture.url(ann.id, "a").await, fixture.url(bob.id, "b").await);
+    let gone = fixture.url(ann.id, "c").await;
+    let event = |url_id: UrlId, user_id: Option<UserId>, event_type: EventType| NewEvent {
+        url_id,
+        user_id,
+        event_type,
+        timestamp: at(2),
+        details: Details::none(),
+    };
+    for (url, user, event_type) in [
+        (one.id, None, EventType::click()),
+        (two.id, None, EventType::click()),
+        (two.id, Some(ann.id), EventType::parse("noted").unwrap()),
+        (gone.id, None, EventType::click()),
+        (one.id, Some(bob.id), EventType::parse("noted").unwrap()),
+        (one.id, Some(ann.id), EventType::click()),
+    ] {
+        let posted = event(url, user, event_type);
+        fixture.in_tx(async |tx| tx.create_event(&posted).await.unwrap()).await;
+    }
+    fixture.in_tx(async |tx| tx.delete_url(gone.id, at(3), Details::none()).await.unwrap()).await;
+    // Events 1 to 3 are the links' creations, 10 is the deletion.
+    let (click, noted) = (EventType::click(), EventType::parse("noted").unwrap());
+    for (owner, url_id, user_id, event_type, expected) in [
+        (ann.id, None, None, None, vec![1, 3, 4, 6, 8, 9, 10]),
+        (bob.id, None, None, None, vec![2, 5, 6, 8]),
+        (ann.id, None, None, Some(&click), vec![4, 9]),
+        (bob.id, None, None, Some(&noted), vec![6, 8]),
+        (ann.id, Some(two.id), None, None, vec![6]),
+        (ann.id, Some(gone.id), None, None, vec![3, 10]),
+        (ann.id, None, Some(bob.id), None, vec![8]),
+        (UserId(77), None, None, None, vec![]),
+    ] {
+        let filter = EventFilter { owner: Some(owner), url_id, user_id, event_type: event_type.cloned() };
+        let mut seen = Vec::new();
+        let mut start = PageStart::Offset(0);
+        while let Some(last) = {
+            let page = fixture.store.events(&filter, start, 2).await.unwrap();
+            seen.extend(page.iter().map(|event| event.id.0));
+            page.last().map(|event| event.id.0)
+        } {
+            start = PageStart::After(Cursor::after(last));
+        }
+        assert_eq!(seen, expected, "{filter:?}");
+        let from_second = fixture.store.events(&filter, PageStart::Offset(1), 10).await.unwrap();
+        assert!(from_second.iter().map(|event| event.id.0).eq(expected.iter().skip(1).copied()), "{filter:?}");
+        assert_eq!(fixture.store.count_events(&filter).await.unwrap(), i64::try_from(expected.len()).unwrap());
+        for id in 1..=10 {
+            let event = fixture.store.event(buoy::domain::EventId(id), Some(owner)).await.unwrap();
+            let visible = url_id.is_none() && user_id.is_none() && event_type.is_none();
+            assert!(!visible || event.is_some() == expected.contains(&id), "{id} for {filter:?}");
+        }
     }
 }

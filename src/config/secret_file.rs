@@ -13,7 +13,10 @@ const SECRETS: [(&str, &str); 2] = [("ADMIN_TOKEN", "ADMIN_TOKEN_FILE"), ("DATAB
 /// [`ConfigError::SecretFile`] where a file cannot be read, [`ConfigError::Faults`] where a secret is given twice.
 pub fn read_secret_files(variables: &mut HashMap<String, String>) -> Result<(), ConfigError> {
     for (name, file) in SECRETS {
-        let Some(path) = variables.get(file).map(|path| path.trim()).filter(|path| !path.is_empty()) else { continue };
+        let Some(path) = variables.get(file).map(|path| path.trim()).filter(|path| path.starts_with('/')) else {
+            // Unset, or no path: that shows where the variable itself is read.
+            continue;
+        };
         if variables.get(name).is_some_and(|value| !value.trim().is_empty()) {
             let problem = format!("expected {file} or {name}, got both");
             return Err(ConfigError::Faults(vec![Fault { variable: file, problem }]));

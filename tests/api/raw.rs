@@ -81,25 +81,25 @@ async fn bytes_that_are_no_http(kind: Kind) {
 
 async fn broken_requests(kind: Kind) {
     let app = TestApp::start(kind).await;
-    let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(1_000_000));
-    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(100_000));
+    let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "x".repeat(1_000_000));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(100_000));
     for (request, statuses) in [
-        ("GET /%zz%ff HTTP/1.1\r\nhost: x\r\n\r\n", &["404"][..]),
-        ("GET /\u{fc} HTTP/1.1\r\nhost: x\r\n\r\n", &["400", "404"]),
-        ("GET /a b HTTP/1.1\r\nhost: x\r\n\r\n", &["400"]),
-        ("GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n", &["400", "404"]),
-        ("GET //evil.example/x HTTP/1.1\r\nhost: x\r\n\r\n", &["404"]),
-        ("GET /../../etc/passwd HTTP/1.1\r\nhost: x\r\n\r\n", &["404"]),
-        ("GET http://evil.example/health HTTP/1.1\r\nhost: x\r\n\r\n", &["200"]),
-        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: x\r\n\r\n", &["400", "404", "405"]),
-        ("OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", &["404", "405"]),
+        ("GET /%zz%ff HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"][..]),
+        ("GET /\u{fc} HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404"]),
+        ("GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400"]),
+        ("GET /\0 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404"]),
+        ("GET //evil.example/x HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
+        ("GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
+        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["200"]),
+        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404", "405"]),
+        ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404", "405"]),
         ("GET /users HTTP/1.1\r\n\r\n", &["200"]),
         ("GET /users HTTP/1.0\r\n\r\n", &["200"]),
-        ("POST /users HTTP/1.1\r\nhost: x\r\ncontent-length: abc\r\n\r\n", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", &["400"]),
-        ("GET /users HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n", &["400"]),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: abc\r\n\r\n", &["400"]),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", &["400"]),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", &["400"]),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", &["400"]),
+        ("GET /users HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n", &["400"]),
         (large.as_str(), &["431", "400"]),
         (long.as_str(), &["404", "414", "431"]),
     ] {
@@ -115,12 +115,12 @@ async fn requests_in_a_row_on_one_connection(kind: Kind) {
     let app = TestApp::start(kind).await;
     let mut connection = Connection::open(&app).await;
     for _ in 0..3 {
-        let answer = connection.ask("GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let answer = connection.ask("GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     }
     // Sent without waiting for the answers.
     connection
-        .send("GET /health HTTP/1.1\r\nhost: x\r\n\r\nGET /users HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await;
     let answers = connection.rest().await;
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
@@ -131,11 +131,11 @@ async fn clients_that_leave(kind: Kind) {
     let body = json!({"username": "ann", "email": "ann@example.com"}).to_string();
     for cut in [0, 10, body.len() - 1] {
         let mut connection = Connection::open(&app).await;
-        let head = "POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+        let head = "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
         connection.send(&format!("{head}content-length: {}\r\n\r\n{}", body.len(), &body[..cut])).await;
         drop(connection);
     }
-    for part in ["", "G", "GET /users HTTP/1.1\r\n", "GET /users HTTP/1.1\r\nhost: x\r\n\r\n"] {
+    for part in ["", "G", "GET /users HTTP/1.1\r\n", "GET /users HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
         let mut connection = Connection::open(&app).await;
         connection.send(part).await;
     }

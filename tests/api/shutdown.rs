@@ -44,14 +44,14 @@ async fn requests_are_served_while_draining(kind: Kind) {
     assert_eq!(app.get("/users").await.header("connection"), None);
     // Opened before the signal, and idle when it comes.
     let mut idle = Connection::open(&app).await;
-    assert!(idle.ask("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    assert!(idle.ask("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.starts_with("HTTP/1.1 200"));
     app.server.signal("TERM");
     app.until("draining", || async { app.get("/ready").await.status == 503 }).await;
     // On new connections and on old ones; each answer closes its connection.
     let answer = app.get(&format!("/{}", url["short_code"].as_str().unwrap())).await;
     assert_eq!((answer.status, answer.header("connection")), (302, Some("close")));
     assert_eq!(app.get("/health").await.header("connection"), Some("close"));
-    let answer = idle.ask("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.to_ascii_lowercase();
+    let answer = idle.ask("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.to_ascii_lowercase();
     assert!(answer.starts_with("http/1.1 200") && answer.contains("connection: close"), "{answer}");
     assert_eq!(idle.rest().await, "");
     assert_eq!(app.server.wait(SOON).code(), Some(0));
@@ -82,7 +82,7 @@ async fn requests_in_flight_are_finished(kind: Kind) {
     let mut slow = Connection::open(&app).await;
     let body = json!({"username": "ann", "email": "ann@example.com"}).to_string();
     let (first, last) = body.split_at(10);
-    let head = "POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     slow.send(&format!("{head}content-length: {}\r\n\r\n{first}", body.len())).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     app.server.signal("TERM");
@@ -114,7 +114,9 @@ async fn what_is_not_finished_is_cut_off_at_the_deadline(kind: Kind) {
     let mut app = TestApp::start_with(kind, &variables).await;
     let mut stuck = Connection::open(&app).await;
     stuck
-        .send("POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+        .send(
+            "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+        )
         .await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let begun = Instant::now();

@@ -54,7 +54,7 @@ async fn a_slow_reader_costs_no_memory(kind: Kind) {
     let mut stopped = Vec::new();
     for _ in 0..2 {
         let mut connection = Connection::open(&app).await;
-        connection.send("GET /urls HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        connection.send("GET /urls HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         stopped.push(connection);
     }
     let mut pieces = app.request(reqwest::Method::GET, "/urls").send().await.unwrap().bytes_stream();

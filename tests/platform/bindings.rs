@@ -57,7 +57,8 @@ fn a_blank_variable_does_not_hide_the_one_of_a_file() {
 async fn the_service_listens_where_the_platform_says() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(folder.path(), &[("HOST", "0.0.0.0"), ("PORT", &port.to_string())]);
+    let mut server =
+        Server::start(folder.path(), &[("HOST", "0.0.0.0"), ("OPEN_API", "true"), ("PORT", &port.to_string())]);
     assert_eq!(server.address().await, format!("http://0.0.0.0:{port}"));
     // By another address of this machine than the one it would listen on by itself.
     let answer = client().get(format!("http://127.0.0.2:{port}/health")).send().await.unwrap();

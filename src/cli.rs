@@ -22,6 +22,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file},
+    domain::{HostName, TargetPolicy},
     store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
@@ -116,7 +117,10 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
-        Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
+        Command::Import(args) => {
+            let targets = target_policy(&config);
+            with_store(&config.database, async |store| import::run(&args, store, targets).await).await
+        }
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
         Command::Reconcile(args) => {
             with_store(&config.database, async |store| reconcile::run(&args, store).await).await
@@ -191,6 +195,16 @@ pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSet
     let url = reach::url(config)?;
     let (wait, statement_timeout) = (config.wait, config.statement_timeout);
     Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
+}
+
+/// Where links may lead. The service's own hosts are those of `PUBLIC_URL`.
+pub(crate) fn target_policy(config: &Config) -> TargetPolicy {
+    let public = config.http.public_url.as_ref().and_then(|url| url.host());
+    TargetPolicy {
+        blocked: config.targets.blocked.clone().unwrap_or_default(),
+        own: public.into_iter().map(|host| HostName::of(host.to_owned())).collect(),
+        allow_private: config.targets.allow_private,
+    }
 }
 
 /// Opens the configured database for a command that cannot work without it.

@@ -15,6 +15,7 @@ mod program;
 mod redirect;
 mod retention;
 mod source;
+mod targets;
 mod visitor;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use self::{
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
     source::Fault,
+    targets::TargetConfig,
     visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
 use self::{program::ProgramConfig, source::Source};
@@ -52,6 +54,8 @@ pub struct Config {
     pub visitors: VisitorConfig,
     /// Who is believed about where a request comes from.
     pub proxies: ProxyConfig,
+    /// Where links may lead.
+    pub targets: TargetConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -83,6 +87,7 @@ impl Config {
         let retention = RetentionConfig::read(source);
         let visitors = VisitorConfig::read(source);
         let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
+        let targets = TargetConfig::read(source);
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -94,6 +99,7 @@ impl Config {
             retention: retention?,
             visitors: visitors?,
             proxies: proxies?,
+            targets: targets?,
             log: log?,
             command: program?.command,
         })
@@ -123,6 +129,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("retention", RetentionConfig::VARIABLES),
     ("visitors", VisitorConfig::VARIABLES),
     ("proxies", ProxyConfig::VARIABLES),
+    ("targets", TargetConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

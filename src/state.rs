@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger, Visitors},
-    domain::{Clock, TrustedProxies, clock::Timestamp},
+    domain::{Clock, TargetPolicy, TrustedProxies, clock::Timestamp},
     metrics::RequestMetrics,
+    outbound::Titles,
     store::{Availability, Store},
 };
 
@@ -37,6 +38,8 @@ pub struct HttpSettings {
     pub started_at: Timestamp,
     /// Who is believed about where a request comes from.
     pub trust: Trust,
+    /// Where links may lead.
+    pub targets: TargetPolicy,
 }
 
 /// Who is believed about where a request comes from; nobody by default.
@@ -63,6 +66,8 @@ pub struct AppState {
     pub visitors: Arc<Visitors>,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
+    /// Looks up the titles of targets, where that is asked for.
+    pub titles: Titles,
     /// Tells the time.
     pub clock: Clock,
     /// The settings of the HTTP side.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::store_settings;
+use super::{store_settings, target_policy};
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
@@ -17,6 +17,7 @@ use crate::{
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
+    outbound::{Titles, titles},
     state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
@@ -51,6 +52,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
     let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
+    let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
+    let app = AppState { titles, ..app };
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
@@ -64,6 +67,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         // The router is gone, and with it the last recorder: the writer drains the queue and ends.
         pruner.await.ok();
+        if let Some(seeker) = seeker {
+            seeker.await.ok();
+        }
         writer.await.ok();
     };
     let clock = expire(lifecycle.clone(), deadline, give_up);
@@ -101,12 +107,29 @@ fn assemble(
         metrics: Arc::default(),
         visitors: Arc::new(visitors),
         clicks,
+        titles: Titles::off(),
         settings: Arc::new(http_settings(config, clock.now())),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         keys_at_work: KeysAtWork::default(),
     }
+}
+
+/// Starts the task that looks up titles, where that is asked for.
+fn start_titles(
+    config: &Config,
+    store: &Store,
+    lifecycle: &Lifecycle,
+    give_up: &CancellationToken,
+) -> (Titles, Option<JoinHandle<()>>) {
+    if !config.targets.fetch_titles {
+        return (Titles::off(), None);
+    }
+    let (titles, worker) = titles::channel();
+    let (policy, clock) = (target_policy(config), Clock::system());
+    let worker = worker.run(store.clone(), policy, clock, lifecycle.stopping(), give_up.clone());
+    (titles, Some(tokio::spawn(worker)))
 }
 
 /// What hears of changes on the cache's behalf, and tells the other replicas how this one does.
@@ -143,6 +166,7 @@ fn visitor_settings(config: &VisitorConfig) -> VisitorSettings {
 fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
     let trust =
         Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
+    let targets = target_policy(config);
     let config = &config.http;
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
@@ -153,6 +177,7 @@ fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
         replica: replica_name(),
         started_at,
         trust,
+        targets,
     }
 }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Error;
-use crate::domain::{Details, EmailAddress, EventType, ShortCode, TargetUrl, Title, UrlId, UserId, Username};
+use crate::domain::{
+    Details, DisabledReason, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
+};
 
 /// One field of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,6 +39,18 @@ pub trait FieldValue: Sized {
 }
 
 impl<T> Field<T> {
+    /// Refuses a value that fails one more check.
+    #[must_use]
+    pub fn meeting(self, check: impl FnOnce(&T) -> Result<(), Invalid>) -> Self {
+        match self {
+            Self::Valid(value) => match check(&value) {
+                Ok(()) => Self::Valid(value),
+                Err(fault) => Self::Refused(fault.to_string()),
+            },
+            other => other,
+        }
+    }
+
     /// The value of a field that must be there; otherwise a fault is noted.
     pub fn required(self, name: &str, faults: &mut Faults) -> Option<T> {
         match self {
@@ -103,13 +117,13 @@ macro_rules! text_fields {
         })*
     };
 }
-text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, EventType);
+text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, DisabledReason, EventType);
 
 macro_rules! id_fields {
     ($($name:ty),*) => {
         $(impl FieldValue for $name {
             fn from_json(json: &str) -> Result<Self, String> {
-                json.parse().map_err(|fault: crate::domain::Invalid| fault.to_string())
+                json.parse().map_err(|fault: Invalid| fault.to_string())
             }
         })*
     };

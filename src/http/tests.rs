@@ -20,7 +20,8 @@ use super::{enclosed, middleware};
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
-    domain::Clock,
+    domain::{Clock, TargetPolicy},
+    outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
@@ -49,6 +50,7 @@ async fn state() -> AppState {
             durability: Durability::Buffered,
         })
         .0,
+        titles: Titles::off(),
         settings: Arc::new(HttpSettings {
             public_url: None,
             request_timeout: SECOND,
@@ -58,6 +60,7 @@ async fn state() -> AppState {
             replica: "test".to_owned(),
             started_at: clock.now(),
             trust: Trust::default(),
+            targets: TargetPolicy::default(),
         }),
         clock,
         draining: CancellationToken::new(),

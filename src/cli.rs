@@ -23,6 +23,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file, read_secret_files},
+    domain::{HostName, HostNames, TargetPolicy},
     store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
@@ -119,7 +120,10 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
-        Command::Import(args) => with_store(&config.database, async |store| import::run(&args, store).await).await,
+        Command::Import(args) => {
+            let targets = target_policy(&config);
+            with_store(&config.database, async |store| import::run(&args, store, targets).await).await
+        }
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
         Command::Reconcile(args) => {
             with_store(&config.database, async |store| reconcile::run(&args, store).await).await
@@ -196,6 +200,18 @@ pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSet
     let url = reach::url(config)?;
     let (wait, statement_timeout) = (config.wait, config.statement_timeout);
     Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
+}
+
+/// Where links may lead. The service's own hosts are those of `PUBLIC_URL`.
+pub(crate) fn target_policy(config: &Config) -> TargetPolicy {
+    let public = config.http.public_url.as_ref().and_then(|url| url.host());
+    let allowed = config.access.allowed_hosts.iter().flat_map(HostNames::iter);
+    let allowed = allowed.filter_map(|name| url::Host::parse(name).ok()).map(HostName::of);
+    TargetPolicy {
+        blocked: config.targets.blocked.clone().unwrap_or_default(),
+        own: public.into_iter().map(|host| HostName::of(host.to_owned())).chain(allowed).collect(),
+        allow_private: config.targets.allow_private,
+    }
 }
 
 /// Opens the configured database for a command that cannot work without it.

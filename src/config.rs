@@ -17,6 +17,7 @@ mod redirect;
 mod retention;
 mod secret_file;
 mod source;
+mod targets;
 mod visitor;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use self::{
     retention::RetentionConfig,
     secret_file::read_secret_files,
     source::Fault,
+    targets::TargetConfig,
     visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
 use self::{program::ProgramConfig, source::Source};
@@ -58,6 +60,8 @@ pub struct Config {
     pub visitors: VisitorConfig,
     /// Who is believed about where a request comes from.
     pub proxies: ProxyConfig,
+    /// Where links may lead.
+    pub targets: TargetConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The subcommand to run where the command line names none.
@@ -90,6 +94,7 @@ impl Config {
         let retention = RetentionConfig::read(source);
         let visitors = VisitorConfig::read(source);
         let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
+        let targets = TargetConfig::read(source);
         let log = LogConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
@@ -102,6 +107,7 @@ impl Config {
             retention: retention?,
             visitors: visitors?,
             proxies: proxies?,
+            targets: targets?,
             log: log?,
             command: program?.command,
         })
@@ -132,6 +138,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("retention", RetentionConfig::VARIABLES),
     ("visitors", VisitorConfig::VARIABLES),
     ("proxies", ProxyConfig::VARIABLES),
+    ("targets", TargetConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];

@@ -11,9 +11,11 @@ pub mod ids;
 pub mod key;
 pub mod page;
 pub mod proxies;
+pub mod public_address;
 pub mod rollup;
 pub mod short_code;
 pub mod stats;
+pub mod target_policy;
 pub mod target_url;
 pub mod text;
 pub mod url;
@@ -30,8 +32,9 @@ pub use self::{
     proxies::TrustedProxies,
     rollup::{Dimension, Subject},
     short_code::ShortCode,
+    target_policy::{HostList, HostName, TargetPolicy},
     target_url::TargetUrl,
     text::Invalid,
-    url::{NewUrl, Title, Url, UrlChanges},
+    url::{DisabledReason, NewUrl, Title, Url, UrlChanges},
     user::{EmailAddress, NewUser, User, UserChanges, Username},
 };

@@ -159,8 +159,17 @@ impl Record for User {
 }
 
 impl Record for Url {
-    const HEADER: &'static [&'static str] =
-        &["id", "user_id", "short_code", "original_url", "title", "is_active", "created_at", "updated_at"];
+    const HEADER: &'static [&'static str] = &[
+        "id",
+        "user_id",
+        "short_code",
+        "original_url",
+        "title",
+        "is_active",
+        "created_at",
+        "updated_at",
+        "disabled_reason",
+    ];
 
     async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.urls(last.map_or(UrlId(0), |url| url.id), CHUNK).await
@@ -172,7 +181,8 @@ impl Record for Url {
         let title = self.title.as_ref().map_or("", |title| title.as_str());
         let is_active = if self.is_active { "True" } else { "False" };
         let (code, target) = (self.short_code.as_str(), self.original_url.as_str());
-        writer.write_record([&id, &user_id, code, target, title, is_active, &created_at, &updated_at]).await
+        let reason = self.disabled_reason.as_ref().map_or("", |reason| reason.as_str());
+        writer.write_record([&id, &user_id, code, target, title, is_active, &created_at, &updated_at, reason]).await
     }
 }
 

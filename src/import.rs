@@ -25,7 +25,7 @@ pub use self::{
 };
 use self::{records::Record, source::File};
 use crate::{
-    domain::{Invalid, clock::Timestamp},
+    domain::{Invalid, TargetPolicy, clock::Timestamp},
     store::{
         StoreError, Tx,
         bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser},
@@ -48,6 +48,10 @@ pub struct Options {
     /// Keeps the ids of links and users that events name from being given out again, even where these are gone. Right
     /// for the data of a whole database; not for what any client may send, who could use up the ids.
     pub reserve_named: bool,
+    /// Where links may lead.
+    pub targets: TargetPolicy,
+    /// Whether links may come disabled; otherwise rows with a reason are bad ones.
+    pub may_disable: bool,
     /// The moment of the import: when a row was created that does not say so.
     pub now: Timestamp,
 }
@@ -144,7 +148,7 @@ impl FileImport<'_, '_> {
         while let Some(row) = file.next().await? {
             chunk.read += 1;
             chunk.bytes += row.bytes();
-            let (kept, bad) = match row.complete().and_then(|()| T::read(&row, self.options.now)) {
+            let (kept, bad) = match row.complete().and_then(|()| T::read(&row, self.options)) {
                 Ok(record) => (Some(record), None),
                 Err(bad) => (T::left_out(&row), Some(bad)),
             };

@@ -14,8 +14,9 @@ use crate::{
     access::Access,
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger, Visitors},
-    domain::{Clock, TrustedProxies, clock::Timestamp},
+    domain::{Clock, TargetPolicy, TrustedProxies, clock::Timestamp},
     metrics::RequestMetrics,
+    outbound::Titles,
     store::{Availability, Store},
 };
 
@@ -38,6 +39,8 @@ pub struct HttpSettings {
     pub started_at: Timestamp,
     /// Who is believed about where a request comes from.
     pub trust: Trust,
+    /// Where links may lead.
+    pub targets: TargetPolicy,
 }
 
 /// Who is believed about where a request comes from; nobody by default.
@@ -64,6 +67,8 @@ pub struct AppState {
     pub visitors: Arc<Visitors>,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
+    /// Looks up the titles of targets, where that is asked for.
+    pub titles: Titles,
     /// Tells the time.
     pub clock: Clock,
     /// Who may do what.

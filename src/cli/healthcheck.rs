@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, bail};
 
-use crate::config::HttpConfig;
+use crate::{config::HttpConfig, outbound};
 
 /// A probe must answer well under a second; past this it has failed.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub async fn run(args: &Args, config: &HttpConfig) -> anyhow::Result<()> {
     let base = args.url.clone().unwrap_or_else(|| local(config));
     let path = if args.live { "health" } else { "ready" };
     let url = format!("{}/{path}", base.trim_end_matches('/'));
-    let client = reqwest::Client::builder().timeout(LIMIT).no_proxy().build()?;
+    let client = outbound::client().timeout(LIMIT).build()?;
     let response = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;
     let status = response.status();
     let body = response.text().await.unwrap_or_default();

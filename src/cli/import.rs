@@ -6,7 +6,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    domain::Clock,
+    domain::{Clock, TargetPolicy},
     import::{ImportError, Kind, Options, Progress, Report, Source, import, sources_from_paths},
     store::Store,
 };
@@ -14,12 +14,14 @@ use crate::{
 const AFTER_HELP: &str = "\
 A file's kind is told by its header, so names and order do not matter:
   users   username,email [,id,created_at]
-  links   user_id,original_url [,id,short_code,title,is_active,created_at,updated_at]
+  links   user_id,original_url [,id,short_code,title,is_active,created_at,updated_at,disabled_reason]
   events  url_id,event_type [,id,user_id,timestamp,details]
   codes   short_code,retired_at: codes once used, as `buoy export` writes them
   rollups rollup,subject,at,…: statistics of days whose events may be gone, as `buoy export` writes them
 Times without a zone are UTC. A user whose username or e-mail address is there already is found, not created again, and
 links and events that name the row's id go to that user. Importing the same files again changes nothing.
+
+Targets that BLOCKED_HOSTS names and, without ALLOW_PRIVATE_TARGETS=true, private ones make their rows bad, as over HTTP.
 
 Examples:
   buoy import seed/                    every CSV file of the folder
@@ -44,11 +46,13 @@ pub struct Args {
 /// # Errors
 /// Where a row was refused (unless these are skipped), a file cannot be used, or the database fails. Nothing is
 /// imported then.
-pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
+pub async fn run(args: &Args, store: &Store, targets: TargetPolicy) -> anyhow::Result<()> {
     let sources = sources_from_paths(&args.paths).await?;
     let bar = Bar::new(&sources);
     let now = Clock::system().now();
-    let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, now };
+    // Whoever reaches the database may disable links.
+    let may_disable = true;
+    let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, targets, may_disable, now };
     let mut tx = store.begin().await?;
     let imported = import(&mut tx, sources, &options, &bar).await;
     bar.0.finish_and_clear();

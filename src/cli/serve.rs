@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::store_settings;
+use super::{store_settings, target_policy};
 use crate::{
     access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
@@ -18,6 +18,7 @@ use crate::{
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
+    outbound::{Titles, titles},
     state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
@@ -53,6 +54,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
     let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
+    let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
+    let app = AppState { titles, ..app };
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
@@ -66,6 +69,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         // The router is gone, and with it the last recorder: the writer drains the queue and ends.
         pruner.await.ok();
+        if let Some(seeker) = seeker {
+            seeker.await.ok();
+        }
         writer.await.ok();
     };
     let clock = expire(lifecycle.clone(), deadline, give_up);
@@ -104,6 +110,7 @@ fn assemble(
         metrics: Arc::default(),
         visitors: Arc::new(visitors),
         clicks,
+        titles: Titles::off(),
         settings: Arc::new(http_settings(config, clock.now())),
         clock,
         draining: lifecycle.draining(),
@@ -118,7 +125,7 @@ fn access(config: &Config) -> Access {
         Some(token) => Access::guarded(token.expose()),
         None => {
             let public = config.http.public_url.as_ref().and_then(url::Url::host_str);
-            Access::open(config.access.allowed_hosts.clone().and(public))
+            Access::open(config.access.allowed_hosts.clone().unwrap_or_default().and(public))
         }
     }
 }
@@ -139,6 +146,22 @@ fn check_access(config: &Config) -> anyhow::Result<()> {
         Some(_) => {}
     }
     Ok(())
+}
+
+/// Starts the task that looks up titles, where that is asked for.
+fn start_titles(
+    config: &Config,
+    store: &Store,
+    lifecycle: &Lifecycle,
+    give_up: &CancellationToken,
+) -> (Titles, Option<JoinHandle<()>>) {
+    if !config.targets.fetch_titles {
+        return (Titles::off(), None);
+    }
+    let (titles, worker) = titles::channel();
+    let (policy, clock) = (target_policy(config), Clock::system());
+    let worker = worker.run(store.clone(), policy, clock, lifecycle.stopping(), give_up.clone());
+    (titles, Some(tokio::spawn(worker)))
 }
 
 /// What hears of changes on the cache's behalf, and tells the other replicas how this one does.
@@ -175,6 +198,7 @@ fn visitor_settings(config: &VisitorConfig) -> VisitorSettings {
 fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
     let trust =
         Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
+    let targets = target_policy(config);
     let config = &config.http;
     HttpSettings {
         public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
@@ -185,6 +209,7 @@ fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
         replica: replica_name(),
         started_at,
         trust,
+        targets,
     }
 }
 

@@ -54,7 +54,7 @@ concern! {
         open_api: bool = "OPEN_API", "false", form::flag();
         /// Names of this service besides PUBLIC_URL's, separated by commas. An open API refuses requests for other names; IP
         /// addresses and localhost are always taken.
-        allowed_hosts: HostNames = "ALLOWED_HOSTS", "localhost", form::host_names();
+        allowed_hosts: Option<HostNames> = "ALLOWED_HOSTS", unset, form::host_names();
     }
 }
 

@@ -13,6 +13,20 @@ checked_text!(
     Title, check_title, max_length = 500, example = "Roadmap update"
 );
 
+checked_text!(
+    /// Why a link is disabled: 1 to 200 characters, no control characters, no white space around them. One that begins with
+    /// `legal` says that the law demands it.
+    DisabledReason, check_reason, min_length = 1, max_length = 200, example = "legal: court order"
+);
+
+impl DisabledReason {
+    /// Whether the law demands it: the reason begins with `legal`, in whatever case.
+    pub fn is_legal(&self) -> bool {
+        const LEGAL: &str = "legal";
+        self.as_str().get(..LEGAL.len()).is_some_and(|start| start.eq_ignore_ascii_case(LEGAL))
+    }
+}
+
 impl Title {
     /// Whether there is anything in it. An empty title is none: a CSV file could not tell the two apart.
     pub fn is_given(&self) -> bool {
@@ -39,6 +53,8 @@ pub struct Url {
     pub created_at: Timestamp,
     /// When one of its fields last changed, UTC.
     pub updated_at: Timestamp,
+    /// Why it cannot be followed, whatever its owner says; none where it is not disabled.
+    pub disabled_reason: Option<DisabledReason>,
 }
 
 /// A link about to be created.
@@ -63,6 +79,8 @@ pub struct UrlChanges {
     pub is_active: Option<bool>,
     /// Where it leads.
     pub original_url: Option<TargetUrl>,
+    /// Why it is disabled from now on; the inner `None` enables it again.
+    pub disabled_reason: Option<Option<DisabledReason>>,
 }
 
 /// One field of a link that really changed: its name and its new value, as an `updated` event tells it.
@@ -92,6 +110,10 @@ impl Url {
             note("original_url", target.as_str().into());
             self.original_url = target;
         }
+        if let Some(reason) = changes.disabled_reason.filter(|reason| *reason != self.disabled_reason) {
+            note("disabled_reason", reason.as_ref().map(DisabledReason::as_str).into());
+            self.disabled_reason = reason;
+        }
         if !changed.is_empty() {
             self.updated_at = now.max(self.updated_at + chrono::Duration::microseconds(1));
         }
@@ -102,6 +124,16 @@ impl Url {
 fn check_title(text: &str) -> Result<(), Invalid> {
     no_control_characters(text)?;
     at_most(text, 500, "must have at most 500 characters")
+}
+
+fn check_reason(text: &str) -> Result<(), Invalid> {
+    no_control_characters(text)?;
+    at_most(text, 200, "must have at most 200 characters")?;
+    match text {
+        "" => Err(Invalid("must not be empty; null enables the link")),
+        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +151,7 @@ mod tests {
             is_active: true,
             created_at: at,
             updated_at: at,
+            disabled_reason: None,
         }
     }
 
@@ -126,8 +159,12 @@ mod tests {
     fn only_what_differs_counts_as_changed() {
         let mut url = link();
         let before = url.clone();
-        let same =
-            UrlChanges { title: Some(None), is_active: Some(true), original_url: Some(url.original_url.clone()) };
+        let same = UrlChanges {
+            title: Some(None),
+            is_active: Some(true),
+            original_url: Some(url.original_url.clone()),
+            disabled_reason: Some(None),
+        };
         assert_eq!(url.apply(same, before.updated_at + chrono::Duration::hours(1)), []);
         assert_eq!(url, before);
     }
@@ -140,5 +177,32 @@ mod tests {
             .apply(UrlChanges { is_active: Some(false), ..UrlChanges::default() }, before - chrono::Duration::hours(1));
         assert_eq!(changed, [FieldChange { field: "is_active", new_value: false.into() }]);
         assert!(url.updated_at > before);
+    }
+
+    #[test]
+    fn only_who_says_so_enables_a_link() {
+        let (mut url, now) = (link(), link().updated_at);
+        let reason = DisabledReason::parse("Legal: court order").unwrap();
+        let disable = UrlChanges { disabled_reason: Some(Some(reason.clone())), ..UrlChanges::default() };
+        let noted = FieldChange { field: "disabled_reason", new_value: "Legal: court order".into() };
+        assert_eq!(url.apply(disable, now), [noted]);
+        url.apply(UrlChanges { is_active: Some(false), ..UrlChanges::default() }, now);
+        url.apply(UrlChanges { is_active: Some(true), ..UrlChanges::default() }, now);
+        assert_eq!(url.disabled_reason, Some(reason));
+        url.apply(UrlChanges { disabled_reason: Some(None), ..UrlChanges::default() }, now);
+        assert_eq!(url.disabled_reason, None);
+    }
+
+    #[test]
+    fn reasons_are_told_apart() {
+        for (reason, is_legal) in
+            [("legal", true), ("LEGAL: order 7", true), ("spam", false), ("lega", false), ("illegal", false)]
+        {
+            assert_eq!(DisabledReason::parse(reason).unwrap().is_legal(), is_legal, "{reason}");
+        }
+        for bad in ["", " spam", "spam ", "a\nb", &"x".repeat(201)] {
+            assert!(DisabledReason::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(DisabledReason::parse("ü".repeat(200)).is_ok());
     }
 }

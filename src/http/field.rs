@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::Error;
 use crate::domain::{
-    Details, EmailAddress, EventType, KeyName, Scopes, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
-    clock::Timestamp,
+    Details, DisabledReason, EmailAddress, EventType, Invalid, KeyName, Scopes, ShortCode, TargetUrl, Title, UrlId,
+    UserId, Username, clock::Timestamp,
 };
 
 /// One field of a body.
@@ -41,6 +41,18 @@ pub trait FieldValue: Sized {
 }
 
 impl<T> Field<T> {
+    /// Refuses a value that fails one more check.
+    #[must_use]
+    pub fn meeting(self, check: impl FnOnce(&T) -> Result<(), Invalid>) -> Self {
+        match self {
+            Self::Valid(value) => match check(&value) {
+                Ok(()) => Self::Valid(value),
+                Err(fault) => Self::Refused(fault.to_string()),
+            },
+            other => other,
+        }
+    }
+
     /// The value of a field that must be there; otherwise a fault is noted.
     pub fn required(self, name: &str, faults: &mut Faults) -> Option<T> {
         match self {
@@ -107,13 +119,13 @@ macro_rules! text_fields {
         })*
     };
 }
-text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, EventType, KeyName);
+text_fields!(Username, EmailAddress, ShortCode, TargetUrl, Title, DisabledReason, EventType, KeyName);
 
 macro_rules! id_fields {
     ($($name:ty),*) => {
         $(impl FieldValue for $name {
             fn from_json(json: &str) -> Result<Self, String> {
-                json.parse().map_err(|fault: crate::domain::Invalid| fault.to_string())
+                json.parse().map_err(|fault: Invalid| fault.to_string())
             }
         })*
     };

@@ -79,6 +79,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
 }
 
 impl Idempotency {
+    /// Who sent the request.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
     /// Does `work` in a transaction, unless this key's answer to the same `body` is known already.
     ///
     /// # Errors

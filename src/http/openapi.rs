@@ -188,6 +188,12 @@ pub enum ServerErrors {
 #[expect(dead_code, reason = "describes a failure, which `Error` answers")]
 pub struct NotFound(Problem);
 
+/// `link_disabled`: the law demands that the link leads nowhere.
+#[derive(IntoResponses)]
+#[response(status = 451, content_type = "application/problem+json")]
+#[expect(dead_code, reason = "describes a failure, which `Error` answers")]
+pub struct Disabled(Problem);
+
 /// What a list may answer instead.
 #[derive(IntoResponses)]
 pub enum ListErrors {

@@ -21,7 +21,8 @@ use crate::{
     access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
-    domain::{Clock, HostNames},
+    domain::{Clock, HostNames, TargetPolicy},
+    outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
@@ -51,6 +52,7 @@ async fn state() -> AppState {
             durability: Durability::Buffered,
         })
         .0,
+        titles: Titles::off(),
         settings: Arc::new(HttpSettings {
             public_url: None,
             request_timeout: SECOND,
@@ -60,6 +62,7 @@ async fn state() -> AppState {
             replica: "test".to_owned(),
             started_at: clock.now(),
             trust: Trust::default(),
+            targets: TargetPolicy::default(),
         }),
         clock,
         draining: CancellationToken::new(),

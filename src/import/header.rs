@@ -53,7 +53,9 @@ impl Kind {
             Self::Users => (&["username", "email"], &["id", "created_at"]),
             Self::Codes => (&["short_code", "retired_at"], &[]),
             Self::Urls => {
-                (&["user_id", "original_url"], &["id", "short_code", "title", "is_active", "created_at", "updated_at"])
+                const OPTIONAL: &[&str] =
+                    &["id", "short_code", "title", "is_active", "created_at", "updated_at", "disabled_reason"];
+                (&["user_id", "original_url"], OPTIONAL)
             }
             Self::Rollups => {
                 (&["rollup", "subject", "at"], &["user_id", "dimension", "value", "people", "bots", "uniques"])

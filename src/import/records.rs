@@ -3,13 +3,14 @@
 use std::future::Future;
 
 use super::{
+    Options,
     row::{Bad, Row},
     values::{flag, time},
 };
 use crate::{
     domain::{
-        Details, Dimension, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UserId, Username,
-        clock::Timestamp,
+        Details, Dimension, DisabledReason, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UserId,
+        Username,
         ids::MAX_ID,
         rollup::{day_of, slot_of},
     },
@@ -28,7 +29,7 @@ const DAY: usize = "YYYY-MM-DD".len();
 /// A kind of row.
 pub(super) trait Record: Sized + Send + Sync {
     /// Reads a row.
-    fn read(row: &Row<'_>, now: Timestamp) -> Result<Self, Bad>;
+    fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad>;
 
     /// What the store must know of a row that cannot be read.
     fn left_out(_row: &Row<'_>) -> Option<Self> {
@@ -40,12 +41,12 @@ pub(super) trait Record: Sized + Send + Sync {
 }
 
 impl Record for BulkUser {
-    fn read(row: &Row<'_>, now: Timestamp) -> Result<Self, Bad> {
+    fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
         Ok(Self::Row {
             id: row.id()?,
             username: row.required("username", Username::parse)?,
             email: row.required("email", EmailAddress::parse)?,
-            created_at: row.optional("created_at", time)?.unwrap_or(now),
+            created_at: row.optional("created_at", time)?.unwrap_or(options.now),
         })
     }
 
@@ -59,7 +60,7 @@ impl Record for BulkUser {
 }
 
 impl Record for BulkCode {
-    fn read(row: &Row<'_>, _now: Timestamp) -> Result<Self, Bad> {
+    fn read(row: &Row<'_>, _options: &Options) -> Result<Self, Bad> {
         Ok(Self {
             short_code: row.required("short_code", ShortCode::parse)?,
             retired_at: row.required("retired_at", time)?,
@@ -72,17 +73,18 @@ impl Record for BulkCode {
 }
 
 impl Record for BulkUrl {
-    fn read(row: &Row<'_>, now: Timestamp) -> Result<Self, Bad> {
-        let created_at = row.optional("created_at", time)?.unwrap_or(now);
+    fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
+        let created_at = row.optional("created_at", time)?.unwrap_or(options.now);
         Ok(Self {
             id: row.id()?,
             user_id: row.required("user_id", str::parse)?,
             short_code: row.optional("short_code", ShortCode::parse)?,
-            original_url: row.required("original_url", TargetUrl::parse)?,
+            original_url: row.required("original_url", |text| target(text, options))?,
             title: row.optional("title", Title::parse)?,
             is_active: row.optional("is_active", flag)?.unwrap_or(true),
             created_at,
             updated_at: row.optional("updated_at", time)?.unwrap_or(created_at),
+            disabled_reason: row.optional("disabled_reason", |text| disabled_reason(text, options))?,
         })
     }
 
@@ -91,8 +93,18 @@ impl Record for BulkUrl {
     }
 }
 
+/// A target that links may have here.
+fn target(text: &str, options: &Options) -> Result<TargetUrl, Invalid> {
+    let target = TargetUrl::parse(text)?;
+    options.targets.check(&target).map(|()| target)
+}
+
+fn disabled_reason(text: &str, options: &Options) -> Result<DisabledReason, Invalid> {
+    if options.may_disable { DisabledReason::parse(text) } else { Err(Invalid("may be set by an administrator alone")) }
+}
+
 impl Record for CarriedRollup {
-    fn read(row: &Row<'_>, _now: Timestamp) -> Result<Self, Bad> {
+    fn read(row: &Row<'_>, _options: &Options) -> Result<Self, Bad> {
         let kind = row.required("rollup", carried)?;
         let subject =
             row.required("subject", |text| whole(text).filter(|subject| subject.abs() <= MAX_ID).ok_or(NO_SUBJECT))?;
@@ -140,13 +152,13 @@ fn whole(text: &str) -> Option<i64> {
 }
 
 impl Record for BulkEvent {
-    fn read(row: &Row<'_>, now: Timestamp) -> Result<Self, Bad> {
+    fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
         Ok(Self {
             id: row.id()?,
             url_id: row.required("url_id", str::parse)?,
             user_id: row.optional("user_id", str::parse)?,
             event_type: row.required("event_type", EventType::parse)?,
-            timestamp: row.optional("timestamp", time)?.unwrap_or(now),
+            timestamp: row.optional("timestamp", time)?.unwrap_or(options.now),
             details: row.optional("details", Details::parse)?.unwrap_or_else(Details::none),
         })
     }

@@ -23,8 +23,8 @@ mod users;
 pub(super) use self::{rollups::ROW_STATEMENTS, sequences::STATEMENTS};
 use super::{Result, Tx, dialect, on_tx};
 use crate::domain::{
-    Details, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId, Username,
-    clock::Timestamp,
+    Details, DisabledReason, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId,
+    Username, clock::Timestamp,
 };
 
 // None of the statements below `bulk` is in `STATEMENTS` but those on sequences: they name temporary tables, which are
@@ -77,6 +77,8 @@ pub struct BulkUrl {
     pub created_at: Timestamp,
     /// When one of its fields last changed, UTC.
     pub updated_at: Timestamp,
+    /// Why it is disabled, where it is.
+    pub disabled_reason: Option<DisabledReason>,
 }
 
 /// An event to be found or stored.

@@ -19,10 +19,10 @@ impl Sql {
 /// Reads a link that is about to change, and keeps others from changing it. SQLite has no row locks: a transaction
 /// that writes has the whole database.
 pub const URL_TO_CHANGE: Sql = Sql {
-    postgres: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
-               FROM urls WHERE id = $1 FOR UPDATE",
-    sqlite: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
-             FROM urls WHERE id = $1",
+    postgres: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
+               disabled_reason FROM urls WHERE id = $1 FOR UPDATE",
+    sqlite: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
+             disabled_reason FROM urls WHERE id = $1",
 };
 
 /// Keeps others from giving a link to a user that is about to be deleted; the reason is that of [`URL_TO_CHANGE`].
@@ -89,7 +89,7 @@ pub(super) const CREATE_STAGING: Sql = Sql {
                CREATE TEMP TABLE import_urls (nth BIGINT NOT NULL, id BIGINT, user_id BIGINT NOT NULL, \
                short_code TEXT COLLATE \"C\" NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, \
                title TEXT, is_active BOOLEAN NOT NULL, created_at TIMESTAMPTZ NOT NULL, \
-               updated_at TIMESTAMPTZ NOT NULL); \
+               updated_at TIMESTAMPTZ NOT NULL, disabled_reason TEXT); \
                CREATE TEMP TABLE import_events (nth BIGINT NOT NULL, id BIGINT, url_id BIGINT NOT NULL, \
                user_id BIGINT, event_type TEXT COLLATE \"C\" NOT NULL, timestamp TIMESTAMPTZ NOT NULL, \
                details TEXT NOT NULL); \
@@ -107,7 +107,7 @@ pub(super) const CREATE_STAGING: Sql = Sql {
              retired_at TEXT NOT NULL); \
              CREATE TEMP TABLE import_urls (nth INTEGER PRIMARY KEY, id BIGINT, user_id BIGINT NOT NULL, \
              short_code TEXT NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, title TEXT, \
-             is_active BOOLEAN NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL); \
+             is_active BOOLEAN NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, disabled_reason TEXT); \
              CREATE TEMP TABLE import_events (nth INTEGER PRIMARY KEY, id BIGINT, url_id BIGINT NOT NULL, \
              user_id BIGINT, event_type TEXT NOT NULL, timestamp TEXT NOT NULL, details TEXT NOT NULL); \
              CREATE TEMP TABLE import_slots (subject BIGINT NOT NULL, slot BIGINT NOT NULL, people BIGINT NOT NULL, \

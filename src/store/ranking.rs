@@ -9,17 +9,17 @@ use super::{Result, Store, UrlFilter, on_pool, users::bounds};
 use crate::domain::{Url, UrlId, page::PageStart, stats::ByClicks};
 
 const BY_ID: &str = "SELECT u.id, u.user_id, u.short_code, u.original_url, u.title, u.is_active, u.created_at, \
-                     u.updated_at, coalesce(t.clicks, 0) AS clicks \
+                     u.updated_at, u.disabled_reason, coalesce(t.clicks, 0) AS clicks \
                      FROM urls u LEFT JOIN click_totals t ON t.url_id = u.id WHERE u.id = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[BY_ID];
 
 // Lists have optional filters; their statements are put together from these parts.
 const LIST: &str = "SELECT u.id, u.user_id, u.short_code, u.original_url, u.title, u.is_active, u.created_at, \
-                    u.updated_at, coalesce(t.clicks, 0) AS clicks \
+                    u.updated_at, u.disabled_reason, coalesce(t.clicks, 0) AS clicks \
                     FROM urls u LEFT JOIN click_totals t ON t.url_id = u.id WHERE u.id > ";
 const RANKED: &str = "SELECT u.id, u.user_id, u.short_code, u.original_url, u.title, u.is_active, u.created_at, \
-                      u.updated_at, t.clicks FROM click_totals t JOIN urls u ON u.id = t.url_id WHERE TRUE";
+                      u.updated_at, u.disabled_reason, t.clicks FROM click_totals t JOIN urls u ON u.id = t.url_id WHERE TRUE";
 
 /// A link and its clicks of all times, those of programs included.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

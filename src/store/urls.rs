@@ -7,18 +7,21 @@ use super::{
     users::{bounds, missing},
 };
 use crate::domain::{
-    Details, NewEvent, NewUrl, ShortCode, TargetUrl, Url, UrlChanges, UrlId, UserId, clock::Timestamp,
-    event::EventType, page::PageStart,
+    Details, DisabledReason, NewEvent, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
+    clock::Timestamp, event::EventType, page::PageStart,
 };
 
-const BY_ID: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
-                     FROM urls WHERE id = $1";
-const LINK_BY_CODE: &str = "SELECT id, user_id, original_url, is_active FROM urls WHERE short_code = $1";
+const BY_ID: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
+                     disabled_reason FROM urls WHERE id = $1";
+const LINK_BY_CODE: &str = "SELECT id, user_id, original_url, is_active, disabled_reason FROM urls \
+                            WHERE short_code = $1";
 const INSERT: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, TRUE, $5, $5) ON CONFLICT (short_code) DO NOTHING \
-                      RETURNING id, user_id, short_code, original_url, title, is_active, created_at, updated_at";
+                      RETURNING id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
+                      disabled_reason";
 const IS_RETIRED: &str = "SELECT count(*) FROM retired_codes WHERE short_code = $1";
-const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active = $4, updated_at = $5 WHERE id = $1";
+const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active = $4, updated_at = $5, \
+                      disabled_reason = $6 WHERE id = $1";
 const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2) \
                            ON CONFLICT DO NOTHING";
 const DELETE: &str = "DELETE FROM urls WHERE id = $1";
@@ -27,8 +30,8 @@ const BEGIN_TOTAL: &str = "INSERT INTO click_totals (url_id, user_id, clicks, bo
 const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
 // Lists have optional filters; their statements are put together in `select`, from these parts.
-const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at \
-                    FROM urls WHERE id > ";
+const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
+                    disabled_reason FROM urls WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
 
 pub(super) const STATEMENTS: &[&str] =
@@ -63,6 +66,8 @@ pub struct Link {
     pub original_url: TargetUrl,
     /// Whether it can be followed.
     pub is_active: bool,
+    /// Why it cannot be followed all the same.
+    pub disabled_reason: Option<DisabledReason>,
 }
 
 /// Adds a filter's conditions to a statement that ends in `id > `.
@@ -154,13 +159,29 @@ impl Tx {
             self.changes.add(&url.short_code);
             on_tx!(self, |conn| {
                 let statement = sqlx::query(UPDATE).bind(id).bind(&url.original_url).bind(&url.title);
-                statement.bind(url.is_active).bind(url.updated_at).execute(conn).await?;
+                let statement = statement.bind(url.is_active).bind(url.updated_at).bind(&url.disabled_reason);
+                statement.execute(conn).await?;
             });
         }
         for change in changed {
             self.note(&url, EventType::updated(), url.updated_at, Details::of(&change)).await?;
         }
         Ok(Some(url))
+    }
+
+    /// Gives a link a title where it has none and still leads to `target`, and leaves an `updated` event; answers whether
+    /// it did.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn give_title(&mut self, id: UrlId, target: &TargetUrl, title: Title, now: Timestamp) -> Result<bool> {
+        // Read under the lock that a change takes: what the owner does meanwhile comes before or after, and is kept.
+        let url = self.url_to_change(id).await?;
+        if url.is_none_or(|url| url.title.is_some() || url.original_url != *target) {
+            return Ok(false);
+        }
+        let changes = UrlChanges { title: Some(Some(title)), ..UrlChanges::default() };
+        Ok(self.update_url(id, changes, now).await?.is_some())
     }
 
     /// Deletes a link and leaves a `deleted` event; its code stays used. Answers the link as it was.

@@ -297,6 +297,14 @@ async fn what_a_key_may_not_see_is_not_there(kind: Kind) {
     send(first).await.expect(201);
     let again = app.request(Method::POST, "/urls").bearer_auth(&key).header("idempotency-key", "one").json(&body);
     send(again).await.problem(404, "user_not_found");
+    // Disabling is the administrator's, on one's own links too, and what is disabled stays so.
+    let path = format!("/urls/{}", own["id"]);
+    let disable = json!({"disabled_reason": "spam"});
+    as_bob(Method::PATCH, &path, Some(disable.clone())).await.problem(403, "scope_missing");
+    app.ask(ADMIN, Method::PATCH, &path, Some(&disable)).await.expect(200);
+    as_bob(Method::PATCH, &path, Some(json!({"disabled_reason": null}))).await.problem(403, "scope_missing");
+    let changed = as_bob(Method::PATCH, &path, Some(json!({"is_active": true, "title": "mine"}))).await.expect(200);
+    assert_eq!((&changed["disabled_reason"], &changed["title"]), (&json!("spam"), &json!("mine")));
     // What was done is put down to who did it.
     let event = as_bob(Method::GET, "/events?event_type=created", None).await.expect(200)[0].clone();
     let keys = as_bob(Method::GET, &format!("/users/{bob}/keys"), None).await.expect(200);

@@ -157,8 +157,7 @@ impl Drop for TestApp {
 
 /// A client that follows no redirect.
 pub(crate) fn client() -> Client {
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-    client.timeout(Duration::from_secs(30)).build().expect("a client can be made")
+    buoy::outbound::client().timeout(Duration::from_secs(30)).build().expect("a client can be made")
 }
 
 /// Sends a request and reads the whole answer.

@@ -52,6 +52,25 @@ async fn a_change_answered_by_one_is_seen_on_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_disabled_on_one_is_disabled_on_the_other() {
+    let (one, other) = two().await;
+    let owner = one.user("ann").await;
+    for round in 0..20 {
+        let code = format!("code-{round}");
+        let url = json!({"user_id": owner, "original_url": "https://example.com", "short_code": code});
+        let path = format!("/urls/{}", one.post("/urls", &url).await.expect(201)["id"]);
+        assert!(location(&other, &code).await.is_some(), "created");
+        one.put(&path, &json!({"disabled_reason": "legal: order"})).await.expect(200);
+        other.get(&format!("/{code}")).await.problem(451, "link_disabled");
+        other.put(&path, &json!({"disabled_reason": "spam"})).await.expect(200);
+        one.get(&format!("/{code}")).await.problem(404, "url_not_found");
+        one.put(&path, &json!({"disabled_reason": null})).await.expect(200);
+        assert!(location(&other, &code).await.is_some(), "enabled");
+    }
+    assert_eq!(one.metric("buoy_changes_unacknowledged_total").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_deleted_on_one_has_no_links_on_the_other() {
     let (one, other) = two().await;
     let owner = one.user("ann").await;

@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::{Client, Method, Response, redirect::Policy};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 /// A client that follows no redirect and keeps one connection open.
 pub(crate) fn client(limit: Duration) -> Client {
-    let builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(1).timeout(limit).no_proxy();
-    builder.build().expect("a client without TLS needs nothing that can fail")
+    let builder = buoy::outbound::client().pool_max_idle_per_host(1).timeout(limit);
+    builder.build().expect("the client needs nothing that can fail")
 }
 
 /// A link under test.

@@ -1,14 +1,14 @@
 //! Which link a row stands for.
 
 use buoy::{
-    domain::{Details, UrlId},
-    import::import,
+    domain::{Details, TargetPolicy, UrlId},
+    import::{Options, import},
     store::changes::Changes,
 };
 
 use crate::{
     common::{database::Kind, on_both_databases},
-    world::{World, strict, text},
+    world::{World, lenient, strict, text},
 };
 
 on_both_databases!(
@@ -21,6 +21,7 @@ on_both_databases!(
     owners_must_exist,
     bad_values_are_named,
     new_links_are_announced,
+    targets_and_reasons_obey_the_rules,
 );
 
 const USERS: &str = "id,username,email\n1,ann,ann@x.example\n2,bob,bob@x.example\n";
@@ -31,6 +32,28 @@ async fn furnished(kind: Kind) -> World {
     let urls = format!("{HEAD}1,1,abc,https://x.example/1\n2,2,def,https://x.example/2\n");
     assert_eq!(world.counts(&[USERS, &urls]).await, [(2, 0, 0), (2, 0, 0)]);
     world
+}
+
+async fn targets_and_reasons_obey_the_rules(kind: Kind) {
+    let world = furnished(kind).await;
+    let urls = "user_id,original_url,disabled_reason\n1,https://evil.example/,\n1,http://[::1]/,\n1,https://x.example/3,spam\n\
+                1,https://x.example/4,\n";
+    let targets = TargetPolicy { blocked: "evil.example".parse().unwrap(), ..TargetPolicy::default() };
+    let options = Options { targets, may_disable: false, ..lenient() };
+    let report = world.import(vec![text("urls.csv", urls)], &options).await.unwrap();
+    let bad: Vec<String> = report.bad_rows.iter().map(ToString::to_string).collect();
+    let expected = [
+        "urls.csv:2: original_url: leads to a host that is blocked here",
+        "urls.csv:3: original_url: leads to a private, loopback or reserved address",
+        "urls.csv:4: disabled_reason: may be set by an administrator alone",
+    ];
+    assert_eq!((bad.as_slice(), report.created()), (expected.map(ToOwned::to_owned).as_slice(), 1));
+    let report = world.import(vec![text("urls.csv", urls)], &strict()).await.unwrap_err().to_string();
+    assert_eq!(report, "1 of 4 rows were refused");
+    let reasons = "user_id,original_url,disabled_reason\n1,https://x.example/5, spam\n1,https://x.example/6,spam\n";
+    assert_eq!(world.counts(&[reasons]).await, [(1, 0, 1)]);
+    let disabled = world.content().await.urls.into_iter().filter_map(|url| url.disabled_reason);
+    assert_eq!(disabled.map(|reason| reason.to_string()).collect::<Vec<_>>(), ["spam"]);
 }
 
 async fn a_link_is_found_by_id_and_code(kind: Kind) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use buoy::{
-    domain::{Clock, Event, EventId, Url, UrlId, User, UserId},
+    domain::{Clock, Event, EventId, TargetPolicy, Url, UrlId, User, UserId},
     import::{ImportError, Options, Report, Source, import, sources_from_paths},
     store::{Store, snapshot::RetiredCode},
 };
@@ -26,7 +26,14 @@ pub(crate) struct Content {
 
 /// How the import command goes about it.
 pub(crate) fn strict() -> Options {
-    Options { skip_bad: false, only: None, reserve_named: true, now: Clock::system().now() }
+    Options {
+        skip_bad: false,
+        only: None,
+        reserve_named: true,
+        targets: TargetPolicy::default(),
+        may_disable: true,
+        now: Clock::system().now(),
+    }
 }
 
 pub(crate) fn lenient() -> Options {

@@ -2,10 +2,10 @@
 
 use buoy::{
     domain::{
-        Details, EmailAddress, EventType, NewEvent, ShortCode, TargetUrl, UrlChanges, UrlId, UserChanges, UserId,
-        Username, page::PageStart,
+        Details, DisabledReason, EmailAddress, EventType, NewEvent, ShortCode, TargetUrl, Title, UrlChanges, UrlId,
+        UserChanges, UserId, Username, page::PageStart,
     },
-    store::{EventFilter, StoreError},
+    store::{EventFilter, StoreError, UrlFilter},
 };
 
 use crate::{
@@ -18,6 +18,8 @@ on_both_databases!(
     taken_fields_are_named,
     users_change_field_by_field,
     links_change_and_leave_events,
+    a_disabled_link_stays_disabled,
+    a_title_is_given_where_there_is_none,
     codes_once_used_stay_used,
     deleting_a_user_takes_the_links_along,
     events_name_what_exists,
@@ -87,6 +89,7 @@ async fn links_change_and_leave_events(kind: Kind) {
         title: Some(None),
         is_active: Some(false),
         original_url: Some(TargetUrl::parse("https://example.com/new").unwrap()),
+        ..UrlChanges::default()
     };
     let change = async |id: UrlId, changes: &UrlChanges, seconds: i64| {
         fixture.in_tx(async |tx| tx.update_url(id, changes.clone(), at(seconds)).await.unwrap()).await
@@ -99,6 +102,59 @@ async fn links_change_and_leave_events(kind: Kind) {
     assert_eq!(change(url.id, &UrlChanges::default(), 30).await.unwrap().updated_at, at(10));
     assert_eq!(kinds_of_events(&fixture, url.id).await, ["created", "updated", "updated", "updated"]);
     assert_eq!(change(UrlId(77), &changes, 40).await, None);
+}
+
+async fn a_disabled_link_stays_disabled(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let url = fixture.url(fixture.user("ann").await.id, "code").await;
+    let reason = DisabledReason::parse("legal: court order").unwrap();
+    let change = async |changes: UrlChanges, seconds: i64| {
+        fixture.in_tx(async |tx| tx.update_url(url.id, changes, at(seconds)).await.unwrap().unwrap()).await
+    };
+    let reason_of = async || fixture.store.link(&url.short_code).await.unwrap().unwrap().disabled_reason;
+    assert_eq!(reason_of().await, None);
+    change(UrlChanges { disabled_reason: Some(Some(reason.clone())), ..UrlChanges::default() }, 1).await;
+    let changed = change(UrlChanges { is_active: Some(false), title: Some(None), ..UrlChanges::default() }, 2).await;
+    assert_eq!((reason_of().await, &changed.disabled_reason), (Some(reason.clone()), &Some(reason)));
+    assert_eq!(fixture.store.url(url.id).await.unwrap().as_ref(), Some(&changed));
+    let listed = fixture.store.urls(UrlFilter::default(), PageStart::Offset(0), 10).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&changed));
+    assert_eq!(fixture.store.counted_url(url.id).await.unwrap().unwrap().url, changed);
+    change(UrlChanges { disabled_reason: Some(None), ..UrlChanges::default() }, 3).await;
+    assert_eq!(reason_of().await, None);
+    assert_eq!(kinds_of_events(&fixture, url.id).await.len(), 5);
+    // The version before writes links without knowing the column.
+    fixture
+        .execute(
+            "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
+                     SELECT user_id, 'older', original_url, title, TRUE, created_at, updated_at FROM urls",
+        )
+        .await;
+    let older = fixture.store.link(&ShortCode::parse("older").unwrap()).await.unwrap().unwrap();
+    assert!(older.is_active && older.disabled_reason.is_none());
+}
+
+async fn a_title_is_given_where_there_is_none(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let owner = fixture.user("ann").await.id;
+    let titled = fixture.url(owner, "titled").await;
+    let mut new = new_url(owner, Some("untitled"));
+    new.title = None;
+    let untitled = fixture.in_tx(async |tx| tx.create_url(&new, at(0)).await.unwrap()).await;
+    let other = TargetUrl::parse("https://example.com/other").unwrap();
+    let give = async |id: UrlId, target: &TargetUrl, title: &str, seconds: i64| {
+        let title = Title::parse(title).unwrap();
+        fixture.in_tx(async |tx| tx.give_title(id, target, title, at(seconds)).await.unwrap()).await
+    };
+    assert!(!give(titled.id, &titled.original_url, "new", 1).await, "it has one");
+    assert!(!give(untitled.id, &other, "new", 1).await, "it leads elsewhere by now");
+    assert!(!give(UrlId(77), &other, "new", 1).await, "it is gone");
+    assert!(give(untitled.id, &untitled.original_url, "new", 2).await);
+    assert!(!give(untitled.id, &untitled.original_url, "newer", 3).await);
+    let stored = fixture.store.url(untitled.id).await.unwrap().unwrap();
+    assert_eq!((stored.title.unwrap().as_str(), stored.updated_at), ("new", at(2)));
+    assert_eq!(fixture.store.url(titled.id).await.unwrap(), Some(titled));
+    assert_eq!(kinds_of_events(&fixture, untitled.id).await, ["created", "updated"]);
 }
 
 async fn codes_once_used_stay_used(kind: Kind) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::{Client, Method, RequestBuilder, redirect::Policy};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::{
     sync::Semaphore,
@@ -67,7 +67,7 @@ pub(super) struct Load {
 
 impl Visitor {
     pub(super) fn new(base: String, credential: Option<String>) -> Result<Self> {
-        let client = Client::builder().timeout(LIMIT).redirect(Policy::none()).no_proxy().build()?;
+        let client = buoy::outbound::client().timeout(LIMIT).build()?;
         Ok(Self { base, credential, client })
     }
 

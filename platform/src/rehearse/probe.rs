@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use reqwest::{Client, StatusCode, redirect::Policy};
+use reqwest::{Client, StatusCode};
 use tokio::{
     net::TcpStream,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
@@ -95,6 +95,6 @@ fn refusal(status: StatusCode, body: &str) -> String {
 
 /// A client that follows nothing, asks no proxy and opens a connection for each probe.
 pub(super) fn client(limit: Duration) -> Client {
-    let builder = Client::builder().timeout(limit).redirect(Policy::none()).no_proxy().pool_max_idle_per_host(0);
-    builder.build().expect("a client without TLS needs nothing that can fail")
+    let builder = buoy::outbound::client().timeout(limit).pool_max_idle_per_host(0);
+    builder.build().expect("the client needs nothing that can fail")
 }

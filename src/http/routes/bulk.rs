@@ -14,6 +14,7 @@ use crate::{
         Error, Problem,
         idempotency::{Answer, Idempotency},
         openapi::{BodyErrors, Created, ServerErrors},
+        routes::urls::may_disable,
         upload::{self, Upload},
     },
     import::{ImportError, Kind, Options, Report, Source, import},
@@ -60,8 +61,8 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
     take_in(state, idempotency, request, Kind::Users).await
 }
 
-/// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at` and
-/// `updated_at`.
+/// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at`,
+/// `updated_at` and `disabled_reason`, this one from an administrator alone.
 #[utoipa::path(post, operation_id = "import_urls", path = "/urls/bulk", tag = "urls", params(Created),
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "All rows are in", body = BulkAnswer),
@@ -93,7 +94,14 @@ async fn take_in(
     let _turn = app.uploads.try_acquire().map_err(|_| busy())?;
     let mut form = upload::multipart(request)?;
     let mut file = upload::file(&mut form, app.settings.bulk_limit).await?;
-    let options = Options { skip_bad: false, only: Some(kind), reserve_named: false, now: app.clock.now() };
+    let options = Options {
+        skip_bad: false,
+        only: Some(kind),
+        reserve_named: false,
+        targets: app.settings.targets.clone(),
+        may_disable: may_disable(idempotency.caller()),
+        now: app.clock.now(),
+    };
     let work = async |tx: &mut Tx, file: &mut Upload| {
         let imported = import_file(tx, file, &options).await;
         // Where the upload broke off, that is the cause, whatever the importer made of it.

@@ -26,6 +26,7 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     register_build(&mut registry);
     register_cache(&mut registry, &app);
     register_clicks(&mut registry, &app);
+    register_titles(&mut registry, &app);
     register_database(&mut registry, &app);
     register_memory(&mut registry);
     let page = app.metrics.write(&registry).map_err(Error::internal)?;
@@ -79,6 +80,14 @@ fn register_clicks(registry: &mut Registry, app: &AppState) {
         ConstCounter::new(ledger.degraded()),
     );
     registry.register("clicks_queued", "Clicks that wait to be written", ConstGauge::new(queued));
+}
+
+fn register_titles(registry: &mut Registry, app: &AppState) {
+    let titles = Family::<[(&str, &str); 1], Counter>::default();
+    for (outcome, count) in app.titles.counts().by_outcome() {
+        titles.get_or_create(&[("outcome", outcome)]).inc_by(count);
+    }
+    registry.register("titles", "Titles of targets that were to be looked up, by outcome", titles);
 }
 
 fn register_database(registry: &mut Registry, app: &AppState) {

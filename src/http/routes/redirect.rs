@@ -14,9 +14,10 @@ use crate::{
         client_address::ClientAddress,
         extract::{Named, Resource},
         middleware::FIRST_ATTEMPT,
-        openapi::{NotFound, ServerErrors},
+        openapi::{Disabled, NotFound, ServerErrors},
     },
     state::AppState,
+    store::Link,
 };
 
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
@@ -25,7 +26,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, ServerErrors,
+    NotFound, Disabled, ServerErrors,
 ))]
 pub async fn follow(
     State(app): State<AppState>,
@@ -36,7 +37,10 @@ pub async fn follow(
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     let link =
         app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
-    let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
+    let link = link.ok_or_else(ShortCode::not_found)?;
+    if let Some(refusal) = refusal(&link) {
+        return Err(refusal);
+    }
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
     if is_counted(&method, &headers) {
         let visitor = app.visitors.read(&Request::read(&headers, address));
@@ -46,11 +50,23 @@ pub async fn follow(
     Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
 }
 
+/// Why a link cannot be followed: 451 where the law demands it, else it is like one that is not there.
+fn refusal(link: &Link) -> Option<Error> {
+    match &link.disabled_reason {
+        None if link.is_active => None,
+        Some(reason) if reason.is_legal() => {
+            let detail = "This link is disabled for legal reasons";
+            Some(Error::new(StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "link_disabled", detail))
+        }
+        _ => Some(ShortCode::not_found()),
+    }
+}
+
 /// The same under the address that older clients use.
 #[utoipa::path(get, path = "/urls/{id}/redirect", tag = "redirects",
     params(("id" = ShortCode, Path, description = "The link's short code")), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, ServerErrors,
+    NotFound, Disabled, ServerErrors,
 ))]
 pub async fn follow_under_urls(
     state: State<AppState>,

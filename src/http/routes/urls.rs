@@ -1,6 +1,6 @@
 //! `/urls`.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::OnceLock, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Caller, Cursor, Details, Invalid, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
-        clock::Timestamp, page::PageStart, stats::ByClicks,
+        Caller, Cursor, Details, DisabledReason, Invalid, NewUrl, Scope, ShortCode, TargetPolicy, TargetUrl, Title,
+        Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart, stats::ByClicks,
     },
     http::{
         Error, Problem,
@@ -22,7 +22,7 @@ use crate::{
         },
     },
     state::AppState,
-    store::{CountedUrl, Store, StoreError, UrlFilter},
+    store::{CountedUrl, Store, StoreError, Tx, UrlFilter},
 };
 
 /// How long links with their clicks wait for those that were taken before they were asked for.
@@ -54,6 +54,10 @@ pub struct UrlBody {
     /// The address to give away.
     #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
     short_url: String,
+    /// Why it is disabled; only where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    disabled_reason: Option<DisabledReason>,
     /// How often it was followed, by people and programs; only with `include=clicks`, and in lists by clicks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -100,6 +104,10 @@ pub struct UpdateUrl {
     #[serde(default)]
     #[schema(value_type = Option<TargetUrl>, nullable = false)]
     original_url: Field<TargetUrl>,
+    /// Disables it for abuse, and says why; null enables it again. For the administrator alone.
+    #[serde(default)]
+    #[schema(value_type = Option<DisabledReason>)]
+    disabled_reason: Field<DisabledReason>,
 }
 
 struct UrlRows {
@@ -173,13 +181,21 @@ pub async fn create(
     base: PublicBase,
     JsonObject { value, bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
-    let new = value.check()?;
+    let new = value.check(&app.settings.targets)?;
     let now = app.clock.now();
-    let answer = async |tx: &mut crate::store::Tx| {
+    let untitled = OnceLock::new();
+    let answer = async |tx: &mut Tx| {
         let url = tx.create_url(&new, now).await?;
+        if url.title.is_none() {
+            untitled.get_or_init(|| url.id);
+        }
         Answer::created(&UrlBody::new(url, &base))
     };
-    idempotency.once(&app, &bytes, answer).await
+    let answer = idempotency.once(&app, &bytes, answer).await?;
+    if let Some(id) = untitled.into_inner() {
+        app.titles.look_up(id, &new.original_url);
+    }
+    Ok(answer)
 }
 
 /// One link.
@@ -229,7 +245,14 @@ pub async fn update(
     Named(id): Named<UrlId>,
     body: JsonObject<UpdateUrl>,
 ) -> Result<Json<UrlBody>, Error> {
-    let changes = body.value.check()?;
+    let changes = body.value.check(&app.settings.targets)?;
+    if changes.disabled_reason.is_some() && !may_disable(caller) {
+        return Err(Error::new(
+            StatusCode::FORBIDDEN,
+            "scope_missing",
+            "Links are disabled and enabled by an administrator",
+        ));
+    }
     let mut tx = app.begin(caller).await?;
     let url = tx.update_url(id, changes, app.clock.now()).await?.ok_or_else(UrlId::not_found)?;
     app.commit(tx).await?;
@@ -281,6 +304,7 @@ impl UrlBody {
             is_active: url.is_active,
             created_at: url.created_at,
             updated_at: url.updated_at,
+            disabled_reason: url.disabled_reason,
             clicks: None,
         }
     }
@@ -290,24 +314,32 @@ impl UrlBody {
     }
 }
 
+/// Whether the caller may disable links and enable them again: an administrator alone may. Where the API is open everyone is one.
+pub(super) fn may_disable(caller: Caller) -> bool {
+    caller.may(Scope::Admin)
+}
+
 impl CreateUrl {
-    fn check(self) -> Result<NewUrl, Error> {
+    fn check(self, targets: &TargetPolicy) -> Result<NewUrl, Error> {
         let mut faults = Faults::default();
         let title = self.title.nullable("title", &mut faults).flatten().filter(Title::is_given);
         let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
         let user_id = self.user_id.required("user_id", &mut faults);
-        let original_url = self.original_url.required("original_url", &mut faults);
+        let original_url = self.original_url.meeting(|target| targets.check(target));
+        let original_url = original_url.required("original_url", &mut faults);
         let required = user_id.zip(original_url);
         faults.check(required.map(|(user_id, original_url)| NewUrl { user_id, original_url, title, short_code }))
     }
 }
 
 impl UpdateUrl {
-    fn check(self) -> Result<UrlChanges, Error> {
+    fn check(self, targets: &TargetPolicy) -> Result<UrlChanges, Error> {
         let mut faults = Faults::default();
         let title = self.title.nullable("title", &mut faults).map(|title| title.filter(Title::is_given));
         let is_active = self.is_active.optional("is_active", &mut faults);
-        let original_url = self.original_url.optional("original_url", &mut faults);
-        faults.check(Some(UrlChanges { title, is_active, original_url }))
+        let original_url = self.original_url.meeting(|target| targets.check(target));
+        let original_url = original_url.optional("original_url", &mut faults);
+        let disabled_reason = self.disabled_reason.nullable("disabled_reason", &mut faults);
+        faults.check(Some(UrlChanges { title, is_active, original_url, disabled_reason }))
     }
 }

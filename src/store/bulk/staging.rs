@@ -155,9 +155,9 @@ pub(super) struct CodedUrl<'r> {
 impl Staged for CodedUrl<'_> {
     const FILL: Sql = Sql {
         postgres: "COPY import_urls (nth, id, user_id, short_code, is_chosen, original_url, title, is_active, \
-                   created_at, updated_at) FROM STDIN",
+                   created_at, updated_at, disabled_reason) FROM STDIN",
         sqlite: "INSERT INTO import_urls (nth, id, user_id, short_code, is_chosen, original_url, title, is_active, \
-                 created_at, updated_at) ",
+                 created_at, updated_at, disabled_reason) ",
     };
     const EMPTY: Sql = Sql { postgres: "TRUNCATE import_urls", sqlite: "DELETE FROM import_urls" };
 
@@ -173,5 +173,6 @@ impl Staged for CodedUrl<'_> {
         put(Cell::Flag(url.is_active));
         put(Cell::Time(Some(url.created_at)));
         put(Cell::Time(Some(url.updated_at)));
+        put(Cell::Text(url.disabled_reason.as_ref().map(|reason| reason.as_str())));
     }
 }

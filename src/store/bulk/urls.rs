@@ -24,12 +24,12 @@ const LOCK_OWNERS: &str = "SELECT id FROM users WHERE id = ANY (ARRAY(SELECT use
 const OWNERLESS: &str = "DELETE FROM import_urls \
                          WHERE (SELECT count(*) FROM users u WHERE u.id = import_urls.user_id) = 0 RETURNING nth";
 const INSERT_WITH_ID: &str = "INSERT INTO urls (id, user_id, short_code, original_url, title, is_active, created_at, \
-                              updated_at) SELECT id, user_id, short_code, original_url, title, is_active, \
-                              created_at, updated_at FROM import_urls WHERE id IS NOT NULL ORDER BY nth \
+                              updated_at, disabled_reason) SELECT id, user_id, short_code, original_url, title, \
+                              is_active, created_at, updated_at, disabled_reason FROM import_urls WHERE id IS NOT NULL ORDER BY nth \
                               ON CONFLICT DO NOTHING";
 const INSERT_WITHOUT_ID: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, \
-                                 updated_at) SELECT user_id, short_code, original_url, title, is_active, created_at, \
-                                 updated_at FROM import_urls WHERE id IS NULL ORDER BY nth ON CONFLICT DO NOTHING";
+                                 updated_at, disabled_reason) SELECT user_id, short_code, original_url, title, \
+                                 is_active, created_at, updated_at, disabled_reason FROM import_urls WHERE id IS NULL ORDER BY nth ON CONFLICT DO NOTHING";
 const RETIRED_CHOSEN: &str = "DELETE FROM import_urls WHERE is_chosen AND (SELECT count(*) FROM retired_codes r \
                               WHERE r.short_code = import_urls.short_code) > 0 RETURNING nth, short_code";
 const RETIRED_GENERATED: &str = "SELECT s.nth, s.short_code FROM import_urls s WHERE NOT s.is_chosen \

@@ -122,6 +122,17 @@ impl LinkCache {
         }
     }
 
+    /// What memory knows of this code, as long as that can be trusted: a link, or that there is none.
+    pub fn at_hand(&self, code: &ShortCode) -> Option<Option<Arc<Link>>> {
+        self.fresh(self.entries.get(code).as_ref())
+    }
+
+    fn fresh(&self, entry: Option<&Entry>) -> Option<Option<Arc<Link>>> {
+        let entry = entry.filter(|entry| entry.checked.elapsed() < self.usable_for())?;
+        self.counts.hit(entry.checked.elapsed());
+        Some(entry.link.clone())
+    }
+
     /// The link of this code, from memory or from the database.
     ///
     /// # Errors
@@ -133,9 +144,8 @@ impl LinkCache {
         availability: &Availability,
     ) -> Result<Option<Arc<Link>>, Arc<StoreError>> {
         let entry = self.entries.get(code);
-        if let Some(entry) = entry.as_ref().filter(|entry| entry.checked.elapsed() < self.usable_for()) {
-            self.counts.hit(entry.checked.elapsed());
-            return Ok(entry.link.clone());
+        if let Some(link) = self.fresh(entry.as_ref()) {
+            return Ok(link);
         }
         self.counts.misses.fetch_add(1, Ordering::Relaxed);
         let failure = match self.ask(code, store, availability).await {

@@ -11,6 +11,7 @@ mod database_url;
 mod env_file;
 mod form;
 mod http;
+mod limits;
 mod program;
 mod redirect;
 mod retention;
@@ -25,6 +26,7 @@ pub use self::{
     database_url::{DatabaseUrl, SchemaName},
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
+    limits::{LimitsConfig, LoadConfig, WhoIsLimited},
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
@@ -40,6 +42,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Where buoy listens, and what a request may cost.
     pub http: HttpConfig,
+    /// What one client may do.
+    pub limits: LimitsConfig,
+    /// How much is taken in at once.
+    pub load: LoadConfig,
     /// How buoy leaves.
     pub shutdown: ShutdownConfig,
     /// How many links are kept at hand.
@@ -77,6 +83,8 @@ impl Config {
     fn read(source: &mut Source) -> Option<Self> {
         let database = DatabaseConfig::read(source).inspect(|database| database.check(source));
         let http = HttpConfig::read(source);
+        let limits = LimitsConfig::read(source).inspect(|limits| limits.check(source));
+        let load = LoadConfig::read(source);
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
@@ -88,6 +96,8 @@ impl Config {
         Some(Self {
             database: database?,
             http: http?,
+            limits: limits?,
+            load: load?,
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
@@ -117,6 +127,8 @@ pub struct Variable {
 pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("database", DatabaseConfig::VARIABLES),
     ("http", HttpConfig::VARIABLES),
+    ("limits", LimitsConfig::VARIABLES),
+    ("load", LoadConfig::VARIABLES),
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),

@@ -8,6 +8,7 @@ pub mod error;
 pub mod extract;
 pub mod field;
 pub mod idempotency;
+pub mod limits;
 pub mod list;
 pub mod middleware;
 pub mod openapi;
@@ -27,6 +28,7 @@ use utoipa_swagger_ui::SwaggerUi;
 pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, metrics, redirect, replicas, stats, urls, users};
 use crate::{
+    limits::Policy,
     state::AppState,
     store::{Committed, Store, Tx},
 };
@@ -44,9 +46,15 @@ pub fn router(app: AppState) -> Router {
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
-    let with_database = with_database.layer(limit.clone()).merge(bulk.layer(bulk_limit));
+    let turns = from_fn_with_state(app.clone(), limits::turns);
+    let creations = |policy| from_fn_with_state((app.clone(), policy), limits::creations);
+    // The last layer is the outermost. A budget is asked before anything is waited for.
+    let with_database = with_database.layer(turns).layer(limit.clone());
+    let while_available = from_fn_with_state(app.clone(), middleware::while_available);
+    let with_database = with_database.layer(while_available.clone()).layer(creations(Policy::Creations));
+    let bulk = bulk.layer(bulk_limit).layer(while_available).layer(creations(Policy::Bulk));
     let routes = with_database
-        .layer(from_fn_with_state(app.clone(), middleware::while_available))
+        .merge(bulk)
         .merge(without.layer(limit))
         .merge(documentation);
     enclosed(routes, app)

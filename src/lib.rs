@@ -2,7 +2,7 @@
 //!
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
-//! `domain` → `store` → `cache`, `clicks`, `import`, `export`, `metrics` → `state` → `http` → `cli` → `main`
+//! `domain` → `store` → `cache`, `clicks`, `import`, `export`, `limits`, `metrics` → `state` → `http` → `cli` → `main`
 //!
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
@@ -16,6 +16,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 pub mod state;
 pub mod store;

@@ -14,6 +14,7 @@ use crate::{
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger, Visitors},
     domain::{Clock, TrustedProxies, clock::Timestamp},
+    limits::{Limits, Load},
     metrics::RequestMetrics,
     store::{Availability, Store},
 };
@@ -71,6 +72,10 @@ pub struct AppState {
     pub draining: CancellationToken,
     /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
     pub uploads: Arc<Semaphore>,
+    /// What clients may still do.
+    pub limits: Arc<Limits>,
+    /// How much work is taken in at once.
+    pub load: Arc<Load>,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
 }

@@ -19,6 +19,7 @@ pub mod events;
 pub mod examine;
 mod failure;
 pub mod idempotency;
+pub mod limits;
 pub mod listener;
 pub mod migrate;
 pub mod monitor;
@@ -51,6 +52,7 @@ pub use self::{
     error::StoreError,
     events::EventFilter,
     idempotency::RecordedAnswer,
+    limits::{LimitAsk, LimitGrant},
     listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
@@ -227,7 +229,7 @@ impl Store {
             reconcile::STATEMENTS,
             carried::STATEMENTS,
         ];
-        let postgres = [replicas::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
+        let postgres = [replicas::STATEMENTS, limits::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
         let postgres = postgres.into_iter().filter(|_| !self.is_embedded());
         let worded = [
             dialect::STATEMENTS,

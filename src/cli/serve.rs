@@ -3,12 +3,15 @@
 //! The service listens before it has a database. It ends in this order: readiness fails, nothing more is accepted,
 //! requests finish, the click queue drains, the connections close; all of it before the deadline.
 
+mod limits;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use self::limits::{limit_settings, server_limits};
 use super::store_settings;
 use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
@@ -17,6 +20,7 @@ use crate::{
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
+    limits::{Limits, Load, exchange},
     state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
@@ -54,16 +58,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
+    let sharing = (Arc::clone(&app.limits), store.clone(), app.availability.clone());
+    let sharing = tokio::spawn(exchange::run(sharing.0, sharing.1, sharing.2, lifecycle.stopping()));
 
-    let deadline = CancellationToken::new();
+    let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
     let served = async {
-        let all_finished = http::server::serve(listener, http::router(app), stop).await;
+        let all_finished = http::server::serve(listener, http::router(app), stop, limits).await;
         if !all_finished {
             tracing::warn!("requests were cut off at the deadline");
         }
         // The router is gone, and with it the last recorder: the writer drains the queue and ends.
         pruner.await.ok();
+        sharing.await.ok();
         writer.await.ok();
     };
     let clock = expire(lifecycle.clone(), deadline, give_up);
@@ -105,6 +112,8 @@ fn assemble(
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        limits: Arc::new(Limits::new(limit_settings(&config.limits, !store.is_embedded()))),
+        load: Arc::new(Load::new(config.load.requests)),
         keys_at_work: KeysAtWork::default(),
     }
 }

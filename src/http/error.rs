@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -25,6 +25,7 @@ pub struct Error {
     detail: Cow<'static, str>,
     errors: BTreeMap<String, String>,
     retry_after: Option<u32>,
+    headers: Option<Box<HeaderMap>>,
     cause: Option<Arc<str>>,
 }
 
@@ -61,7 +62,7 @@ pub struct Problem {
 impl Error {
     /// A failure of the given status, code and words.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), errors: BTreeMap::new(), retry_after: None, cause: None }
+        Self { status, code, detail: detail.into(), errors: BTreeMap::new(), retry_after: None, headers: None, cause: None }
     }
 
     /// 404 for a thing that is not there.
@@ -123,6 +124,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds headers of any kind.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.get_or_insert_default().extend(headers);
         self
     }
 
@@ -188,6 +196,9 @@ impl IntoResponse for Error {
         let mut response = problem_response(self.status, body);
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(headers) = self.headers {
+            response.headers_mut().extend(*headers);
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause));

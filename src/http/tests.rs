@@ -21,6 +21,7 @@ use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
     domain::Clock,
+    limits::{Budget, LimitMode, LimitSettings, Limits, Load},
     state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
@@ -62,6 +63,12 @@ async fn state() -> AppState {
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
+        limits: Arc::new(Limits::new(LimitSettings {
+            mode: LimitMode::Auto,
+            budgets: [Budget { per_minute: 60, burst: 1 }; 4],
+            shared: false,
+        })),
+        load: Arc::new(Load::new(1)),
         keys_at_work: KeysAtWork::default(),
     }
 }

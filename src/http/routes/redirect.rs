@@ -1,5 +1,7 @@
 //! Following a link: `GET /{short_code}` and `GET /urls/{short_code}/redirect`.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -13,10 +15,12 @@ use crate::{
         Error,
         client_address::ClientAddress,
         extract::{Named, Resource},
+        limits,
         middleware::FIRST_ATTEMPT,
         openapi::{NotFound, ServerErrors},
     },
     state::AppState,
+    store::Link,
 };
 
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
@@ -30,20 +34,29 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 pub async fn follow(
     State(app): State<AppState>,
     (method, headers): (Method, HeaderMap),
-    ClientAddress(address): ClientAddress,
+    client: ClientAddress,
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
-    let link =
-        app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
-    let link = link.filter(|link| link.is_active).ok_or_else(ShortCode::not_found)?;
+    let Some(link) = find(&app, &code).await?.filter(|link| link.is_active) else {
+        return Err(limits::unknown_code(&app, &client, ShortCode::not_found()));
+    };
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
     if is_counted(&method, &headers) {
-        let visitor = app.visitors.read(&Request::read(&headers, address));
+        let visitor = app.visitors.read(&Request::read(&headers, client.address));
         let click = Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor };
         app.clicks.record(click, &app.availability).await;
     }
     Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+}
+
+/// The link of a code: from memory, or, in its turn, from the database. What is in memory waits for nothing.
+async fn find(app: &AppState, code: &ShortCode) -> Result<Option<Arc<Link>>, Error> {
+    if let Some(link) = app.cache.at_hand(code) {
+        return Ok(link);
+    }
+    let _turn = app.load.turn().await.ok_or_else(limits::overloaded)?;
+    app.cache.link(code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))
 }
 
 /// The same under the address that older clients use.

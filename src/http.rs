@@ -53,10 +53,7 @@ pub fn router(app: AppState) -> Router {
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let with_database = with_database.layer(while_available.clone()).layer(creations(Policy::Creations));
     let bulk = bulk.layer(bulk_limit).layer(while_available).layer(creations(Policy::Bulk));
-    let routes = with_database
-        .merge(bulk)
-        .merge(without.layer(limit))
-        .merge(documentation);
+    let routes = with_database.merge(bulk).merge(without.layer(limit)).merge(documentation);
     enclosed(routes, app)
 }
 

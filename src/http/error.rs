@@ -62,7 +62,15 @@ pub struct Problem {
 impl Error {
     /// A failure of the given status, code and words.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), errors: BTreeMap::new(), retry_after: None, headers: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: BTreeMap::new(),
+            retry_after: None,
+            headers: None,
+            cause: None,
+        }
     }
 
     /// 404 for a thing that is not there.

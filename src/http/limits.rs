@@ -14,8 +14,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use hyper::body::Body as _;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::{Error, client_address::ClientAddress};

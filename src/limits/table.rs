@@ -21,7 +21,8 @@ pub(super) struct Table {
 impl Table {
     /// The pot of a subject; that of all others where there is no room for one more.
     pub(super) fn pot(&mut self, subject: Subject, terms: &Terms, now: Instant) -> &mut Pot {
-        let subject = if self.pots.contains_key(&subject) || self.has_room(terms, now) { subject } else { Subject::Others };
+        let subject =
+            if self.pots.contains_key(&subject) || self.has_room(terms, now) { subject } else { Subject::Others };
         self.pots.entry(subject).or_insert_with(|| Pot::new(terms, now))
     }
 

@@ -68,7 +68,8 @@ impl Fleet {
                 let away_since = exchanged.map(|(_, last)| last + AWAY_AFTER);
                 let is_away = away_since.is_none_or(|since| now >= since);
                 Terms {
-                    start: if is_new { 1.0 } else { own },
+                    // Half of the replicas are new in a deployment: together they take one part.
+                    start: if is_new { (2.0 * part / f64::from(live)).clamp(1.0, own) } else { own },
                     own,
                     most: burst.max(1.0),
                     fills: is_away.then(|| (rate / f64::from(live), away_since)),

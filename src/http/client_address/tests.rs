@@ -117,7 +117,10 @@ fn without_a_peer_nothing_is_known() {
 
 #[test]
 fn addresses_are_not_printed() {
-    let (peer, client) = (PeerAddress("203.0.113.7".parse().unwrap()), ClientAddress { address: "203.0.113.7".parse().ok(), told: true });
+    let (peer, client) = (
+        PeerAddress("203.0.113.7".parse().unwrap()),
+        ClientAddress { address: "203.0.113.7".parse().ok(), told: true },
+    );
     assert!(!format!("{peer:?} {client:?}").contains("203"));
 }
 

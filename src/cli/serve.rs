@@ -51,7 +51,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
     let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
-    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache)));
+    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache, config.load.requests)));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
     let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
@@ -125,8 +125,8 @@ fn observer(cache: &Arc<LinkCache>, clicks: &ClickRecorder) -> Arc<CacheSync> {
     Arc::new(CacheSync::new(Arc::clone(cache), replica_name(), move || totals(&ledger)))
 }
 
-fn cache_settings(config: &CacheConfig) -> CacheSettings {
-    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error }
+fn cache_settings(config: &CacheConfig, reads: usize) -> CacheSettings {
+    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error, reads }
 }
 
 fn click_settings(config: &ClicksConfig) -> ClickSettings {

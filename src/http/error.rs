@@ -109,6 +109,11 @@ impl Error {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_retry_after(RETRY_AFTER_SECONDS)
     }
 
+    /// 503: too much is at work.
+    pub fn overloaded() -> Self {
+        Self::unavailable("overloaded", "Too much is at work here, please try again")
+    }
+
     /// 503 for a database that cannot be used.
     pub fn outage(outage: &Outage) -> Self {
         Self::unavailable("database_unavailable", "The database is not available, please try again")
@@ -178,6 +183,7 @@ impl Error {
     pub(super) fn from_shared(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
+            StoreError::Overloaded => StoreError::Overloaded.into(),
             other => Self::internal(other),
         }
     }
@@ -189,6 +195,7 @@ impl From<StoreError> for Error {
             StoreError::Taken(field) => Self::taken(field),
             StoreError::Missing("user_id") => Self::not_found("user_not_found", "User not found"),
             StoreError::Missing(_) => Self::not_found("url_not_found", "URL not found"),
+            StoreError::Overloaded => Self::overloaded(),
             StoreError::Unavailable(_) => {
                 Self::unavailable("database_unavailable", "The database is not available, please try again")
                     .with_cause(error)

@@ -98,14 +98,9 @@ pub fn failed_credentials(
 pub async fn turns(State(app): State<AppState>, request: Request, next: Next) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let mut room = app.load.body();
-    let body = gathered(body, app.settings.body_limit, |bytes| room.grow(bytes)).await.ok_or_else(overloaded)?;
-    let _turn = app.load.turn().await.ok_or_else(overloaded)?;
+    let body = gathered(body, app.settings.body_limit, |bytes| room.grow(bytes)).await.ok_or_else(Error::overloaded)?;
+    let _turn = app.load.turn().await.ok_or_else(Error::overloaded)?;
     Ok(next.run(Request::from_parts(parts, body)).await)
-}
-
-/// 503: too much is at work.
-pub fn overloaded() -> Error {
-    Error::unavailable("overloaded", "Too much is at work here, please try again")
 }
 
 /// The body, read into memory as far as `limit`, whatever is wrong with it being left for whoever reads it; none where there is no

@@ -33,7 +33,7 @@ async fn state() -> AppState {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
     let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
     let store = Store::open(&settings).await.unwrap();
-    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND }));
+    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND, reads: 1 }));
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
     let (_, availability) = Monitor::new(&url, &store, observer);
     let clock = Clock::system();

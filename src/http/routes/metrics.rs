@@ -115,5 +115,6 @@ fn register_limits(registry: &mut Registry, app: &AppState) {
     for reason in Shed::ALL {
         shed.get_or_create(&[("reason", reason.name())]).inc_by(app.load.shed(reason));
     }
+    shed.get_or_create(&[("reason", "reads")]).inc_by(app.cache.counts().shed());
     registry.register("shed", "Requests sent away because too much was at work, by reason", shed);
 }

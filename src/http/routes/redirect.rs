@@ -1,7 +1,5 @@
 //! Following a link: `GET /{short_code}` and `GET /urls/{short_code}/redirect`.
 
-use std::sync::Arc;
-
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -17,10 +15,9 @@ use crate::{
         extract::{Named, Resource},
         limits,
         middleware::FIRST_ATTEMPT,
-        openapi::{NotFound, ServerErrors},
+        openapi::{Limited, NotFound, ServerErrors},
     },
     state::AppState,
-    store::Link,
 };
 
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
@@ -29,7 +26,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, ServerErrors,
+    NotFound, Limited, ServerErrors,
 ))]
 pub async fn follow(
     State(app): State<AppState>,
@@ -38,7 +35,9 @@ pub async fn follow(
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
-    let Some(link) = find(&app, &code).await?.filter(|link| link.is_active) else {
+    let link =
+        app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
+    let Some(link) = link.filter(|link| link.is_active) else {
         return Err(limits::unknown_code(&app, &client, ShortCode::not_found()));
     };
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
@@ -50,20 +49,11 @@ pub async fn follow(
     Ok((StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]).into_response())
 }
 
-/// The link of a code: from memory, or, in its turn, from the database. What is in memory waits for nothing.
-async fn find(app: &AppState, code: &ShortCode) -> Result<Option<Arc<Link>>, Error> {
-    if let Some(link) = app.cache.at_hand(code) {
-        return Ok(link);
-    }
-    let _turn = app.load.turn().await.ok_or_else(limits::overloaded)?;
-    app.cache.link(code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))
-}
-
 /// The same under the address that older clients use.
 #[utoipa::path(get, path = "/urls/{id}/redirect", tag = "redirects",
     params(("id" = ShortCode, Path, description = "The link's short code")), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, ServerErrors,
+    NotFound, Limited, ServerErrors,
 ))]
 pub async fn follow_under_urls(
     state: State<AppState>,

@@ -11,6 +11,8 @@
 //! - The burst is cut into `n + 2` parts, `n` being the replicas at work. Who meets a subject for the first time takes one part
 //!   for granted (one token at least); one lies in the database; one is kept for replicas that have just come, which in their first
 //!   minute take `2 / n` of a part for granted (one token at least): half of a fleet is new in a deployment.
+//! - The pot in the database can hold what two seconds bring beyond its part, so that no exchange comes too late to take it: a
+//!   thirtieth of the budget, which the tenth covers.
 //! - Where the database has been away for 3 s a replica fills its own pots, by the budget divided by the last known `n`, up to
 //!   its part: its last share. Once it is back, tokens made that way are charged to the pot there. A replica that alone is cut
 //!   off adds its share to what the others admit; nothing can tell them.

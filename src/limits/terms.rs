@@ -8,6 +8,8 @@ use super::Budget;
 
 /// So long after the last exchange the database counts as away.
 pub(super) const AWAY_AFTER: Duration = Duration::from_secs(3);
+/// So long the pot in the database goes on filling beyond its part, so that nothing is lost between two exchanges.
+const BETWEEN: Duration = Duration::from_secs(2);
 /// So long a replica has just come: others may not know of it, nor it of what they have given away.
 const NEW_FOR: Duration = Duration::from_secs(60);
 /// Replicas that are assumed where none was ever heard of: none has more.
@@ -73,7 +75,7 @@ impl Fleet {
                     own,
                     most: burst.max(1.0),
                     fills: is_away.then(|| (rate / f64::from(live), away_since)),
-                    shared: Some((part, rate)),
+                    shared: Some((part + BETWEEN.as_secs_f64() * rate, rate)),
                 }
             }
         }

@@ -160,6 +160,17 @@ fn a_client_that_goes_from_replica_to_replica_gets_no_more() {
 }
 
 #[test]
+fn a_budget_that_is_large_beside_its_burst_is_used_in_full() {
+    let mut fleet = Fleet::with(Budget { per_minute: 600, burst: 30 }, 3);
+    fleet.run(180, |_, _| Some(0));
+    fleet.assert_bounded("sticky");
+    assert!(fleet.lately(60) >= 540, "{} of 600", fleet.lately(60));
+    fleet.run(90, |_, _| None);
+    fleet.run(180, |step, live| Some(step as usize % live));
+    fleet.assert_bounded("in turn");
+}
+
+#[test]
 fn small_budgets_hold_as_well() {
     for replicas in [1, 2, 3, 6] {
         let mut fleet = Fleet::with(SMALL, replicas);

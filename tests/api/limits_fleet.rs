@@ -63,9 +63,9 @@ async fn a_flood_and_a_scan_get_one_budget_from_three_replicas() {
     let apps: Vec<&TestApp> = apps.iter().collect();
     apps[0].until("three replicas", || async { apps[0].metric("buoy_peers").await == 2.0 }).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let creating = flood(&apps, 12, 201, async |app, _| create(app, "203.0.113.1").await.status);
+    let creating = flood(&apps, 20, 201, async |app, _| create(app, "203.0.113.1").await.status);
     let scanning =
-        flood(&apps, 12, 404, async |app, index| get(app, &format!("/no-{index}"), "203.0.113.2").await.status);
+        flood(&apps, 20, 404, async |app, index| get(app, &format!("/no-{index}"), "203.0.113.2").await.status);
     let (created, scanned) = tokio::join!(creating, scanning);
     assert_within(created, 0.5, "flood");
     assert_within(scanned, 0.5, "scan");
@@ -103,9 +103,14 @@ async fn more_work_than_there_is_room_for_is_sent_away_but_redirects_go_on() {
     let app = TestApp::start_on(&database, &[("MAX_CONCURRENT_REQUESTS", "1")]).await;
     let code = app.url(app.user("ann").await, "https://example.com").await["short_code"].as_str().unwrap().to_owned();
     let path = format!("/{code}");
+    // Until what was announced of the link has come back.
+    tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(app.get(&path).await.status, 302);
     let mut connection = PgConnection::connect(&database.url).await.expect("the server answers");
-    sqlx::raw_sql("BEGIN; LOCK TABLE users, urls IN ACCESS EXCLUSIVE MODE").execute(&mut connection).await.expect("it runs");
+    sqlx::raw_sql("BEGIN; LOCK TABLE users, urls IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut connection)
+        .await
+        .expect("it runs");
     let ask = |index: usize| {
         let app = &app;
         let body = json!({"username": format!("u{index}"), "email": format!("u{index}@example.com")});

@@ -2,7 +2,7 @@
 //!
 //! Promises: a key that was revoked is refused on every replica within a second; a token or key is compared in constant time, and
 //! printed nowhere. Leaves out: what a route needs, which `http` knows, and whose things a caller sees, which the store and the
-//! handlers ask the [`Caller`].
+//! handlers ask the [`crate::domain::Caller`].
 //!
 //! There are two modes. With an administrator's token, the API needs it or a key. Without one the API is open.
 
@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use self::keyring::KeyRing;
 use crate::{
-    domain::{Caller, Clock, HostNames, Secret},
+    domain::{Clock, HostNames, KeyHolder, Secret},
     store::{Store, StoreError},
 };
 
@@ -66,18 +66,17 @@ impl Access {
         }
     }
 
-    /// Who has this token or key; none where it is not good. The administrator is known without the database.
+    /// Whether this is the administrator's token, which is known without the database.
+    pub fn is_admin(&self, token: &str) -> bool {
+        matches!(&self.mode, Mode::Guarded(admin) if admin.is(token))
+    }
+
+    /// Who holds this key; none where it is not good.
     ///
     /// # Errors
     /// Where the database would have to be asked and fails.
-    pub async fn caller(&self, token: &str, store: &Store, clock: &Clock) -> Result<Option<Caller>, StoreError> {
-        if let Mode::Guarded(admin) = &self.mode
-            && admin.is(token)
-        {
-            return Ok(Some(Caller::Admin));
-        }
-        let Some(secret) = Secret::parse(token) else { return Ok(None) };
-        Ok(self.keys.holder(&secret, store, clock).await?.map(Caller::Key))
+    pub async fn holder(&self, secret: &Secret, store: &Store, clock: &Clock) -> Result<Option<KeyHolder>, StoreError> {
+        self.keys.holder(secret, store, clock).await
     }
 }
 

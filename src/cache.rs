@@ -18,7 +18,7 @@ use std::{
 };
 
 use quick_cache::{Weighter, sync::Cache};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use self::shard::{Fill, Shard};
 use crate::{
@@ -49,6 +49,8 @@ pub struct CacheSettings {
     pub ttl: Duration,
     /// For so long after it was last asked for, an entry is served while the database cannot be reached.
     pub stale_if_error: Duration,
+    /// Codes that are read at once at most.
+    pub reads: usize,
 }
 
 /// What a code was found to be, and when.
@@ -64,6 +66,7 @@ pub struct CacheCounts {
     hits: AtomicU64,
     misses: AtomicU64,
     reads: AtomicU64,
+    shed: AtomicU64,
     stale: AtomicU64,
     dropped: AtomicU64,
     oldest_hit_ms: AtomicU64,
@@ -73,6 +76,7 @@ pub struct CacheCounts {
 pub struct LinkCache {
     entries: Cache<ShortCode, Entry, ByBytes>,
     shards: [Mutex<Shard>; SHARDS],
+    reads: Semaphore,
     hasher: RandomState,
     settings: CacheSettings,
     trust: Mutex<Trust>,
@@ -118,6 +122,7 @@ impl LinkCache {
         Self {
             entries: Cache::with_weighter(items, bytes, ByBytes),
             shards: std::array::from_fn(|_| Mutex::default()),
+            reads: Semaphore::new(settings.reads.min(Semaphore::MAX_PERMITS)),
             hasher: RandomState::new(),
             settings,
             trust: Mutex::new(Trust::CutOff),
@@ -128,7 +133,8 @@ impl LinkCache {
     /// The link of this code, from memory or from the database.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where the database cannot be reached and nothing fit to serve is at hand.
+    /// [`StoreError::Unavailable`] where the database cannot be reached, [`StoreError::Overloaded`] where too much is read already, and
+    /// nothing fit to serve is at hand.
     pub async fn link(
         &self,
         code: &ShortCode,
@@ -147,7 +153,7 @@ impl LinkCache {
         };
         let stale = entry.filter(|entry| entry.checked.elapsed() < self.settings.stale_if_error);
         match (&*failure, stale) {
-            (StoreError::Unavailable(_), Some(entry)) => {
+            (StoreError::Unavailable(_) | StoreError::Overloaded, Some(entry)) => {
                 self.counts.stale.fetch_add(1, Ordering::Relaxed);
                 self.counts.served(entry.checked.elapsed());
                 Ok(entry.link)
@@ -196,15 +202,20 @@ impl LinkCache {
         if let Some(outage) = availability.outage() {
             return Err(Arc::new(StoreError::Unavailable(outage.reason)));
         }
+        // Whoever begins a read holds its place; those who join it need none.
+        let mut place = None;
         let begin = || {
-            self.counts.reads.fetch_add(1, Ordering::Relaxed);
-            read(store.clone(), availability.clone(), code.clone())
+            place = self.reads.try_acquire().ok();
+            self.counts.began(place.is_some());
+            let (read, has_place) = (read(store.clone(), availability.clone(), code.clone()), place.is_some());
+            async move { if has_place { read.await } else { Err(Arc::new(StoreError::Overloaded)) } }
         };
         // A read that began before a change nobody heard of must not answer whoever came after it.
         let fill =
             if self.is_deaf() { self.shard(code).begin(code, begin) } else { self.shard(code).join(code, begin) };
-        let result = fill.future.clone().await;
-        self.keep(code, &fill, &result);
+        let waiting = Waiting { cache: self, code, fill };
+        let result = waiting.fill.future.clone().await;
+        self.keep(code, &waiting.fill, &result);
         result
     }
 
@@ -267,7 +278,25 @@ impl LinkCache {
     }
 }
 
+/// Somebody who waits for a read, and may leave before its end.
+struct Waiting<'a> {
+    cache: &'a LinkCache,
+    code: &'a ShortCode,
+    fill: Fill,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.cache.shard(self.code).leave(self.code, &self.fill);
+    }
+}
+
 impl CacheCounts {
+    fn began(&self, has_place: bool) {
+        let count = if has_place { &self.reads } else { &self.shed };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn hit(&self, age: Duration) {
         self.hits.fetch_add(1, Ordering::Relaxed);
         self.served(age);
@@ -294,6 +323,11 @@ impl CacheCounts {
     /// Queries that the database was asked, one for however many look-ups waited for it.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Queries that were not made because too many were under way.
+    pub fn shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
     }
 
     /// Look-ups that had to wait for the database.

@@ -12,6 +12,7 @@ mod database_url;
 mod env_file;
 mod form;
 mod http;
+mod limits;
 mod program;
 mod redirect;
 mod retention;
@@ -29,6 +30,7 @@ pub use self::{
     database_url::{DatabaseUrl, SchemaName},
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
+    limits::{LimitsConfig, LoadConfig, WhoIsLimited},
     program::{LogConfig, LogFormat},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
@@ -48,6 +50,10 @@ pub struct Config {
     pub http: HttpConfig,
     /// Who may use the API.
     pub access: AccessConfig,
+    /// What one client may do.
+    pub limits: LimitsConfig,
+    /// How much is taken in at once.
+    pub load: LoadConfig,
     /// How buoy leaves.
     pub shutdown: ShutdownConfig,
     /// How many links are kept at hand.
@@ -88,6 +94,8 @@ impl Config {
         let database = DatabaseConfig::read(source).inspect(|database| database.check(source));
         let http = HttpConfig::read(source);
         let access = AccessConfig::read(source);
+        let limits = LimitsConfig::read(source).inspect(|limits| limits.check(source));
+        let load = LoadConfig::read(source);
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheConfig::read(source);
         let clicks = ClicksConfig::read(source);
@@ -101,6 +109,8 @@ impl Config {
             database: database?,
             http: http?,
             access: access?,
+            limits: limits?,
+            load: load?,
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
@@ -132,6 +142,8 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("database", DatabaseConfig::VARIABLES),
     ("http", HttpConfig::VARIABLES),
     ("access", AccessConfig::VARIABLES),
+    ("limits", LimitsConfig::VARIABLES),
+    ("load", LoadConfig::VARIABLES),
     ("shutdown", ShutdownConfig::VARIABLES),
     ("cache", CacheConfig::VARIABLES),
     ("clicks", ClicksConfig::VARIABLES),

@@ -9,6 +9,7 @@ pub mod error;
 pub mod extract;
 pub mod field;
 pub mod idempotency;
+pub mod limits;
 pub mod list;
 pub mod middleware;
 pub mod openapi;
@@ -29,6 +30,7 @@ pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{
     domain::Caller,
+    limits::Policy,
     state::AppState,
     store::{Committed, Store, Tx},
 };
@@ -50,13 +52,16 @@ pub fn router(app: AppState) -> Router {
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
-    let with_database = with_database.layer(gate.clone()).layer(limit.clone());
-    let bulk = bulk.layer(gate.clone()).layer(bulk_limit);
-    let routes = with_database
-        .merge(bulk)
-        .layer(from_fn_with_state(app.clone(), middleware::while_available))
-        .merge(own.layer(gate).merge(public).layer(limit))
-        .merge(documentation);
+    let turns = from_fn_with_state(app.clone(), limits::turns);
+    let creations = |policy| from_fn_with_state((app.clone(), policy), limits::creations);
+    // The last layer is the outermost. Who calls is asked first, as budgets are the caller's; then the budget, before anything is
+    // waited for.
+    let with_database = with_database.layer(turns).layer(limit.clone());
+    let while_available = from_fn_with_state(app.clone(), middleware::while_available);
+    let with_database = with_database.layer(while_available.clone()).layer(creations(Policy::Creations));
+    let bulk = bulk.layer(bulk_limit).layer(while_available).layer(creations(Policy::Bulk));
+    let guarded = with_database.merge(bulk).merge(own.layer(limit.clone())).layer(gate);
+    let routes = guarded.merge(public.layer(limit)).merge(documentation);
     enclosed(routes, app)
 }
 

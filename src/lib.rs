@@ -2,7 +2,7 @@
 //!
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
-//! `domain` → `store` → `access`, `cache`, `clicks`, `import`, `export`, `metrics`, `outbound` → `state` → `http` → `cli` → `main`
+//! `domain` → `store` → `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` → `state` → `http` → `cli` → `main`
 //!
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
@@ -17,6 +17,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 pub mod outbound;
 pub mod state;

@@ -15,6 +15,7 @@ use crate::{
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger, Visitors},
     domain::{Clock, TargetPolicy, TrustedProxies, clock::Timestamp},
+    limits::{Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
     store::{Availability, Store},
@@ -79,6 +80,10 @@ pub struct AppState {
     pub draining: CancellationToken,
     /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
     pub uploads: Arc<Semaphore>,
+    /// What clients may still do.
+    pub limits: Arc<Limits>,
+    /// How much work is taken in at once.
+    pub load: Arc<Load>,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
 }

@@ -20,6 +20,7 @@ pub mod examine;
 mod failure;
 pub mod idempotency;
 pub mod keys;
+pub mod limits;
 pub mod listener;
 pub mod migrate;
 pub mod monitor;
@@ -54,6 +55,7 @@ pub use self::{
     events::EventFilter,
     idempotency::RecordedAnswer,
     keys::KnownKey,
+    limits::{LimitAsk, LimitGrant},
     listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
@@ -241,7 +243,7 @@ impl Store {
             reconcile::STATEMENTS,
             carried::STATEMENTS,
         ];
-        let postgres = [replicas::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
+        let postgres = [replicas::STATEMENTS, limits::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
         let postgres = postgres.into_iter().filter(|_| !self.is_embedded());
         let worded = [
             dialect::STATEMENTS,

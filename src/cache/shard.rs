@@ -38,7 +38,6 @@ impl Shard {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        // A read whose every waiter has left is driven by nobody; whoever joins it drives it on.
         if let Some(fill) = self.reading.get(code) {
             return fill.clone();
         }
@@ -64,6 +63,15 @@ impl Shard {
             self.reading.remove(code);
         }
         is_current
+    }
+
+    /// One waiter leaves, done or not. A read that nobody waits for any more is given up: nobody would drive it, and it may hold a
+    /// connection.
+    pub(super) fn leave(&mut self, code: &ShortCode, fill: &Fill) {
+        // The shard has one handle on it, and the waiter that leaves another.
+        if fill.future.strong_count().is_none_or(|handles| handles <= 2) {
+            self.finish(code, fill);
+        }
     }
 
     /// The link of this code changed.
@@ -97,6 +105,21 @@ mod tests {
         assert!(second.future.clone().await.unwrap().is_none());
         assert!(shard.finish(&code(), &first));
         assert!(!shard.finish(&code(), &second), "one of its waiters keeps what was read");
+    }
+
+    #[test]
+    fn a_read_that_everybody_left_is_given_up() {
+        let mut shard = Shard::default();
+        let first = shard.join(&code(), std::future::pending);
+        let second = shard.join(&code(), nothing);
+        shard.leave(&code(), &second);
+        drop(second);
+        let third = shard.join(&code(), nothing);
+        assert_eq!(third.number, first.number, "one still waits");
+        drop(third);
+        shard.leave(&code(), &first);
+        let fourth = shard.join(&code(), nothing);
+        assert_ne!(fourth.number, first.number);
     }
 
     #[tokio::test]

@@ -3,12 +3,15 @@
 //! The service listens before it has a database. It ends in this order: readiness fails, nothing more is accepted,
 //! requests finish, the click queue drains, the connections close; all of it before the deadline.
 
+mod limits;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use self::limits::{limit_settings, server_limits};
 use super::{store_settings, target_policy};
 use crate::{
     access::Access,
@@ -18,6 +21,7 @@ use crate::{
     domain::{Clock, clock::Timestamp},
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
+    limits::{Limits, Load, exchange},
     outbound::{Titles, titles},
     state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
@@ -50,7 +54,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
     let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
-    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache)));
+    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache, config.load.requests)));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
     let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
@@ -59,11 +63,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
+    let sharing = (Arc::clone(&app.limits), store.clone(), app.availability.clone());
+    let sharing = tokio::spawn(exchange::run(sharing.0, sharing.1, sharing.2, lifecycle.stopping()));
 
-    let deadline = CancellationToken::new();
+    let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
     let served = async {
-        let all_finished = http::server::serve(listener, http::router(app), stop).await;
+        let all_finished = http::server::serve(listener, http::router(app), stop, limits).await;
         if !all_finished {
             tracing::warn!("requests were cut off at the deadline");
         }
@@ -72,6 +78,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         if let Some(seeker) = seeker {
             seeker.await.ok();
         }
+        sharing.await.ok();
         writer.await.ok();
     };
     let clock = expire(lifecycle.clone(), deadline, give_up);
@@ -115,6 +122,8 @@ fn assemble(
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        limits: Arc::new(Limits::new(limit_settings(&config.limits, !store.is_embedded()))),
+        load: Arc::new(Load::new(config.load.requests)),
         keys_at_work: KeysAtWork::default(),
     }
 }
@@ -171,8 +180,8 @@ fn observer(cache: &Arc<LinkCache>, clicks: &ClickRecorder) -> Arc<CacheSync> {
     Arc::new(CacheSync::new(Arc::clone(cache), replica_name(), move || totals(&ledger)))
 }
 
-fn cache_settings(config: &CacheConfig) -> CacheSettings {
-    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error }
+fn cache_settings(config: &CacheConfig, reads: usize) -> CacheSettings {
+    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error, reads }
 }
 
 fn click_settings(config: &ClicksConfig) -> ClickSettings {

@@ -17,15 +17,36 @@ use crate::state::{AppState, Trust};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
-/// Who sent the request, proxies passed over; none where that is not known.
+/// Who sent the request, proxies passed over.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub Option<IpAddr>);
+pub struct ClientAddress {
+    /// The best that is known: that of a proxy, where nothing says who is behind it. None where nothing is known.
+    pub address: Option<IpAddr>,
+    /// Whether the address was told by those who should, so that it may be the client's own.
+    told: bool,
+}
 
 impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self(client_address(&parts.extensions, &parts.headers, &app.settings.trust)))
+        Ok(Self::read(&parts.extensions, &parts.headers, &app.settings.trust))
+    }
+}
+
+impl ClientAddress {
+    /// Reads it.
+    pub fn read(extensions: &Extensions, headers: &HeaderMap, trust: &Trust) -> Self {
+        let peer = extensions.get::<PeerAddress>().map(|peer| peer.0.to_canonical());
+        let is_proxy = |peer| trust.header.is_some() && trust.proxies.trust_peer(peer);
+        let says = || trust.header.as_ref().is_some_and(|header| headers.contains_key(header));
+        let told = peer.is_some_and(|peer| !is_proxy(peer) || says());
+        Self { address: client_address(extensions, headers, trust), told }
+    }
+
+    /// The client's own address; none where no more than a trusted proxy is known.
+    pub fn own(&self, trust: &Trust) -> Option<IpAddr> {
+        self.address.filter(|address| self.told && !trust.proxies.trust_hop(*address))
     }
 }
 

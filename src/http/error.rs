@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -25,6 +25,7 @@ pub struct Error {
     detail: Cow<'static, str>,
     errors: BTreeMap<String, String>,
     retry_after: Option<u32>,
+    headers: Option<Box<HeaderMap>>,
     cause: Option<Arc<str>>,
 }
 
@@ -61,7 +62,15 @@ pub struct Problem {
 impl Error {
     /// A failure of the given status, code and words.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), errors: BTreeMap::new(), retry_after: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: BTreeMap::new(),
+            retry_after: None,
+            headers: None,
+            cause: None,
+        }
     }
 
     /// 404 for a thing that is not there.
@@ -100,6 +109,16 @@ impl Error {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_retry_after(RETRY_AFTER_SECONDS)
     }
 
+    /// 503: too much is at work.
+    pub fn overloaded() -> Self {
+        Self::unavailable("overloaded", "Too much is at work here, please try again")
+    }
+
+    /// 503 for a request that took too long.
+    pub fn too_slow() -> Self {
+        Self::unavailable("request_timeout", "The request took too long, please try again")
+    }
+
     /// 503 for a database that cannot be used.
     pub fn outage(outage: &Outage) -> Self {
         Self::unavailable("database_unavailable", "The database is not available, please try again")
@@ -123,6 +142,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds headers of any kind.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.get_or_insert_default().extend(headers);
         self
     }
 
@@ -162,6 +188,7 @@ impl Error {
     pub(super) fn from_shared(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
+            StoreError::Overloaded => StoreError::Overloaded.into(),
             other => Self::internal(other),
         }
     }
@@ -173,6 +200,7 @@ impl From<StoreError> for Error {
             StoreError::Taken(field) => Self::taken(field),
             StoreError::Missing("user_id") => Self::not_found("user_not_found", "User not found"),
             StoreError::Missing(_) => Self::not_found("url_not_found", "URL not found"),
+            StoreError::Overloaded => Self::overloaded(),
             StoreError::Unavailable(_) => {
                 Self::unavailable("database_unavailable", "The database is not available, please try again")
                     .with_cause(error)
@@ -188,6 +216,9 @@ impl IntoResponse for Error {
         let mut response = problem_response(self.status, body);
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(headers) = self.headers {
+            response.headers_mut().extend(*headers);
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause));

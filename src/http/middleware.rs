@@ -49,7 +49,7 @@ pub async fn envelope(State(app): State<AppState>, request: Request, next: Next)
 pub async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Error::unavailable("request_timeout", "The request took too long, please try again").into_response(),
+        Err(_) => Error::too_slow().into_response(),
     }
 }
 

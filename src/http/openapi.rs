@@ -177,7 +177,7 @@ pub enum ServerErrors {
     /// `internal_error`
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
-    /// `database_unavailable` or `request_timeout`; `Retry-After` says when to try again.
+    /// `database_unavailable`, `request_timeout` or `overloaded`; `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
     Unavailable(Problem),
 }
@@ -224,3 +224,13 @@ pub enum BodyErrors {
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
 }
+
+/// The client's budget is used up: `rate_limited`. `Retry-After` says when to try again.
+#[derive(IntoResponses)]
+#[response(status = 429, content_type = "application/problem+json", headers(
+    ("Retry-After" = u32, description = "Seconds"),
+    ("RateLimit" = String, description = "How the client stands"),
+    ("RateLimit-Policy" = String, description = "The budget"),
+))]
+#[expect(dead_code, reason = "describes a failure, which `Error` answers")]
+pub struct Limited(Problem);

@@ -3,8 +3,15 @@
 //! Shutdown has three steps, so that no proxy's request meets a closing connection. While draining, connections are
 //! still accepted and idle ones stay open; each answer carries `Connection: close`. Then nothing more is accepted and
 //! idle connections close. Whatever is not finished at the deadline is cut off.
+//!
+//! Connections are bounded in number: further ones wait in the system's queue. A client that sends its head or body, or
+//! reads its answer, too slowly is cut off, so that none keeps its place for long.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+mod body;
+mod patience;
+mod timely;
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use futures_util::FutureExt as _;
@@ -12,16 +19,21 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout_at,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
+use self::{
+    body::{Arriving, Leaving},
+    timely::{AtWork, Timely},
+};
 use super::client_address::PeerAddress;
 
-/// How long a connection may take to send a request's head, its idle time before that included. Longer than a proxy
-/// keeps an idle connection, so that it is the proxy that closes.
-const HEAD_LIMIT: Duration = Duration::from_secs(75);
+/// How long a connection may be idle, a head that follows included. Longer than a proxy keeps an idle connection, so that it
+/// is the proxy that closes. How long the head itself may take is [`ServerLimits::head`].
+const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// How long a connection is still read after the stop: a request that was on its way must not meet a closing door.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
 /// Pause after a failed accept: out of file descriptors, trying again at once would only burn the processor.
@@ -36,25 +48,40 @@ pub struct Stop {
     pub deadline: CancellationToken,
 }
 
+/// How many connections there may be, and how slow.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a head may take from its first byte.
+    pub head: Duration,
+    /// How long a body may keep the service waiting.
+    pub body: Duration,
+    /// How long an answer may lie unread.
+    pub answer: Duration,
+}
+
 /// Serves until `stop.stopping` is cancelled and every request is finished, or `stop.deadline` is. Answers whether
 /// all were finished.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
+pub async fn serve(listener: TcpListener, router: Router, stop: Stop, limits: ServerLimits) -> bool {
     let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let serve = |(accepted, place)| serve_connection(accepted, place, router.clone(), stop.clone(), limits);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
             () = stop.stopping.cancelled() => break,
         };
         match accepted {
-            Ok(accepted) => accept(&connections, accepted, &router, &stop),
+            Ok(accepted) => drop(connections.spawn(serve(accepted))),
             Err(error) => pause_after(&error).await,
         }
     }
     // What waits in the queue was connected while this replica still took requests.
-    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
-        accept(&connections, accepted, &router, &stop);
+    while let Some(Ok(accepted)) = accept(&listener, &places).now_or_never() {
+        connections.spawn(serve(accepted));
     }
-    drop((listener, router));
+    drop(listener);
     connections.close();
     tokio::select! {
         () = connections.wait() => true,
@@ -69,25 +96,36 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> bool {
 /// A connection and who opened it.
 type Accepted = (TcpStream, SocketAddr);
 
-fn accept(connections: &TaskTracker, accepted: Accepted, router: &Router, stop: &Stop) {
-    connections.spawn(serve_connection(accepted, router.clone(), stop.clone()));
+/// The next connection, as soon as there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    Ok((listener.accept().await?, place))
 }
 
-async fn serve_connection((stream, peer): Accepted, router: Router, stop: Stop) {
+async fn serve_connection(
+    (stream, peer): Accepted,
+    _place: OwnedSemaphorePermit,
+    router: Router,
+    stop: Stop,
+    limits: ServerLimits,
+) {
     // Answers are written at once: waiting to fill a packet costs a visitor 40 ms.
     stream.set_nodelay(true).ok();
-    let peer = PeerAddress(peer.ip());
+    let (peer, at_work) = (PeerAddress(peer.ip()), AtWork::default());
+    let timely = Timely::new(stream, at_work.clone(), limits.head, limits.answer);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let router = router.clone();
+        let (router, ended) = (router.clone(), at_work.begin());
         async move {
-            Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
+            let request = request.map(|body| Body::new(Arriving::new(body, limits.body)));
+            let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, ended)))
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(IDLE_LIMIT)
+        .serve_connection(TokioIo::new(timely), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // A failed connection is the client's affair: what it asked for has its own log line.

@@ -22,6 +22,7 @@ use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
     domain::{Clock, HostNames, TargetPolicy},
+    limits::{Budget, LimitMode, LimitSettings, Limits, Load},
     outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
@@ -34,7 +35,7 @@ async fn state() -> AppState {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
     let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
     let store = Store::open(&settings).await.unwrap();
-    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND }));
+    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND, reads: 1 }));
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
     let (_, availability) = Monitor::new(&url, &store, observer);
     let clock = Clock::system();
@@ -67,6 +68,12 @@ async fn state() -> AppState {
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
+        limits: Arc::new(Limits::new(LimitSettings {
+            mode: LimitMode::Auto,
+            budgets: [Budget { per_minute: 60, burst: 1 }; 4],
+            shared: false,
+        })),
+        load: Arc::new(Load::new(1)),
         keys_at_work: KeysAtWork::default(),
     }
 }

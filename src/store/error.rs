@@ -8,6 +8,9 @@ pub enum StoreError {
     /// The database cannot be reached or is overloaded: the same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// So much is asked of the database already that this was not even tried: the same call may succeed later.
+    #[error("too much is asked of the database at once")]
+    Overloaded,
     /// A value that must be unique is taken; names the field.
     #[error("{0} is taken")]
     Taken(&'static str),

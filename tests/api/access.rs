@@ -57,7 +57,7 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) async fn start(kind: Kind) -> Self {
-        let app = TestApp::start_with(kind, &[("ADMIN_TOKEN", ADMIN)]).await;
+        let app = TestApp::start_with(kind, &[("ADMIN_TOKEN", ADMIN), ("LIMITS", "off")]).await;
         Self::with(app).await
     }
 

@@ -8,6 +8,7 @@ mod sums;
 
 mod batches;
 mod changes;
+mod limits;
 mod lists;
 mod locks;
 mod reconcile;

@@ -38,8 +38,8 @@ use crate::spec::{App, Rule};
 const CONNECT: Duration = Duration::from_secs(1);
 /// Instances that a request is given to at most.
 const ATTEMPTS: usize = 3;
-/// The visitor that the platform would name.
-const VISITOR: &str = "203.0.113.7";
+/// Visitors that the platform would name, in turn: one alone would use up the budget that a client has.
+const VISITORS: usize = 254;
 
 /// What became of requests on their way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -166,11 +166,12 @@ impl Ingress {
         for name in [CONNECTION, TRANSFER_ENCODING] {
             request.headers_mut().remove(name);
         }
-        for (name, value) in
-            [("do-connecting-ip", VISITOR), ("x-forwarded-for", "10.244.0.1"), ("x-forwarded-proto", "https")]
-        {
+        for (name, value) in [("x-forwarded-for", "10.244.0.1"), ("x-forwarded-proto", "https")] {
             request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
+        let visitor = format!("203.0.113.{}", 1 + self.next.load(Ordering::Relaxed) % VISITORS);
+        let visitor = HeaderValue::try_from(visitor).map_err(|_| Failure::Broken)?;
+        request.headers_mut().insert(HeaderName::from_static("do-connecting-ip"), visitor);
         let response = self.client.request(request).await;
         let response = response.map_err(|error| if error.is_connect() { Failure::Unsent } else { Failure::Broken })?;
         let (mut parts, body) = response.into_parts();

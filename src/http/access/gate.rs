@@ -13,8 +13,8 @@ use axum::{
 
 use super::table::{Need, need};
 use crate::{
-    domain::{Caller, HostNames, Scope},
-    http::Error,
+    domain::{Caller, HostNames, KeyHolder, Scope, Secret},
+    http::{Error, limits, middleware::FIRST_ATTEMPT},
     state::AppState,
 };
 
@@ -37,10 +37,27 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
     if let Some(hosts) = app.access.open_under() {
         return own_site(hosts, request).map(|()| Caller::Open);
     }
-    let token = bearer(&request.headers)?;
-    let caller = app.access.caller(token, &app.store, &app.clock).await?.ok_or_else(invalid)?;
+    let sender = (&request.extensions, &request.headers);
+    limits::may_try_credentials(app, sender.0, sender.1)?;
+    let caller = match bearer(&request.headers) {
+        Ok(token) if app.access.is_admin(token) => Some(Caller::Admin),
+        Ok(token) => by_key(app, token).await?.map(Caller::Key),
+        Err(unauthorized) => return Err(limits::failed_credentials(app, sender, unauthorized)),
+    };
+    let caller = caller.ok_or_else(|| limits::failed_credentials(app, sender, invalid()))?;
     let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     allowed(caller, &request.method, route).map(|()| caller)
+}
+
+/// Who holds the key, asked of the database within the time that a request may take.
+async fn by_key(app: &AppState, token: &str) -> Result<Option<KeyHolder>, Error> {
+    let Some(secret) = Secret::parse(token) else { return Ok(None) };
+    app.availability.first_attempt(FIRST_ATTEMPT).await;
+    let asked = app.access.holder(&secret, app.store()?, &app.clock);
+    match tokio::time::timeout(app.settings.request_timeout, asked).await {
+        Ok(holder) => Ok(holder?),
+        Err(_) => Err(Error::too_slow()),
+    }
 }
 
 /// Refuses what a scope does not reach. It is the same for what exists and what does not, so it tells nothing of either.

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::http::server::{Stop, serve};
+use crate::http::server::{ServerLimits, Stop, serve};
 
 fn trust(header: &str, proxies: &str) -> Trust {
     Trust { header: Some(header.parse().unwrap()), proxies: proxies.parse().unwrap() }
@@ -117,7 +117,10 @@ fn without_a_peer_nothing_is_known() {
 
 #[test]
 fn addresses_are_not_printed() {
-    let (peer, client) = (PeerAddress("203.0.113.7".parse().unwrap()), ClientAddress("203.0.113.7".parse().ok()));
+    let (peer, client) = (
+        PeerAddress("203.0.113.7".parse().unwrap()),
+        ClientAddress { address: "203.0.113.7".parse().ok(), told: true },
+    );
     assert!(!format!("{peer:?} {client:?}").contains("203"));
 }
 
@@ -127,7 +130,9 @@ async fn the_server_tells_each_request_who_opened_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = Stop { stopping: CancellationToken::new(), deadline: CancellationToken::new() };
-    let served = tokio::spawn(serve(listener, Router::new().route("/", get(told)), stop.clone()));
+    let second = std::time::Duration::from_secs(1);
+    let limits = ServerLimits { connections: 1, head: second, body: second, answer: second };
+    let served = tokio::spawn(serve(listener, Router::new().route("/", get(told)), stop.clone(), limits));
     // From another address of this machine, so that it cannot be the listener's own.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
@@ -149,4 +154,25 @@ proptest! {
             prop_assert_eq!(found.as_deref(), Some("203.0.113.7"));
         }
     }
+}
+
+#[test]
+fn a_trusted_proxy_is_no_client() {
+    let own = |trust: &Trust, peer: &str, lines: &[(&'static str, &str)]| {
+        let mut extensions = Extensions::new();
+        extensions.insert(PeerAddress(peer.parse().unwrap()));
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        ClientAddress::read(&extensions, &headers, trust).own(trust).map(|address| address.to_string())
+    };
+    let (some, any) = (trust("x-forwarded-for", "10.0.0.0/8"), trust("x-forwarded-for", "any"));
+    let (told, proxies) = ([("x-forwarded-for", "203.0.113.7")], [("x-forwarded-for", "10.0.0.5, 10.0.0.3")]);
+    assert_eq!(own(&some, PROXY, &told).as_deref(), Some("203.0.113.7"));
+    assert_eq!(own(&some, STRANGER, &told).as_deref(), Some(STRANGER));
+    assert_eq!(own(&some, PROXY, &proxies), None, "proxies alone");
+    assert_eq!((own(&some, PROXY, &[]), own(&any, STRANGER, &[])), (None, None), "nothing is said");
+    assert_eq!(own(&any, STRANGER, &told).as_deref(), Some("203.0.113.7"));
+    assert_eq!(own(&Trust::default(), PROXY, &[]).as_deref(), Some(PROXY));
 }

@@ -13,7 +13,7 @@ use crate::{
     http::{
         Error, Problem,
         idempotency::{Answer, Idempotency},
-        openapi::{BodyErrors, Created, ServerErrors},
+        openapi::{BodyErrors, Created, Limited, ServerErrors},
         routes::urls::may_disable,
         upload::{self, Upload},
     },
@@ -55,7 +55,7 @@ pub struct BulkAnswer {
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Users).await
@@ -67,7 +67,7 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Urls).await
@@ -78,7 +78,7 @@ pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Req
     request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
     (status = 201, description = "All rows are in", body = BulkAnswer),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn events(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Events).await

@@ -16,7 +16,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
-        openapi::{BodyErrors, Created, EventFilters, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{BodyErrors, Created, EventFilters, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
     store::{EventFilter, Store, StoreError, Tx},
@@ -91,7 +91,7 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
     (status = 201, description = "The event", body = Event),
     (status = 404, description = "`url_not_found` or `user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,

@@ -14,7 +14,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{clicks::Loss, http::Error, metrics::register_memory, state::AppState};
+use crate::{
+    clicks::Loss,
+    http::Error,
+    limits::{Policy, load::Shed},
+    metrics::register_memory,
+    state::AppState,
+};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -28,6 +34,7 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     register_clicks(&mut registry, &app);
     register_titles(&mut registry, &app);
     register_database(&mut registry, &app);
+    register_limits(&mut registry, &app);
     register_memory(&mut registry);
     let page = app.metrics.write(&registry).map_err(Error::internal)?;
     Ok(([(header::CONTENT_TYPE, OPENMETRICS)], page).into_response())
@@ -105,4 +112,18 @@ fn register_database(registry: &mut Registry, app: &AppState) {
         "Time since changes were last known to be heard of",
         ConstGauge::new(silence),
     );
+}
+
+fn register_limits(registry: &mut Registry, app: &AppState) {
+    let limited = Family::<[(&str, &str); 1], Counter>::default();
+    for policy in Policy::ALL {
+        limited.get_or_create(&[("policy", policy.name())]).inc_by(app.limits.limited(policy));
+    }
+    registry.register("limited", "Requests refused because a client's budget was used up, by policy", limited);
+    let shed = Family::<[(&str, &str); 1], Counter>::default();
+    for reason in Shed::ALL {
+        shed.get_or_create(&[("reason", reason.name())]).inc_by(app.load.shed(reason));
+    }
+    shed.get_or_create(&[("reason", "reads")]).inc_by(app.cache.counts().shed());
+    registry.register("shed", "Requests sent away because too much was at work, by reason", shed);
 }

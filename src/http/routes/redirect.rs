@@ -13,8 +13,9 @@ use crate::{
         Error,
         client_address::ClientAddress,
         extract::{Named, Resource},
+        limits,
         middleware::FIRST_ATTEMPT,
-        openapi::{Disabled, NotFound, ServerErrors},
+        openapi::{Disabled, Limited, NotFound, ServerErrors},
     },
     state::AppState,
     store::Link,
@@ -26,24 +27,24 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, Disabled, ServerErrors,
+    NotFound, Limited, Disabled, ServerErrors,
 ))]
 pub async fn follow(
     State(app): State<AppState>,
     (method, headers): (Method, HeaderMap),
-    ClientAddress(address): ClientAddress,
+    client: ClientAddress,
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     let link =
         app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
-    let link = link.ok_or_else(ShortCode::not_found)?;
+    let Some(link) = link else { return Err(limits::unknown_code(&app, &client, ShortCode::not_found())) };
     if let Some(refusal) = refusal(&link) {
-        return Err(refusal);
+        return Err(limits::unknown_code(&app, &client, refusal));
     }
     let location = HeaderValue::try_from(link.original_url.location().as_ref()).map_err(Error::internal)?;
     if is_counted(&method, &headers) {
-        let visitor = app.visitors.read(&Request::read(&headers, address));
+        let visitor = app.visitors.read(&Request::read(&headers, client.address));
         let click = Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor };
         app.clicks.record(click, &app.availability).await;
     }
@@ -66,7 +67,7 @@ fn refusal(link: &Link) -> Option<Error> {
 #[utoipa::path(get, path = "/urls/{id}/redirect", tag = "redirects",
     params(("id" = ShortCode, Path, description = "The link's short code")), responses(
     (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, Disabled, ServerErrors,
+    NotFound, Limited, Disabled, ServerErrors,
 ))]
 pub async fn follow_under_urls(
     state: State<AppState>,

@@ -18,7 +18,8 @@ use crate::{
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
         openapi::{
-            BodyErrors, Created, IncludeClicks, ListErrors, NotFound, Paging, ServerErrors, UrlFilters, UrlOrder,
+            BodyErrors, Created, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
+            UrlOrder,
         },
     },
     state::AppState,
@@ -173,7 +174,7 @@ pub async fn list(
     (status = 201, description = "The link", body = UrlBody),
     (status = 404, description = "`user_not_found`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,

@@ -12,7 +12,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Idempotency},
         list::{self, Rows},
-        openapi::{BodyErrors, Created, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{BodyErrors, Created, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
     store::{Store, StoreError, Tx},
@@ -91,7 +91,7 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 #[utoipa::path(post, operation_id = "create_user", path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
     (status = 201, description = "The user", body = User),
     (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, ServerErrors,
+    BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,

@@ -1,0 +1,47 @@
+//! The configuration of limits, told to the rooms that keep them.
+
+use crate::{
+    config::{Config, LimitsConfig, WhoIsLimited},
+    http::server::ServerLimits,
+    limits::{Budget, LimitMode, LimitSettings},
+};
+
+/// Files that the program opens beside the connections of its clients: the database's, the log, what it is made of.
+const OTHER_FILES: usize = 128;
+
+/// What one client may do.
+pub(super) fn limit_settings(config: &LimitsConfig, shared: bool) -> LimitSettings {
+    let mode = match config.mode {
+        WhoIsLimited::Auto => LimitMode::Auto,
+        WhoIsLimited::On => LimitMode::On,
+        WhoIsLimited::Off => LimitMode::Off,
+    };
+    let budget = |per_minute, burst| Budget { per_minute, burst };
+    // In the order of `Policy::ALL`.
+    let budgets = [
+        budget(config.creations, config.creations_burst),
+        budget(config.bulk, config.bulk_burst),
+        budget(config.failed_credentials, config.failed_credentials_burst),
+        budget(config.unknown_codes, config.unknown_codes_burst),
+    ];
+    LimitSettings { mode, budgets, shared }
+}
+
+/// How many connections there may be, and how slow.
+pub(super) fn server_limits(config: &Config) -> ServerLimits {
+    let load = &config.load;
+    let files = open_files().map_or(usize::MAX, |files| files.saturating_sub(OTHER_FILES).max(1));
+    let connections = load.connections.min(files);
+    if connections < load.connections {
+        tracing::warn!(connections, "fewer connections than MAX_CONNECTIONS: the system allows no more open files");
+    }
+    ServerLimits { connections, head: load.head, body: load.body, answer: load.answer }
+}
+
+/// Files that this process may have open at once, where the system tells it.
+fn open_files() -> Option<usize> {
+    // Source: proc(5), limits: name, soft limit, hard limit, unit.
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

@@ -50,8 +50,7 @@ async fn a_thousand_dripping_heads_harm_nobody_and_do_not_last() {
     while !slow.is_finished() {
         let begun = Instant::now();
         // A connection of its own each time, as visitors have.
-        let request =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let request = crate::app::client();
         let answer = send(request.get(format!("{}/{code}", app.base))).await;
         assert_eq!(answer.status, 302, "{answer:?}");
         assert!(begun.elapsed() < SECOND, "a visitor waited for {:?}", begun.elapsed());

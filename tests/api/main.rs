@@ -26,6 +26,7 @@ mod ranking;
 mod raw;
 mod redirects;
 mod replicas;
+mod retention;
 mod shutdown;
 mod stats;
 mod streams;

@@ -3,7 +3,7 @@
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
 use super::Problem;
-use crate::domain::{EventType, UrlId, UserId, stats::Unit};
+use crate::domain::{EventType, UrlId, UserId};
 
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
@@ -31,7 +31,7 @@ pub struct Paging {
     #[param(minimum = 1, example = 1)]
     page: Option<u64>,
     /// Rows of a page; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 20)]
+    #[param(minimum = 1, default = 20)]
     per_page: Option<u32>,
     /// Where the page begins, as the `next` link gave it; instead of `page`.
     #[param(example = "after-20")]
@@ -58,7 +58,7 @@ pub struct UrlFilters {
 pub struct UrlOrder {
     /// `clicks`: the least followed first; `-clicks`: the most followed first. Each link then has `clicks`, and a
     /// `cursor` is good for the order that gave it out.
-    #[param(pattern = "^-?clicks$", example = "-clicks")]
+    #[param(pattern = "^(-?clicks)?$", example = "-clicks")]
     sort: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct UrlOrder {
 #[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
 pub struct IncludeClicks {
     /// `clicks`: how often each link was followed.
-    #[param(pattern = "^clicks$", example = "clicks")]
+    #[param(pattern = "^(clicks)?$", example = "clicks")]
     include: Option<String>,
 }
 
@@ -84,13 +84,13 @@ pub struct StatsRange {
     #[param(example = "2026-03-30")]
     to: Option<String>,
     /// How long a bucket is; a range has 1,000 at most.
-    #[param(inline, default = "day")]
-    unit: Option<Unit>,
+    #[param(pattern = "^(hour|day|week|month)?$", default = "day")]
+    unit: Option<String>,
     /// The zone, by its IANA name, in which buckets begin.
     #[param(default = "UTC", example = "Europe/Berlin")]
     tz: Option<String>,
     /// Values that are told of each dimension; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
+    #[param(minimum = 1, default = 10)]
     top: Option<u32>,
 }
 
@@ -140,6 +140,9 @@ pub enum ListErrors {
     /// `malformed_body`: filters in a body that is no JSON object.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(Problem),
+    /// `body_too_large`
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
     /// `unsupported_media_type`: filters in a body that is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),

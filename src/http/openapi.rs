@@ -1,9 +1,12 @@
 //! The OpenAPI document: what the handlers say of themselves, and the parameters and failures that they share.
 
-use utoipa::{IntoParams, IntoResponses, OpenApi};
+use utoipa::{
+    IntoParams, IntoResponses, OpenApi,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 
 use super::Problem;
-use crate::domain::{EventType, UrlId, UserId};
+use crate::domain::{EventType, UrlId, UserId, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
 
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
@@ -22,19 +25,36 @@ use crate::domain::{EventType, UrlId, UserId};
 )]
 pub struct Document;
 
+fn page() -> Object {
+    from_one(None)
+}
+
+fn per_page() -> Object {
+    from_one(Some(DEFAULT_PER_PAGE))
+}
+
+fn top() -> Object {
+    from_one(Some(DEFAULT_TOP))
+}
+
+/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may be.
+fn from_one(default: Option<u32>) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(default.map(Into::into)).build()
+}
+
 /// Which part of a list. Without any of these, every row is sent.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
 pub struct Paging {
     /// The page, from 1.
-    #[param(minimum = 1, example = 1)]
+    #[param(schema_with = page, example = 1)]
     page: Option<u64>,
     /// Rows of a page; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, default = 20)]
+    #[param(schema_with = per_page)]
     per_page: Option<u32>,
     /// Where the page begins, as the `next` link gave it; instead of `page`.
-    #[param(example = "after-20")]
+    #[param(pattern = "^after-[0-9]+(-[0-9]+)?$", example = "after-20")]
     cursor: Option<String>,
     /// Whether to count all rows, for `X-Total-Count`.
     count: Option<bool>,
@@ -90,7 +110,7 @@ pub struct StatsRange {
     #[param(default = "UTC", example = "Europe/Berlin")]
     tz: Option<String>,
     /// Values that are told of each dimension; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, default = 10)]
+    #[param(schema_with = top)]
     top: Option<u32>,
 }
 

@@ -30,7 +30,7 @@ fn today() -> DateTime<Utc> {
 }
 
 fn now() -> DateTime<Utc> {
-    DateTime::from(std::time::SystemTime::now())
+    buoy::domain::Clock::system().now()
 }
 
 fn day(ago: u64) -> String {

@@ -66,14 +66,15 @@ pub(crate) fn search<S>(
 
 fn run<S: Strategy>(inputs: &S, property: &impl Fn(S::Value) -> Verdict, tried: &AtomicU64) -> Result<(), String> {
     let (begun, limit) = (Instant::now(), time_limit());
-    let mut runner = TestRunner::new(Config {
-        cases: BATCH,
-        // What was found is printed, and becomes a test of its own.
-        failure_persistence: None,
-        max_global_rejects: u32::MAX,
-        ..Config::default()
-    });
     loop {
+        // A new one each time: a runner that has had its number of cases runs no more.
+        let mut runner = TestRunner::new(Config {
+            cases: BATCH,
+            // What was found is printed, and becomes a test of its own.
+            failure_persistence: None,
+            max_global_rejects: u32::MAX,
+            ..Config::default()
+        });
         let found = runner.run(inputs, |input| {
             tried.fetch_add(1, Ordering::Relaxed);
             property(input)

@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench model
+.PHONY: help run test lint deny fuzz fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench model
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ test: ## Run every test on SQLite and PostgreSQL (TEST_DATABASE_URL: use that se
 
 lint: ## Check layout, lints, documentation and app specs, warnings denied
 	scripts/lint
+
+deny: ## Check the licences, sources and known advisories of what buoy is built from
+	scripts/deny
+
+fuzz: ## Send buoy what anybody may send, for FUZZ_SECONDS (60) a property: no panic, no 5xx, no hang
+	scripts/fuzz
 
 fmt: ## Lay the code out
 	cargo fmt --all

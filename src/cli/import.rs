@@ -19,7 +19,8 @@ A file's kind is told by its header, so names and order do not matter:
   codes   short_code,retired_at: codes once used, as `buoy export` writes them
   rollups rollup,subject,at,…: statistics of days whose events may be gone, as `buoy export` writes them
 Times without a zone are UTC. A user whose username or e-mail address is there already is found, not created again, and
-links and events that name the row's id go to that user. Importing the same files again changes nothing.
+links and events that name the row's id go to that user. Importing the same files again changes nothing. Clicks of days whose
+events were deleted for their age (EVENT_RETENTION_DAYS) are refused, unless the rollups of that day come with them.
 
 Targets that BLOCKED_HOSTS names and, without ALLOW_PRIVATE_TARGETS=true, private ones make their rows bad, as over HTTP.
 

@@ -13,7 +13,8 @@ use super::{
 checked_text!(
     /// What kind of thing happened: `click`, `created`, `updated`, `deleted`, or a client's own word of 1 to 64
     /// characters.
-    EventType, check_type, min_length = 1, max_length = 64, example = "click"
+    EventType, check_type, min_length = 1, max_length = 64,
+    pattern = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$", example = "click"
 );
 
 checked_text!(

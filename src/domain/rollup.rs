@@ -58,6 +58,14 @@ pub fn day_of(at: Timestamp) -> i64 {
     slot_of(at).div_euclid(SLOTS_PER_DAY)
 }
 
+/// The first day that an event can be of, in the year 1.
+pub const FIRST_DAY: i64 = -719_162;
+
+/// The moment at which a day in UTC begins.
+pub fn first_moment(day: i64) -> Timestamp {
+    chrono::DateTime::from_timestamp(day.saturating_mul(SLOTS_PER_DAY * SLOT_SECONDS), 0).unwrap_or_default()
+}
+
 /// What is known of who clicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ use super::{
 
 checked_text!(
     /// A link's title for people: at most 500 characters, no control characters.
-    Title, check_title, max_length = 500, example = "Roadmap update"
+    Title, check_title, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "Roadmap update"
 );
 
 checked_text!(

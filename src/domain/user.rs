@@ -11,7 +11,8 @@ use super::{
 
 checked_text!(
     /// A user's unique name: 1 to 100 characters of any script, no control characters, no white space around it.
-    Username, check_username, min_length = 1, max_length = 100, example = "tidyriver02"
+    Username, check_username, min_length = 1, max_length = 100,
+    pattern = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$", example = "tidyriver02"
 );
 
 checked_text!(

@@ -60,8 +60,9 @@ pub fn client_address(extensions: &Extensions, headers: &HeaderMap, trust: &Trus
     let Some(header) = trust.header.as_ref().filter(|_| trust.proxies.trust_peer(peer)) else { return Some(peer) };
     let mut client = peer;
     for line in headers.get_all(header).iter().rev() {
-        let text = line.to_str().ok()?;
-        for hop in text.rsplit(',') {
+        // A hop at a time: what a client wrote before it may be no text at all, and must not hide whom the proxy saw.
+        for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
+            let hop = str::from_utf8(hop).ok()?;
             let named = if header == FORWARDED { forwarded_for(hop)? } else { hop };
             client = address(named)?;
             if !trust.proxies.trust_hop(client) {

@@ -269,6 +269,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // The parser does not look into fields that nobody asks for.
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(malformed("the body is not UTF-8"));
+    }
     // Checked beforehand, since serde would also fill a struct from a list.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {

@@ -4,6 +4,7 @@ use utoipa::{
     IntoParams, IntoResponses, OpenApi,
     openapi::{
         ContentBuilder, Ref, Response, ResponseBuilder,
+        schema::{Object, ObjectBuilder, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -12,7 +13,7 @@ use super::{
     Problem,
     access::table::{Need, TABLE},
 };
-use crate::domain::{EventType, Scope, UrlId, UserId, stats::Unit};
+use crate::domain::{EventType, Scope, UrlId, UserId, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
 
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
@@ -76,19 +77,36 @@ fn problem(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }
 
+fn page() -> Object {
+    from_one(None)
+}
+
+fn per_page() -> Object {
+    from_one(Some(DEFAULT_PER_PAGE))
+}
+
+fn top() -> Object {
+    from_one(Some(DEFAULT_TOP))
+}
+
+/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may be.
+fn from_one(default: Option<u32>) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(default.map(Into::into)).build()
+}
+
 /// Which part of a list. Without any of these, every row is sent.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
 pub struct Paging {
     /// The page, from 1.
-    #[param(minimum = 1, example = 1)]
+    #[param(schema_with = page, example = 1)]
     page: Option<u64>,
     /// Rows of a page; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 20)]
+    #[param(schema_with = per_page)]
     per_page: Option<u32>,
     /// Where the page begins, as the `next` link gave it; instead of `page`.
-    #[param(example = "after-20")]
+    #[param(pattern = "^after-[0-9]+(-[0-9]+)?$", example = "after-20")]
     cursor: Option<String>,
     /// Whether to count all rows, for `X-Total-Count`.
     count: Option<bool>,
@@ -112,7 +130,7 @@ pub struct UrlFilters {
 pub struct UrlOrder {
     /// `clicks`: the least followed first; `-clicks`: the most followed first. Each link then has `clicks`, and a
     /// `cursor` is good for the order that gave it out.
-    #[param(pattern = "^-?clicks$", example = "-clicks")]
+    #[param(pattern = "^(-?clicks)?$", example = "-clicks")]
     sort: Option<String>,
 }
 
@@ -122,7 +140,7 @@ pub struct UrlOrder {
 #[expect(dead_code, reason = "describes query parameters, which `ListQuery` reads")]
 pub struct IncludeClicks {
     /// `clicks`: how often each link was followed.
-    #[param(pattern = "^clicks$", example = "clicks")]
+    #[param(pattern = "^(clicks)?$", example = "clicks")]
     include: Option<String>,
 }
 
@@ -138,13 +156,13 @@ pub struct StatsRange {
     #[param(example = "2026-03-30")]
     to: Option<String>,
     /// How long a bucket is; a range has 1,000 at most.
-    #[param(inline, default = "day")]
-    unit: Option<Unit>,
+    #[param(pattern = "^(hour|day|week|month)?$", default = "day")]
+    unit: Option<String>,
     /// The zone, by its IANA name, in which buckets begin.
     #[param(default = "UTC", example = "Europe/Berlin")]
     tz: Option<String>,
     /// Values that are told of each dimension; more than 1,000 is taken as 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
+    #[param(schema_with = top)]
     top: Option<u32>,
 }
 
@@ -200,6 +218,9 @@ pub enum ListErrors {
     /// `malformed_body`: filters in a body that is no JSON object.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(Problem),
+    /// `body_too_large`
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
     /// `unsupported_media_type`: filters in a body that is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),

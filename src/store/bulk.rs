@@ -138,8 +138,8 @@ pub struct Bulk<'t> {
     diverted: bool,
     /// Whether something is to be added to the rollups.
     has_clicks: bool,
-    /// Where rollups were imported: the day from which on events are counted. Those of earlier days are in the rollups.
-    counted_from: Option<i64>,
+    /// The day before which the rollups imported hold every click, whether its event came with them or not.
+    carried_until: Option<i64>,
 }
 
 impl<'t> Bulk<'t> {
@@ -152,7 +152,7 @@ impl<'t> Bulk<'t> {
         on_tx!(tx, |conn| {
             sqlx::raw_sql(sql).execute(conn).await?;
         });
-        Ok(Self { tx, diverted: false, has_clicks: false, counted_from: None })
+        Ok(Self { tx, diverted: false, has_clicks: false, carried_until: None })
     }
 
     /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are free. With `reserve_named`, ids that

@@ -48,6 +48,9 @@ pub const LOCK_ROLLUPS: Sql = Sql { postgres: "LOCK TABLE click_days IN SHARE RO
 /// Whether this transaction is the only one at work on a key. SQLite has one writer: whoever asks, is it.
 pub const TRY_LOCK_KEY: Sql = Sql { postgres: "SELECT pg_try_advisory_xact_lock($1)", sqlite: "SELECT $1 IS NOT NULL" };
 
+/// Lets others share a key, but nobody be alone with it, until the transaction ends. SQLite has one writer.
+pub const SHARE_KEY: Sql = Sql { postgres: "SELECT pg_advisory_xact_lock_shared($1)", sqlite: "SELECT $1" };
+
 /// The newest migration applied. The table is sqlx's own, and its flag has a type of its own on each database.
 pub const SCHEMA_VERSION: Sql = Sql {
     postgres: "SELECT max(version) FROM _sqlx_migrations WHERE success",
@@ -74,8 +77,16 @@ pub const BEGIN_SEQUENCES: Sql = Sql {
 };
 
 /// Every statement of this module, but for those on temporary tables: they can be prepared only where these are.
-pub(super) const STATEMENTS: &[Sql] =
-    &[URL_TO_CHANGE, USER_TO_DELETE, URLS_TO_DELETE, TRY_LOCK_KEY, SCHEMA_VERSION, RESERVE_IDS, BEGIN_SEQUENCES];
+pub(super) const STATEMENTS: &[Sql] = &[
+    URL_TO_CHANGE,
+    USER_TO_DELETE,
+    URLS_TO_DELETE,
+    TRY_LOCK_KEY,
+    SHARE_KEY,
+    SCHEMA_VERSION,
+    RESERVE_IDS,
+    BEGIN_SEQUENCES,
+];
 
 /// The temporary tables of [`super::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id of a
 /// user's row whom it stands for. The types and collations are those of the tables that they are compared with.

@@ -20,7 +20,7 @@ use crate::{
     domain::{
         Caller, Dimension, Subject, UrlId,
         clock::Timestamp,
-        rollup::{SLOTS_PER_DAY, day_of},
+        rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, first_moment},
     },
     store::dialect::Sql,
 };
@@ -58,8 +58,6 @@ const CHUNK: i64 = 5_000;
 const SUBJECTS_AT_ONCE: usize = 500;
 /// The advisory lock of the process that repairs.
 const LOCK: i64 = 0x6275_6f79_7265_636f;
-/// The first day that a timestamp of an event can be in, in the year 1.
-const FIRST_DAY: i64 = -719_162;
 
 /// What a rollup counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,15 +141,7 @@ impl Reconciliation {
         self.next = day + 1;
         let strays = self.strays.remove(&day).unwrap_or_default();
         let differences = tx.compare_day(day, strays).await?;
-        if self.fix && self.store.is_embedded() {
-            tx.repair(&differences).await?;
-            let _ = tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-            if self.fix {
-                self.repair(&differences).await?;
-            }
-        }
+        self.settle(tx, &differences).await?;
         Ok(Some((day, differences)))
     }
 
@@ -172,15 +162,7 @@ impl Reconciliation {
                 expected: (days_people, days_bots),
             })
             .collect();
-        if self.fix && self.store.is_embedded() {
-            tx.repair(&differences).await?;
-            let _ = tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-            if self.fix {
-                self.repair(&differences).await?;
-            }
-        }
+        self.settle(tx, &differences).await?;
         Ok(differences)
     }
 
@@ -224,7 +206,18 @@ impl Reconciliation {
         Ok([click.map(day_of), rolled, stray].into_iter().flatten().min())
     }
 
-    async fn repair(&self, differences: &[Difference]) -> Result<()> {
+    /// Ends the transaction of a comparison, and repairs what was found where that was asked for: in it on SQLite, else in short
+    /// ones of their own.
+    async fn settle(&self, mut comparison: Tx, differences: &[Difference]) -> Result<()> {
+        if self.fix && self.store.is_embedded() {
+            comparison.repair(differences).await?;
+            let _ = comparison.commit().await?;
+            return Ok(());
+        }
+        comparison.rollback().await?;
+        if !self.fix {
+            return Ok(());
+        }
         for part in repair::parts(differences) {
             let mut tx = self.store.begin().await?;
             tx.repair(part).await?;
@@ -267,10 +260,6 @@ impl Tx {
             }
         }
     }
-}
-
-fn first_moment(day: i64) -> Timestamp {
-    chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap_or_default()
 }
 
 /// The first slot of a day.

@@ -2,14 +2,18 @@
 //!
 //! Promises: rows go in steps of [`STEP`] at most, each a short transaction, and one process at a time deletes; rollups and the
 //! events of links' lives stay; `kept_since_day` moves on in the transaction that deletes the first click of a day, so that
-//! nobody takes the clicks that are left of that day for all there were. Leaves out: when to do it.
+//! nobody takes the clicks that are left of that day for all there were. While events are imported, nothing is deleted.
+//! Leaves out: when to do it.
 
 use std::time::Instant;
 
 use super::{Result, Store, Tx, dialect, on_pool, on_tx};
-use crate::domain::{clock::Timestamp, rollup::day_of};
+use crate::domain::{
+    clock::Timestamp,
+    rollup::{day_of, first_moment},
+};
 
-pub(super) const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
+const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
 const KEEP_SINCE: &str = "INSERT INTO click_state (name, value) VALUES ('kept_since_day', $1) \
                           ON CONFLICT (name) DO UPDATE SET value = excluded.value \
                           WHERE click_state.value < excluded.value";
@@ -25,7 +29,7 @@ pub(super) const STATEMENTS: &[&str] = &[KEPT_SINCE, KEEP_SINCE, PRUNE_CLICKS, S
 
 /// Rows that one transaction deletes at most.
 pub const STEP: i64 = 5_000;
-/// The advisory lock of the process that deletes: two would only wait for each other.
+/// The advisory lock of the process that deletes: two would only wait for each other. Imports of events share it.
 const LOCK: i64 = 0x6275_6f79_7377_6570;
 /// Days that a visitor can be told from others for, beside the present one: the day's salt is 48 hours old then at most.
 const VISITOR_DAYS: i64 = 2;
@@ -103,6 +107,16 @@ impl Tx {
         Ok(on_tx!(self, |conn| sqlx::query_scalar(sql).bind(number).fetch_one(conn).await)?)
     }
 
+    /// The first day of which all click events are there, as [`Store::clicks_kept_since`]; it stays so until the transaction
+    /// ends, since nobody deletes events meanwhile. Waits for a step of whoever is at it.
+    pub(super) async fn hold_kept_since(&mut self) -> Result<Option<i64>> {
+        let hold = dialect::SHARE_KEY.on(self.is_embedded());
+        Ok(on_tx!(self, |conn| {
+            sqlx::query(hold).bind(LOCK).execute(&mut *conn).await?;
+            sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await?
+        }))
+    }
+
     /// Moves the day since which all clicks are kept, never back.
     pub(super) async fn keep_since(&mut self, day: i64) -> Result<()> {
         on_tx!(self, |conn| {
@@ -112,9 +126,8 @@ impl Tx {
     }
 
     async fn prune_clicks(&mut self, first_kept: i64) -> Result<u64> {
-        let before = chrono::DateTime::from_timestamp(first_kept * 86_400, 0).unwrap_or_default();
         let deleted = on_tx!(self, |conn| {
-            sqlx::query(PRUNE_CLICKS).bind(before).bind(STEP).execute(conn).await?.rows_affected()
+            sqlx::query(PRUNE_CLICKS).bind(first_moment(first_kept)).bind(STEP).execute(conn).await?.rows_affected()
         });
         if deleted > 0 {
             self.keep_since(first_kept).await?;

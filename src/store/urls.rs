@@ -25,8 +25,6 @@ const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active =
 const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2) \
                            ON CONFLICT DO NOTHING";
 const DELETE: &str = "DELETE FROM urls WHERE id = $1";
-const BEGIN_TOTAL: &str = "INSERT INTO click_totals (url_id, user_id, clicks, bots) VALUES ($1, $2, 0, 0) \
-                           ON CONFLICT (url_id) DO NOTHING";
 const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
 // Lists have optional filters; their statements are put together in `select`, from these parts.
@@ -34,8 +32,7 @@ const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_acti
                     disabled_reason FROM urls WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, BEGIN_TOTAL, OWNER];
+pub(super) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, OWNER];
 
 /// Around each try of a generated code: a savepoint of its own, since the caller may have set the transaction's mark.
 const TRY_CODE: &str = "SAVEPOINT try_code";
@@ -140,9 +137,6 @@ impl Tx {
         };
         self.changes.add(&url.short_code);
         let details = serde_json::json!({ "short_code": &url.short_code, "original_url": &url.original_url });
-        on_tx!(self, |conn| {
-            sqlx::query(BEGIN_TOTAL).bind(url.id).bind(url.user_id).execute(conn).await?;
-        });
         self.note(&url, EventType::created(), now, Details::of(&details)).await?;
         Ok(url)
     }

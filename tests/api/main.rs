@@ -31,6 +31,7 @@ mod ranking;
 mod raw;
 mod redirects;
 mod replicas;
+mod retention;
 mod shutdown;
 mod slow;
 mod stats;

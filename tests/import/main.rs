@@ -11,6 +11,7 @@ mod backup;
 mod contention;
 mod events;
 mod files;
+mod gone_by;
 mod links;
 mod round_trip;
 mod users;

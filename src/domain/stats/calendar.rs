@@ -199,6 +199,10 @@ impl Zone {
         let mut days: Vec<i64> = days.map(|day| slot_of(self.first_moment(day))).collect();
         // A day that was left out begins where the next one does.
         days.dedup();
+        // By the sun's time, as before zones were agreed on, the last day ends within a slot, which belongs to the range.
+        if let Some(end) = days.last_mut() {
+            *end = to.max(*end);
+        }
         days
     }
 

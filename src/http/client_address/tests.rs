@@ -81,6 +81,22 @@ fn several_lines_are_one_list() {
 }
 
 #[test]
+fn bytes_that_are_no_text_hide_nobody() {
+    let (trust, mut extensions) = (trust("x-forwarded-for", "private"), Extensions::new());
+    extensions.insert(PeerAddress(PROXY.parse().unwrap()));
+    for (line, expected) in [
+        (&b"\xff\xfe, 203.0.113.7"[..], Some("203.0.113.7")),
+        (b"1.2.3.4, \xc3(, 203.0.113.7, 10.0.0.3", Some("203.0.113.7")),
+        (b"203.0.113.7, \xff", None),
+    ] {
+        let value = HeaderValue::from_bytes(line).unwrap();
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value)]);
+        let found = client_address(&extensions, &headers, &trust).map(|address| address.to_string());
+        assert_eq!(found.as_deref(), expected, "{line:?}");
+    }
+}
+
+#[test]
 fn a_proxy_that_names_nobody_asks_for_itself() {
     let trust = trust("x-forwarded-for", "private");
     assert_eq!(client(&trust, PROXY, &[("x-real-ip", "203.0.113.7")]).as_deref(), Some(PROXY));

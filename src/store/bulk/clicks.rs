@@ -30,11 +30,6 @@ const ADD_TOTALS: Sql = over_rows!(
     (1 "bigint" "url_id", 2 "bigint" "user_id", 3 "bigint" "clicks", 4 "bigint" "bots"),
     ""
 );
-/// Each link without clicks yet has a row all the same, so that lists by clicks hold it.
-const BEGIN_TOTALS: &str = "INSERT INTO click_totals (url_id, user_id, clicks, bots) \
-                            SELECT k.id, (SELECT u.user_id FROM urls u WHERE u.id = k.id), 0, 0 FROM \
-                            (SELECT (SELECT u.id FROM urls u WHERE u.short_code = s.short_code) AS id \
-                            FROM import_urls s) k WHERE k.id IS NOT NULL ON CONFLICT (url_id) DO NOTHING";
 
 const MERGE_DAYS: &str = "INSERT INTO click_days (subject, day, people, bots, uniques) \
                           SELECT s.subject, (s.slot - (s.slot % 96 + 96) % 96) / 96, sum(s.people), sum(s.bots), 0 FROM import_slots s \
@@ -68,16 +63,9 @@ const MERGE_VALUES: &str = "INSERT INTO click_values (subject, day, dimension, v
                             SET clicks = click_values.clicks + excluded.clicks";
 
 impl Bulk<'_> {
-    /// Gives each link of the chunk its row among the totals.
-    pub(super) async fn begin_totals(&mut self) -> Result<()> {
-        self.run(BEGIN_TOTALS).await?;
-        Ok(())
-    }
-
-    /// Puts aside what these events add to the rollups: those of them that are clicks.
-    pub(super) async fn set_aside(&mut self, events: &[&BulkEvent]) -> Result<()> {
+    /// Puts aside what these events add to the rollups: those of them that are clicks of days from `from` on.
+    pub(super) async fn set_aside(&mut self, events: &[&BulkEvent], from: i64) -> Result<()> {
         let click = EventType::click();
-        let from = self.counted_from.unwrap_or(i64::MIN);
         let counts = |event: &&&BulkEvent| event.event_type == click && day_of(event.timestamp) >= from;
         let clicks: Vec<&&BulkEvent> = events.iter().filter(counts).collect();
         let urls: Vec<UrlId> = clicks.iter().map(|event| event.url_id).collect();

@@ -1,9 +1,15 @@
 //! Events in bulk: an event that is there is found by its id; without one it is always new.
+//!
+//! A click of a day whose events were deleted may be one of those that the rollups still count, so it is refused; unless
+//! rollups of that day came with it, which say what to count: then it is stored alone.
 
 use std::collections::HashSet;
 
 use super::{Bulk, BulkEvent, Outcome, sequences::Numbered, users::CHANGED_MEANWHILE};
-use crate::store::{Result, on_tx};
+use crate::{
+    domain::rollup::{FIRST_DAY, first_moment},
+    store::{Result, on_tx},
+};
 
 const BY_NOBODY: &str = "DELETE FROM import_events \
                          WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) = 0 \
@@ -11,6 +17,9 @@ const BY_NOBODY: &str = "DELETE FROM import_events \
 const DIVERT: &str = "UPDATE import_events SET user_id = \
                       (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) \
                       WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) <> user_id";
+/// Clicks from `$1` until before `$2` that are not there.
+const GONE_BY: &str = "DELETE FROM import_events WHERE event_type = 'click' AND timestamp >= $1 AND timestamp < $2 \
+                       AND (SELECT count(*) FROM events e WHERE e.id = import_events.id) = 0 RETURNING nth";
 const INSERT_WITH_ID: &str = "INSERT INTO events (id, url_id, user_id, event_type, timestamp, details) \
                               SELECT id, url_id, user_id, event_type, timestamp, details FROM import_events \
                               WHERE id IS NOT NULL ORDER BY nth ON CONFLICT DO NOTHING RETURNING id";
@@ -24,7 +33,8 @@ const UNPLACED: &str = "SELECT s.nth, (SELECT count(*) FROM events e WHERE e.id 
                         ORDER BY s.nth";
 
 impl Bulk<'_> {
-    /// Finds or stores events, whatever they name: they outlive links and users.
+    /// Finds or stores events, whatever they name: they outlive links and users. Until the transaction ends no others are
+    /// deleted for their age.
     ///
     /// # Errors
     /// Where the database fails.
@@ -34,6 +44,10 @@ impl Bulk<'_> {
         if self.diverted {
             self.refuse(BY_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
             self.run(DIVERT).await?;
+        }
+        let kept_since = self.tx.hold_kept_since().await?;
+        if let Some(since) = kept_since {
+            self.refuse_gone_by(since, &mut outcome).await?;
         }
         let new = self.numbers(INSERT_WITH_ID).await?;
         outcome.created = new.len() as u64;
@@ -47,8 +61,24 @@ impl Bulk<'_> {
                 outcome.refuse(nth, "id", if holders > 0 { "belongs to another event" } else { CHANGED_MEANWHILE });
             }
         }
-        self.set_aside(&stored(rows, new, &outcome)).await?;
+        self.set_aside(&stored(rows, new, &outcome), kept_since.unwrap_or(i64::MIN)).await?;
         Ok(outcome.count_found(rows.len()))
+    }
+
+    /// Refuses clicks of the days before `since` that no rollups came with.
+    async fn refuse_gone_by(&mut self, since: i64, outcome: &mut Outcome) -> Result<()> {
+        let from = first_moment(self.carried_until.unwrap_or(FIRST_DAY));
+        let gone: Vec<i64> = on_tx!(self.tx, |conn| {
+            sqlx::query_scalar(GONE_BY).bind(from).bind(first_moment(since)).fetch_all(conn).await?
+        });
+        for nth in gone {
+            outcome.refuse(
+                nth,
+                "timestamp",
+                "is of a day whose clicks were deleted for their age and may be counted already",
+            );
+        }
+        Ok(())
     }
 }
 

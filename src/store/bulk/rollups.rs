@@ -12,7 +12,7 @@ use crate::{
         Result,
         carried::{Carried, CarriedRollup},
         dialect::{self, Sql},
-        on_tx, retention,
+        on_tx,
         rollups::{ADD_TOTALS, Tally, total_columns},
         rows::{Column, over_rows},
     },
@@ -50,22 +50,22 @@ const CLAIMS: &str = "SELECT row_id, user_id FROM import_claims WHERE row_id <> 
 pub(in crate::store) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS, KEEP_VALUES, KEEP_OWNERS];
 
 impl Bulk<'_> {
-    /// Finds or stores rollups. Events that follow are counted from the day on from which all of them are there.
+    /// Finds or stores rollups. Of the days that they hold whole, events that follow are stored and not counted.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn rollups(&mut self, rows: &[CarriedRollup]) -> Result<Outcome> {
+        // Before any other lock, as whoever deletes events has it.
+        self.tx.hold_kept_since().await?;
         self.run(dialect::LOCK_ROLLUPS.on(self.tx.is_embedded())).await?;
         let (mut outcome, all) = (Outcome::default(), rows.len());
         for row in rows.iter().filter(|row| row.kind == Carried::KeptSince) {
             self.tx.keep_since(row.place).await?;
+            self.carried_until = self.carried_until.max(Some(row.place));
             outcome.created += 1;
         }
-        let since: Option<i64> =
-            on_tx!(self.tx, |conn| sqlx::query_scalar(retention::KEPT_SINCE).fetch_optional(conn).await?);
-        self.counted_from = since;
         let rows = self.settled(rows, &mut outcome).await?;
-        outcome.created += self.keep_days(&rows, since.unwrap_or(i64::MIN)).await?;
+        outcome.created += self.keep_days(&rows, self.carried_until.unwrap_or(i64::MIN)).await?;
         let of = |kind| -> Vec<&CarriedRollup> { rows.iter().filter(|row| row.kind == kind).collect() };
         let owners = columns(&of(Carried::Owner), &[|row| row.subject, |row| row.place]);
         let slots =
@@ -109,10 +109,10 @@ impl Bulk<'_> {
         Ok(settled)
     }
 
-    /// Stores days before `since` whole, and the visitors of the others.
-    async fn keep_days(&mut self, rows: &[CarriedRollup], since: i64) -> Result<u64> {
+    /// Stores days before `until` whole, and the visitors of the others.
+    async fn keep_days(&mut self, rows: &[CarriedRollup], until: i64) -> Result<u64> {
         let days = rows.iter().filter(|row| row.kind == Carried::Day);
-        let (whole, counted): (Vec<&CarriedRollup>, Vec<_>) = days.partition(|row| row.place < since);
+        let (whole, counted): (Vec<&CarriedRollup>, Vec<_>) = days.partition(|row| row.place < until);
         let of_whole =
             columns(&whole, &[|row| row.subject, |row| row.place, |row| row.people, |row| row.bots, |row| row.uniques]);
         let new: Vec<(i64, i64, i64)> = self.tx.ask_rows(KEEP_DAYS, of_whole).await?;

@@ -87,7 +87,6 @@ impl Bulk<'_> {
         }
         self.refuse(OWNERLESS, "user_id", "names no user", &mut outcome).await?;
         self.place_urls(rows, &mut outcome).await?;
-        self.begin_totals().await?;
         if outcome.created > 0 {
             // Codes that led nowhere may be remembered as such.
             self.tx.changes = Changes::All;

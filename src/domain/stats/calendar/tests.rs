@@ -80,6 +80,15 @@ fn a_range_is_rounded_out_to_slots() {
 }
 
 #[test]
+fn days_by_the_sun_end_within_a_slot() {
+    // Until 1893 Berlin's clocks were ahead by 53 minutes and 28 seconds.
+    let calendar = calendar("1890-05-01", "1890-05-03", Unit::Day, "Europe/Berlin");
+    let counted: i64 = calendar.runs().iter().map(|run| run.to - run.from).sum();
+    assert_eq!(counted * SLOT_SECONDS, (calendar.to() - calendar.from()).num_seconds());
+    assert_eq!(counted, 3 * SLOTS_PER_DAY + 1);
+}
+
+#[test]
 fn nonsense_names_its_parameter() {
     let fault = |from, to, unit| try_calendar(from, to, unit, "UTC").unwrap_err().0;
     assert_eq!(fault("2026-03-02", "2026-03-01", Unit::Day), "to");

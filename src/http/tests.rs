@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     middleware::from_fn_with_state,
     response::Response,
     routing::get,
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{enclosed, middleware};
+use super::{Error, client_address::PeerAddress, enclosed, limits, middleware};
 use crate::{
     access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
@@ -29,6 +29,12 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// One token for each client.
+fn one_at_once() -> Limits {
+    let budgets = [Budget { per_minute: 1, burst: 1 }; 4];
+    Limits::new(LimitSettings { mode: LimitMode::Auto, budgets, shared: false })
+}
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {
@@ -68,11 +74,7 @@ async fn state() -> AppState {
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
-        limits: Arc::new(Limits::new(LimitSettings {
-            mode: LimitMode::Auto,
-            budgets: [Budget { per_minute: 60, burst: 1 }; 4],
-            shared: false,
-        })),
+        limits: Arc::new(one_at_once()),
         load: Arc::new(Load::new(1)),
         keys_at_work: KeysAtWork::default(),
     }
@@ -121,4 +123,27 @@ async fn a_handler_that_never_ends_is_a_503() {
     assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(ended.headers().contains_key(header::RETRY_AFTER));
     assert_eq!(code_of(ended).await, "request_timeout");
+}
+
+#[tokio::test]
+async fn credentials_are_not_looked_at_once_too_many_were_wrong() {
+    let app = state().await;
+    let from = |address: &str| {
+        let mut extensions = Extensions::new();
+        extensions.insert(PeerAddress(address.parse().unwrap()));
+        extensions
+    };
+    let (client, other, headers) = (from("203.0.113.1"), from("203.0.113.2"), HeaderMap::new());
+    let may_try = |sender: &Extensions| limits::may_try_credentials(&app, sender, &headers);
+    let wrong = |sender: &Extensions| {
+        let unauthorized = Error::new(StatusCode::UNAUTHORIZED, "unauthorized", "The key is not valid");
+        limits::failed_credentials(&app, (sender, &headers), unauthorized).status()
+    };
+    // Those that are right cost nothing.
+    assert!((0..10).all(|_| may_try(&client).is_ok()));
+    assert_eq!((wrong(&client), wrong(&client)), (StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(may_try(&client).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(may_try(&other).is_ok());
+    let here = from("127.0.0.1");
+    assert!((0..10).all(|_| wrong(&here) == StatusCode::UNAUTHORIZED && may_try(&here).is_ok()));
 }

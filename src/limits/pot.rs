@@ -106,7 +106,8 @@ impl Pot {
     /// Whether a new one would be no better.
     pub(super) fn is_as_new(&mut self, terms: &Terms, now: Instant) -> bool {
         self.accrue(terms, now);
-        let settled = terms.shared.is_none() || (self.minted < TRIFLE && self.demand == 0.0);
-        settled && self.tokens >= terms.own - TRIFLE
+        // What it has beyond its own goes back first.
+        let settled = self.minted < TRIFLE && self.demand == 0.0 && self.tokens <= terms.own + TRIFLE;
+        (terms.shared.is_none() || settled) && self.tokens >= terms.own - TRIFLE
     }
 }

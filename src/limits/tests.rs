@@ -281,7 +281,7 @@ fn an_exchange_is_bounded_and_who_waited_longest_is_first() {
     for second in 1..=3 {
         let now = now + Duration::from_secs(second);
         let asks = limits.asks(now);
-        assert_eq!(asks.len(), [250, 250, 100][second as usize - 1], "those who have their part again ask no more");
+        assert_eq!(asks.len(), ASKED_AT_ONCE);
         seen.extend(asks.iter().map(|ask| ask.subject));
         let grants = fleet.central.exchange(&asks, 1_000.0 + second as f64);
         limits.settle(1, &grants, now);

@@ -34,16 +34,22 @@ enum Mode {
     Guarded(TokenDigest),
 }
 
+/// Characters from which on a token is too long to be found by trying.
+const LONG: usize = 20;
+
 /// A token as it is compared: two digests have one length, and comparing them tells nothing by the time that it takes.
-struct TokenDigest([u8; 32]);
+struct TokenDigest {
+    digest: [u8; 32],
+    is_short: bool,
+}
 
 impl TokenDigest {
     fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        Self { digest: Sha256::digest(token).into(), is_short: token.len() < LONG }
     }
 
     fn is(&self, token: &str) -> bool {
-        self.0.ct_eq(&Self::of(token).0).into()
+        self.digest.ct_eq(&Self::of(token).digest).into()
     }
 }
 
@@ -64,6 +70,16 @@ impl Access {
             Mode::Open(hosts) => Some(hosts),
             Mode::Guarded(_) => None,
         }
+    }
+
+    /// Whether the administrator's token might be found by trying, so that not everyone may try as often as they like.
+    pub fn is_guessable(&self) -> bool {
+        matches!(&self.mode, Mode::Guarded(admin) if admin.is_short)
+    }
+
+    /// Whether this very key was good here before, so that it is no guess. Whether it still is, is another question.
+    pub fn knows(&self, secret: &Secret) -> bool {
+        self.keys.knows(secret)
     }
 
     /// Whether this is the administrator's token, which is known without the database.

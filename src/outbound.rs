@@ -27,5 +27,8 @@ static TLS: LazyLock<ClientConfig> = LazyLock::new(|| {
 /// A client that takes nothing from its surroundings and follows no redirect. A client made otherwise panics, since reqwest is
 /// built without a provider of cryptography of its own.
 pub fn client() -> ClientBuilder {
-    ClientBuilder::new().tls_backend_preconfigured(TLS.clone()).no_proxy().redirect(Policy::none())
+    // Said in words, since another crate of the workspace may have switched a decoder on: what is measured on its way in is then
+    // what was sent.
+    let plain = ClientBuilder::new().no_gzip().no_brotli().no_deflate().no_zstd();
+    plain.tls_backend_preconfigured(TLS.clone()).no_proxy().redirect(Policy::none())
 }

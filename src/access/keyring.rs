@@ -32,6 +32,11 @@ impl Default for KeyRing {
 }
 
 impl KeyRing {
+    /// Whether this very key was good here before, so that it is no guess.
+    pub(super) fn knows(&self, secret: &Secret) -> bool {
+        self.0.get(secret.prefix()).is_some_and(|(known, _)| is_same(&known, secret))
+    }
+
     /// Who holds this key; none where there is no such key, or it is no longer good.
     ///
     /// # Errors
@@ -61,11 +66,14 @@ impl KeyRing {
     }
 }
 
+fn is_same(known: &KnownKey, secret: &Secret) -> bool {
+    known.digest.as_bytes().ct_eq(secret.digest().as_bytes()).into()
+}
+
 /// Who holds the key, where the secret is the key's own and the key is good now.
 fn proved(known: &KnownKey, secret: &Secret, now: Timestamp) -> Option<KeyHolder> {
-    let proved: bool = known.digest.as_bytes().ct_eq(secret.digest().as_bytes()).into();
     let good = known.revoked_at.is_none() && known.expires_at.is_none_or(|end| now < end);
-    (proved && good).then_some(KeyHolder { id: known.id, user_id: known.user_id, scopes: known.scopes })
+    (is_same(known, secret) && good).then_some(KeyHolder { id: known.id, user_id: known.user_id, scopes: known.scopes })
 }
 
 impl fmt::Debug for KeyRing {

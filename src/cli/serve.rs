@@ -63,8 +63,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
-    let sharing = (Arc::clone(&app.limits), store.clone(), app.availability.clone());
-    let sharing = tokio::spawn(exchange::run(sharing.0, sharing.1, sharing.2, lifecycle.stopping()));
+    let sharing = start_sharing(&app, &lifecycle);
 
     let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
@@ -87,6 +86,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     signals.abort();
     tracing::info!("stopped");
     result
+}
+
+/// Starts the task that shares clients' budgets with the other replicas.
+fn start_sharing(app: &AppState, lifecycle: &Lifecycle) -> JoinHandle<()> {
+    let (limits, store, availability) = (Arc::clone(&app.limits), app.store.clone(), app.availability.clone());
+    tokio::spawn(exchange::run(limits, store, availability, lifecycle.stopping()))
 }
 
 async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {

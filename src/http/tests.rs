@@ -36,6 +36,9 @@ fn one_at_once() -> Limits {
     Limits::new(LimitSettings { mode: LimitMode::Auto, budgets, shared: false })
 }
 
+const CLICKS: ClickSettings =
+    ClickSettings { batch_size: 1, flush_after: SECOND, queue_bytes: 1, durability: Durability::Buffered };
+
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
@@ -52,13 +55,7 @@ async fn state() -> AppState {
         access: Arc::new(Access::open(HostNames::default())),
         metrics: Arc::default(),
         visitors: Arc::new(Visitors::open(&VisitorSettings::default()).unwrap()),
-        clicks: clicks::channel(ClickSettings {
-            batch_size: 1,
-            flush_after: SECOND,
-            queue_bytes: 1,
-            durability: Durability::Buffered,
-        })
-        .0,
+        clicks: clicks::channel(CLICKS).0,
         titles: Titles::off(),
         settings: Arc::new(HttpSettings {
             public_url: None,

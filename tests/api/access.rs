@@ -21,6 +21,8 @@ use crate::{
 on_both_databases!(
     every_route_with_every_kind_of_credentials,
     what_a_key_may_not_see_is_not_there,
+    a_key_lists_what_is_its_users,
+    what_a_key_does_is_put_down_to_it,
     an_open_api_is_out_of_reach_of_foreign_pages,
     no_secret_is_logged
 );
@@ -138,11 +140,10 @@ enum Body {
 impl Guarded {
     /// A route without a case fails here.
     async fn case(&self, method: &str, route: &str, nth: usize) -> Case {
-        let (ann, link) = (self.ann, &self.anns_link["id"]);
+        let ann = self.ann;
         let name = format!("new{nth}");
         let email = format!("{name}@example.com");
         let about_ann = route.replace("{id}", &ann.to_string());
-        let about_link = route.replace("{id}", &link.to_string());
         let case = |path: String, body, done, other| Case { path, body, done, other };
         match (method, route) {
             ("GET", "/health" | "/ready" | "/metrics" | "/replicas" | "/users" | "/urls" | "/events" | "/stats") => {
@@ -171,6 +172,16 @@ impl Guarded {
                 let (key, _) = self.key(ann, &["links:read"]).await;
                 case(format!("/users/{ann}/keys/{key}"), Body::None, 204, 404)
             }
+            _ => self.case_of_link(method, route, &name).await,
+        }
+    }
+
+    /// The same for links and events.
+    async fn case_of_link(&self, method: &str, route: &str, name: &str) -> Case {
+        let (ann, link) = (self.ann, &self.anns_link["id"]);
+        let about_link = route.replace("{id}", &link.to_string());
+        let case = |path: String, body, done, other| Case { path, body, done, other };
+        match (method, route) {
             ("POST", "/urls") => {
                 let body = json!({"user_id": ann, "original_url": "https://example.com/posted"});
                 case(about_link, Body::Json(body), 201, 404)
@@ -266,7 +277,15 @@ async fn what_a_key_may_not_see_is_not_there(kind: Kind) {
     assert_eq!((posted.status, &posted.body), (404, &missing.body));
     let event = json!({"event_type": "noted", "url_id": link, "user_id": bob});
     as_bob(Method::POST, "/events", Some(event)).await.problem(404, "url_not_found");
+}
 
+/// Lists hold what is the user's, and nothing of others.
+async fn a_key_lists_what_is_its_users(kind: Kind) {
+    let guarded = Guarded::start(kind).await;
+    let (app, ann, bob, link) = (&guarded.app, guarded.ann, guarded.bob, &guarded.anns_link["id"]);
+    let (_, key) = guarded.key(bob, &ALL_BUT_ADMIN).await;
+    let as_bob =
+        async |method: Method, path: &str, body: Option<Value>| app.ask(&key, method, path, body.as_ref()).await;
     let own = json!({"user_id": bob, "original_url": "https://example.com/bob"});
     let own = as_bob(Method::POST, "/urls", Some(own)).await.expect(201);
     for host in ["user@evil.example", "a b"] {
@@ -291,7 +310,18 @@ async fn what_a_key_may_not_see_is_not_there(kind: Kind) {
     assert!(ids(&as_bob(Method::GET, &format!("/events?url_id={link}"), None).await, "id").is_empty());
     let counted = as_bob(Method::GET, "/urls?count=true&per_page=1", None).await;
     assert_eq!(counted.header("x-total-count"), Some("1"));
-    // Nor does the same Idempotency-Key tell what another was answered.
+}
+
+/// What a key does is its own: its Idempotency-Keys, what stands in events, and what it may not do.
+async fn what_a_key_does_is_put_down_to_it(kind: Kind) {
+    let guarded = Guarded::start(kind).await;
+    let (app, ann, bob, link) = (&guarded.app, guarded.ann, guarded.bob, &guarded.anns_link["id"]);
+    let (_, key) = guarded.key(bob, &ALL_BUT_ADMIN).await;
+    let as_bob =
+        async |method: Method, path: &str, body: Option<Value>| app.ask(&key, method, path, body.as_ref()).await;
+    let own = json!({"user_id": bob, "original_url": "https://example.com/bob"});
+    let own = as_bob(Method::POST, "/urls", Some(own)).await.expect(201);
+    // The same Idempotency-Key does not tell what another was answered.
     let body = json!({"user_id": ann, "original_url": "https://example.com/secret"});
     let first = app.request(Method::POST, "/urls").bearer_auth(ADMIN).header("idempotency-key", "one").json(&body);
     send(first).await.expect(201);

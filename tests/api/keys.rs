@@ -186,7 +186,7 @@ async fn a_revocation_holds_on_every_replica_within_a_second() {
     let database = Arc::new(Database::fresh(Kind::Postgres).await);
     let mut replicas = Vec::new();
     for _ in 0..3 {
-        replicas.push(TestApp::start_on(&database, &[("ADMIN_TOKEN", ADMIN)]).await);
+        replicas.push(TestApp::start_on(&database, &[("ADMIN_TOKEN", ADMIN), ("LIMITS", "off")]).await);
     }
     let body = json!({"username": "ann", "email": "ann@example.com"});
     let ann = replicas[0].ask(ADMIN, Method::POST, "/users", Some(&body)).await.expect(201)["id"].clone();

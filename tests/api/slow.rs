@@ -68,7 +68,8 @@ async fn a_body_that_drips_in_is_given_up() {
     for path in ["/users", "/users/bulk"] {
         let mut stream = connect(&app).await;
         let kind = if path == "/users" { "application/json" } else { "multipart/form-data; boundary=x" };
-        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n\r\n");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let took = drip(stream, "{\"username\": ").await;
         assert!(took < 6 * SECOND, "{path}: {took:?}");
@@ -81,14 +82,14 @@ async fn an_answer_that_nobody_reads_is_broken_off() {
     let app = TestApp::start_with(Kind::Sqlite, &[("ANSWER_TIMEOUT_SECONDS", "1")]).await;
     app.database.add_users(200_000).await;
     let mut stream = connect(&app).await;
-    stream.write_all(b"GET /users HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     tokio::time::sleep(4 * SECOND).await;
     let mut answer = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the connection ends").ok();
     assert!(!answer.ends_with(b"0\r\n\r\n"), "all of {} bytes came after all", answer.len());
     // Who reads, if only in between, gets everything.
     let mut stream = connect(&app).await;
-    stream.write_all(b"GET /users HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut buffer = vec![0; 4 * 1024 * 1024];
     let mut end = Vec::new();
     loop {
@@ -109,7 +110,7 @@ async fn an_idle_connection_outlasts_the_time_for_a_head() {
     let mut connection = Connection::open(&app).await;
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
-        let answer = connection.ask("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let answer = connection.ask("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     // A head that begins after that has its own time.
@@ -122,7 +123,7 @@ async fn an_idle_connection_outlasts_the_time_for_a_head() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_beyond_the_bound_wait_for_a_place() {
     let app = TestApp::start_with(Kind::Sqlite, &[("MAX_CONNECTIONS", "3")]).await;
-    let ask = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let ask = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
     // The client of the start holds one.
     let mut held = Vec::new();
     for _ in 0..2 {

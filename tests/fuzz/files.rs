@@ -6,7 +6,7 @@ use std::{
 };
 
 use buoy::{
-    domain::{Clock, Details, EventType, ShortCode, TargetUrl, Title, UrlId, UserId, page::PageStart},
+    domain::{Clock, Details, EventType, ShortCode, TargetPolicy, TargetUrl, Title, UrlId, UserId, page::PageStart},
     import::{ImportError, Options, Report, Source, import},
     store::{EventFilter, Store, StoreSettings, Tx, UrlFilter},
 };
@@ -53,7 +53,14 @@ impl World {
 
 async fn take_in(tx: &mut Tx, files: &[Vec<u8>]) -> Result<Report, ImportError> {
     let sources = files.iter().map(|file| Source { name: "f.csv".into(), bytes: None, content: Box::new(&**file) });
-    let options = Options { skip_bad: true, only: None, reserve_named: true, now: Clock::system().now() };
+    let options = Options {
+        skip_bad: true,
+        only: None,
+        reserve_named: true,
+        targets: TargetPolicy { allow_private: true, ..TargetPolicy::default() },
+        may_disable: true,
+        now: Clock::system().now(),
+    };
     import(tx, sources.collect(), &options, &()).await
 }
 
@@ -134,7 +141,7 @@ async fn round_trip(store: &Store, id: i64, (title, path, active, kind, details)
     prop_assert_eq!(report.created(), 3, "{:?}", report);
     let link = store.link(&ShortCode::parse(code).unwrap()).await.unwrap().unwrap();
     prop_assert_eq!((link.id, link.original_url.as_str(), link.is_active), (UrlId(id), target.as_str(), active));
-    let filter = UrlFilter { user_id: Some(UserId(id)), is_active: None };
+    let filter = UrlFilter { user_id: Some(UserId(id)), ..UrlFilter::default() };
     let url = store.urls(filter, PageStart::Offset(0), 2).await.unwrap().remove(0);
     prop_assert_eq!(url.title.as_ref().map(Title::as_str), title.as_deref());
     let filter = EventFilter { url_id: Some(UrlId(id)), ..EventFilter::default() };

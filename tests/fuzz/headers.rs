@@ -11,6 +11,7 @@ use buoy::{
         Request, is_counted,
         visitor::{VisitorSettings, Visitors},
     },
+    domain::{Caller, HostNames, Secret},
     http::{
         client_address::{PeerAddress, client_address},
         idempotency::Idempotency,
@@ -35,6 +36,16 @@ const AGENTS: &[&str] = &[
     "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     "curl/8.14.1",
+];
+const HOSTS: &[&str] = &[
+    "go.example.com",
+    "evil.example",
+    "http://localhost:8080",
+    "https://go.example.com",
+    "https://evil.example",
+    "[::1]:8080",
+    "127.0.0.1:8080",
+    "null",
 ];
 const LANGUAGES: &[&str] = &["de-DE,de;q=0.9,en;q=0.8", "*", "en;q=0.5, fr-CH ; q=0.9", "zh-Hant-TW"];
 const REFERRERS: &[&str] =
@@ -127,6 +138,41 @@ fn addresses_that_proxies_name() {
     });
 }
 
+/// Nothing that is no key is taken for one: its checksum tells.
+#[test]
+fn authorization() {
+    let key = Secret::generate().expose().to_owned();
+    let samples: &'static [&'static str] = vec![&*key.clone().leak(), "Bearer", "Basic YTpi"].leak();
+    search(
+        "authorization",
+        move || inputs::header(samples),
+        move |header| {
+            let text = header.to_str().unwrap_or_default();
+            let is_key = Secret::parse(text).is_some();
+            prop_assert!(!is_key || text == key, "{text}");
+            prop_assert!(text != key || is_key);
+            Ok(())
+        },
+    );
+}
+
+/// Which host or origin is whose, whatever stands there.
+#[test]
+fn hosts_and_origins() {
+    let hosts: HostNames = "go.example.com".parse().unwrap();
+    search(
+        "hosts and origins",
+        || (inputs::header(HOSTS), inputs::header(HOSTS)),
+        move |(host, origin)| {
+            let (host, origin) = (host.to_str().unwrap_or_default(), origin.to_str().unwrap_or_default());
+            let known = hosts.know(host);
+            prop_assert!(!known || !host.contains("evil.example"), "{host}");
+            prop_assert!(!hosts.own(origin, "localhost:8080") || !origin.contains("evil.example"), "{origin}");
+            Ok(())
+        },
+    );
+}
+
 #[test]
 fn idempotency_keys() {
     search(
@@ -136,6 +182,7 @@ fn idempotency_keys() {
             let is_given = key.is_some();
             let (mut parts, ()) = axum::http::Request::new(()).into_parts();
             parts.headers = headers([("idempotency-key", key)]);
+            parts.extensions.insert(Caller::Open);
             let read = Idempotency::from_request_parts(&mut parts, &()).now_or_never().unwrap();
             if let Err(error) = read {
                 prop_assert!(is_given && error.status() == StatusCode::BAD_REQUEST);

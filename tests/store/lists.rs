@@ -1,7 +1,7 @@
 //! Lists and counts.
 
 use buoy::{
-    domain::{Cursor, Details, EventType, NewEvent, UrlChanges, UrlId, UserId, page::PageStart},
+    domain::{Cursor, Details, EventType, NewEvent, Url, UrlChanges, UrlId, User, UserId, page::PageStart},
     store::{EventFilter, UrlFilter},
 };
 
@@ -84,8 +84,8 @@ async fn events_are_filtered(kind: Kind) {
     }
 }
 
-async fn an_owner_sees_what_is_theirs(kind: Kind) {
-    let fixture = Fixture::new(kind).await;
+/// Two users with links, one of them deleted, and events by and about each: the users, a link of each, and the deleted one.
+async fn events_of_two(fixture: &Fixture) -> (User, User, Url, Url, Url) {
     let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
     let (one, two) = (fixture.url(ann.id, "a").await, fixture.url(bob.id, "b").await);
     let gone = fixture.url(ann.id, "c").await;
@@ -108,6 +108,12 @@ async fn an_owner_sees_what_is_theirs(kind: Kind) {
         fixture.in_tx(async |tx| tx.create_event(&posted).await.unwrap()).await;
     }
     fixture.in_tx(async |tx| tx.delete_url(gone.id, at(3), Details::none()).await.unwrap()).await;
+    (ann, bob, one, two, gone)
+}
+
+async fn an_owner_sees_what_is_theirs(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let (ann, bob, _, two, gone) = events_of_two(&fixture).await;
     // Events 1 to 3 are the links' creations, 10 is the deletion.
     let (click, noted) = (EventType::click(), EventType::parse("noted").unwrap());
     for (owner, url_id, user_id, event_type, expected) in [
@@ -121,15 +127,7 @@ async fn an_owner_sees_what_is_theirs(kind: Kind) {
         (UserId(77), None, None, None, vec![]),
     ] {
         let filter = EventFilter { owner: Some(owner), url_id, user_id, event_type: event_type.cloned() };
-        let mut seen = Vec::new();
-        let mut start = PageStart::Offset(0);
-        while let Some(last) = {
-            let page = fixture.store.events(&filter, start, 2).await.unwrap();
-            seen.extend(page.iter().map(|event| event.id.0));
-            page.last().map(|event| event.id.0)
-        } {
-            start = PageStart::After(Cursor::after(last));
-        }
+        let seen = walked(&fixture, &filter).await;
         assert_eq!(seen, expected, "{filter:?}");
         let from_second = fixture.store.events(&filter, PageStart::Offset(1), 10).await.unwrap();
         assert!(from_second.iter().map(|event| event.id.0).eq(expected.iter().skip(1).copied()), "{filter:?}");
@@ -139,5 +137,16 @@ async fn an_owner_sees_what_is_theirs(kind: Kind) {
             let visible = url_id.is_none() && user_id.is_none() && event_type.is_none();
             assert!(!visible || event.is_some() == expected.contains(&id), "{id} for {filter:?}");
         }
+    }
+}
+
+/// The ids of all events that pass, read two at a time.
+async fn walked(fixture: &Fixture, filter: &EventFilter) -> Vec<i64> {
+    let (mut seen, mut start) = (Vec::new(), PageStart::Offset(0));
+    loop {
+        let page = fixture.store.events(filter, start, 2).await.unwrap();
+        let Some(last) = page.last() else { return seen };
+        start = PageStart::After(Cursor::after(last.id.0));
+        seen.extend(page.iter().map(|event| event.id.0));
     }
 }

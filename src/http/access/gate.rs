@@ -13,7 +13,7 @@ use axum::{
 
 use super::table::{Need, need};
 use crate::{
-    domain::{Caller, HostNames, KeyHolder, Scope, Secret},
+    domain::{Caller, HostNames, Scope, Secret},
     http::{Error, limits, middleware::FIRST_ATTEMPT},
     state::AppState,
 };
@@ -37,27 +37,42 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
     if let Some(hosts) = app.access.open_under() {
         return own_site(hosts, request).map(|()| Caller::Open);
     }
-    let sender = (&request.extensions, &request.headers);
-    limits::may_try_credentials(app, sender.0, sender.1)?;
     let caller = match bearer(&request.headers) {
-        Ok(token) if app.access.is_admin(token) => Some(Caller::Admin),
-        Ok(token) => by_key(app, token).await?.map(Caller::Key),
-        Err(unauthorized) => return Err(limits::failed_credentials(app, sender, unauthorized)),
+        Ok(token) => by_token(app, request, token).await?,
+        // Who brings nothing has tried nothing.
+        Err(unauthorized) if !request.headers.contains_key(AUTHORIZATION) => return Err(unauthorized),
+        Err(unauthorized) => return Err(failed(app, request, unauthorized)),
     };
-    let caller = caller.ok_or_else(|| limits::failed_credentials(app, sender, invalid()))?;
+    let caller = caller.ok_or_else(|| failed(app, request, invalid()))?;
     let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     allowed(caller, &request.method, route).map(|()| caller)
 }
 
-/// Who holds the key, asked of the database within the time that a request may take.
-async fn by_key(app: &AppState, token: &str) -> Result<Option<KeyHolder>, Error> {
+/// Who has this token or key. Whoever sent too many wrong ones is refused before anything is compared that could be guessed, and
+/// before the database is asked; right credentials are no guess, so nobody is kept out by what others behind their address try.
+async fn by_token(app: &AppState, request: &Parts, token: &str) -> Result<Option<Caller>, Error> {
+    let may_try = || limits::may_try_credentials(app, &request.extensions, &request.headers);
+    if app.access.is_guessable() {
+        may_try()?;
+    }
+    if app.access.is_admin(token) {
+        return Ok(Some(Caller::Admin));
+    }
     let Some(secret) = Secret::parse(token) else { return Ok(None) };
+    if !app.access.knows(&secret) {
+        may_try()?;
+    }
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     let asked = app.access.holder(&secret, app.store()?, &app.clock);
     match tokio::time::timeout(app.settings.request_timeout, asked).await {
-        Ok(holder) => Ok(holder?),
+        Ok(holder) => Ok(holder?.map(Caller::Key)),
         Err(_) => Err(Error::too_slow()),
     }
+}
+
+/// What to answer where credentials were missing or wrong: that, or 429 where it was one too many.
+fn failed(app: &AppState, request: &Parts, unauthorized: Error) -> Error {
+    limits::failed_credentials(app, (&request.extensions, &request.headers), unauthorized)
 }
 
 /// Refuses what a scope does not reach. It is the same for what exists and what does not, so it tells nothing of either.

@@ -85,21 +85,27 @@ async fn measured(store: &Store, service: &str, size: i64) -> anyhow::Result<Vec
     let deep = size * 9 / 10;
     let both = |times: &[Duration]| format!("{}, {}", millis(quantile(times, 50)), millis(quantile(times, 99)));
     let codes = |nth: i64| format!("/bench{}", 1 + nth * 7 % LINKS);
-    requests(service, 500, codes).await?;
-    let redirects = requests(service, 2_000, codes).await?;
+    requests(service, 4, 500, codes).await?;
+    let redirects = requests(service, 4, 2_000, codes).await?;
     let insertion = insertion(store, size).await?;
-    let utc = requests(service, 500, |_| "/urls/1/stats".to_owned()).await?;
-    let nepal = requests(service, 500, |_| "/urls/1/stats?tz=Asia/Kathmandu".to_owned()).await?;
+    // One after another: what one answer takes, not how many fit into a second.
+    let utc = requests(service, 1, 500, |_| "/urls/1/stats".to_owned()).await?;
+    let nepal = requests(service, 1, 500, |_| "/urls/1/stats?tz=Asia/Kathmandu".to_owned()).await?;
     let mut row = vec![millis(quantile(&redirects, 99)), format!("{insertion:.1} µs"), both(&utc), both(&nepal)];
     for query in ["".to_owned(), format!("&cursor=after-{deep}"), format!("&url_id=1&cursor=after-{deep}")] {
-        let pages = requests(service, 300, |_| format!("/events?event_type=click&per_page=20{query}")).await?;
+        let pages = requests(service, 4, 300, |_| format!("/events?event_type=click&per_page=20{query}")).await?;
         row.push(format!("p99 {}", millis(quantile(&pages, 99))));
     }
     Ok(row)
 }
 
-/// How long each of many requests takes, four at a time.
-async fn requests(service: &str, count: i64, path: impl Fn(i64) -> String) -> anyhow::Result<Vec<Duration>> {
+/// How long each of many requests takes, so many at a time.
+async fn requests(
+    service: &str,
+    at_once: usize,
+    count: i64,
+    path: impl Fn(i64) -> String,
+) -> anyhow::Result<Vec<Duration>> {
     let client = buoy::outbound::client().build()?;
     let requests = (0..count).map(|nth| client.get(format!("{service}{}", path(nth))));
     let timed = requests.map(|request| async {
@@ -109,7 +115,7 @@ async fn requests(service: &str, count: i64, path: impl Fn(i64) -> String) -> an
         answer.bytes().await?;
         Ok(begun.elapsed())
     });
-    let times: Vec<anyhow::Result<Duration>> = stream::iter(timed).buffer_unordered(4).collect().await;
+    let times: Vec<anyhow::Result<Duration>> = stream::iter(timed).buffer_unordered(at_once).collect().await;
     let mut times = times.into_iter().collect::<anyhow::Result<Vec<Duration>>>()?;
     times.sort_unstable();
     Ok(times)

@@ -22,6 +22,7 @@ mod idempotency;
 mod keys;
 mod limits;
 mod limits_fleet;
+mod limits_tokens;
 mod lists;
 mod logs;
 mod outages;

@@ -193,6 +193,7 @@ fn click_settings(config: &ClicksConfig) -> ClickSettings {
     ClickSettings {
         batch_size: config.batch_size,
         flush_after: config.flush,
+        flush_busy_after: config.flush_busy,
         queue_bytes: usize::try_from(config.queue_bytes).unwrap_or(usize::MAX),
         durability: match config.durability {
             ClickDurability::Buffered => Durability::Buffered,

@@ -80,10 +80,11 @@ impl ClickWriter {
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
         let first = self.inbox.recv().await?;
-        let deadline = Instant::now() + self.settings.patience();
+        let begun = Instant::now();
         let mut due = self.take(&mut batch, first) || self.drain(&mut batch);
         // Not woken by each click that comes in: by a full batch, by who asks for it, or by the time.
-        while !due && Instant::now() < deadline {
+        while !due && begun.elapsed() < self.settings.patience(batch.clicks.len()) {
+            let deadline = begun + self.settings.patience(batch.clicks.len());
             tokio::select! {
                 () = sleep_until(deadline) => {}
                 () = self.queue.nudged() => {}

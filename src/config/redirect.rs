@@ -36,6 +36,8 @@ concern! {
         batch_size: usize = "CLICK_BATCH_SIZE", "5000", form::whole(1..=10_000, "clicks");
         /// Milliseconds that a click waits at most for others to fill its batch.
         flush: Duration = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
+        /// The same where more than 100 clicks came in CLICK_FLUSH_MS: larger batches cost the database less a click.
+        flush_busy: Duration = "CLICK_FLUSH_BUSY_MS", "1000", form::millis(1..=60_000);
         /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.
         queue_bytes: u64 = "CLICK_QUEUE_MB", "32", form::mebibytes(1..=4_096);
         /// When a redirect is answered: buffered, at once, where kill -9 loses what was not written yet; or committed, when its click is

@@ -36,8 +36,13 @@ fn one_at_once() -> Limits {
     Limits::new(LimitSettings { mode: LimitMode::Auto, budgets, shared: false })
 }
 
-const CLICKS: ClickSettings =
-    ClickSettings { batch_size: 1, flush_after: SECOND, queue_bytes: 1, durability: Durability::Buffered };
+const CLICKS: ClickSettings = ClickSettings {
+    batch_size: 1,
+    flush_after: SECOND,
+    flush_busy_after: SECOND,
+    queue_bytes: 1,
+    durability: Durability::Buffered,
+};
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {

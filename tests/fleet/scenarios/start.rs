@@ -17,7 +17,19 @@ const UNREACHABLE: &str = "DATABASE_URL=postgres://buoy:none@192.0.2.1:5432/buoy
 
 /// A replica that has no network at all lives, says so, and keeps trying.
 pub(crate) async fn no_network(stack: &Stack) -> Result<String> {
-    let run = ["run", "--detach", "--network", "none", "--read-only", "--cap-drop", "ALL", "--env", UNREACHABLE];
+    let run = [
+        "run",
+        "--detach",
+        "--network",
+        "none",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--env",
+        UNREACHABLE,
+        "--env",
+        "OPEN_API=true",
+    ];
     let id = docker(&[&run[..], &[stack.image()]].concat()).await?;
     let result = alone(stack, &id).await;
     docker(&["rm", "--force", "--volumes", &id]).await?;

@@ -40,6 +40,8 @@ const UNKNOWN_CALLER: &str = "`credentials_required` or `credentials_invalid`";
 const REFUSED_CALLER: &str =
     "`scope_missing`; where the API is open, `foreign_host` or `foreign_origin`: a page of another site sent it";
 
+const TOO_MANY: &str = "`rate_limited`: too many wrong credentials; `Retry-After` says when to try again.";
+
 /// Says of each route what the gate asks, as the table of routes has it: credentials, and the answers to who lacks them.
 pub(super) fn tell_needs(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
@@ -63,7 +65,7 @@ pub(super) fn tell_needs(document: &mut utoipa::openapi::OpenApi) {
         };
         // Empty: it is also served without, where the API is open.
         operation.security = Some(vec![SecurityRequirement::new(BEARER, [scope]), SecurityRequirement::default()]);
-        for (status, description) in [("401", UNKNOWN_CALLER), ("403", REFUSED_CALLER)] {
+        for (status, description) in [("401", UNKNOWN_CALLER), ("403", REFUSED_CALLER), ("429", TOO_MANY)] {
             let told = operation.responses.responses.entry(status.to_owned());
             told.or_insert_with(|| problem(description).into());
         }

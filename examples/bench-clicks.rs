@@ -71,8 +71,22 @@ async fn main() -> anyhow::Result<()> {
         there = size;
         println!("| {size} | {} |", measured(&store, &service, size).await?.join(" | "));
     }
+    println!("\n{}", pruned(&store, &mut connection, there).await?);
     store.close().await;
     Ok(())
+}
+
+/// What deleting the click events of the oldest days costs, and a vacuum after it.
+async fn pruned(store: &Store, connection: &mut PgConnection, size: i64) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    let swept = store.sweep(Some(26), Clock::system().now()).await?;
+    let took = begun.elapsed().as_secs_f64();
+    let rate = swept.clicks as f64 / took;
+    let begun = Instant::now();
+    run(connection, "VACUUM events").await?;
+    let vacuum = begun.elapsed().as_secs_f64();
+    let clicks = swept.clicks;
+    Ok(format!("pruned {clicks} of {size} events in {took:.1} s, {rate:.0} a second; VACUUM took {vacuum:.1} s"))
 }
 
 async fn run(connection: &mut PgConnection, sql: &str) -> anyhow::Result<()> {

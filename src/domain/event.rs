@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     Caller, EventId, UrlId, UserId,
     clock::Timestamp,
-    text::{Invalid, at_most, checked_text, no_control_characters},
+    text::{Invalid, checked_text, one_line},
 };
 
 checked_text!(
@@ -107,13 +107,7 @@ fn as_json<S: Serializer>(details: &Details, serializer: S) -> Result<S::Ok, S::
 }
 
 fn check_type(text: &str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
-    at_most(text, 64, "must have at most 64 characters")?;
-    match text {
-        "" => Err(Invalid("must not be empty")),
-        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
-        _ => Ok(()),
-    }
+    one_line(text, 64, "must have at most 64 characters")
 }
 
 fn check_details(text: &str) -> Result<(), Invalid> {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     KeyId, UserId,
     clock::Timestamp,
-    text::{Invalid, at_most, checked_text, no_control_characters},
+    text::{Invalid, checked_text, one_line},
 };
 
 /// What every key begins with.
@@ -215,13 +215,7 @@ pub struct NewKey {
 }
 
 fn check_name(text: &str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
-    at_most(text, 100, "must have at most 100 characters")?;
-    match text {
-        "" => Err(Invalid("must not be empty")),
-        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
-        _ => Ok(()),
-    }
+    one_line(text, 100, "must have at most 100 characters")
 }
 
 #[cfg(test)]

@@ -16,6 +16,17 @@ pub(super) fn at_most(text: &str, limit: usize, message: &'static str) -> Result
     if text.len() > limit && text.chars().nth(limit).is_some() { Err(Invalid(message)) } else { Ok(()) }
 }
 
+/// Refuses what is no line of 1 to `limit` characters: control characters, white space around it, nothing at all.
+pub(super) fn one_line(text: &str, limit: usize, message: &'static str) -> Result<(), Invalid> {
+    no_control_characters(text)?;
+    at_most(text, limit, message)?;
+    match text {
+        "" => Err(Invalid("must not be empty")),
+        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
+        _ => Ok(()),
+    }
+}
+
 /// Defines a type that holds text which has passed `check`.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:path, $($schema:tt)*) => {

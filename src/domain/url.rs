@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use super::{
     ShortCode, TargetUrl, UrlId, UserId,
     clock::Timestamp,
-    text::{Invalid, at_most, checked_text, no_control_characters},
+    text::{Invalid, at_most, checked_text, no_control_characters, one_line},
 };
 
 checked_text!(
@@ -127,13 +127,10 @@ fn check_title(text: &str) -> Result<(), Invalid> {
 }
 
 fn check_reason(text: &str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
-    at_most(text, 200, "must have at most 200 characters")?;
-    match text {
-        "" => Err(Invalid("must not be empty; null enables the link")),
-        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
-        _ => Ok(()),
+    if text.is_empty() {
+        return Err(Invalid("must not be empty; null enables the link"));
     }
+    one_line(text, 200, "must have at most 200 characters")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{
     UserId,
     clock::Timestamp,
-    text::{Invalid, at_most, checked_text, no_control_characters},
+    text::{Invalid, checked_text, one_line},
 };
 
 checked_text!(
@@ -53,13 +53,7 @@ pub struct UserChanges {
 }
 
 fn check_username(text: &str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
-    at_most(text, 100, "must have at most 100 characters")?;
-    match text {
-        "" => Err(Invalid("must not be empty")),
-        _ if text.trim() != text => Err(Invalid("must not begin or end with white space")),
-        _ => Ok(()),
-    }
+    one_line(text, 100, "must have at most 100 characters")
 }
 
 fn check_email(text: &str) -> Result<(), Invalid> {

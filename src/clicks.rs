@@ -57,7 +57,7 @@ pub struct ClickSettings {
     pub batch_size: usize,
     /// or when its first click has waited so long;
     pub flush_after: Duration,
-    /// so long, where more than [`BUSY`] came in that time.
+    /// so long, where more than a hundred came in that time.
     pub flush_busy_after: Duration,
     /// Bytes of memory that waiting clicks take at most.
     pub queue_bytes: usize,

@@ -24,6 +24,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file, read_secret_files},
     domain::{HostName, HostNames, TargetPolicy},
+    http::middleware::REQUEST_LINES,
     store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
@@ -107,7 +108,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     }
     let config = Config::from_vars(variables)?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
-    telemetry::init(&config.log, stream)?;
+    telemetry::init(&config.log, stream, REQUEST_LINES)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(run_async(command, config));

@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashSet,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub struct HttpSettings {
     /// Bytes of a bulk upload at most.
     pub bulk_limit: u64,
     /// The name of this replica, sent as `X-Replica`.
-    pub replica: String,
+    pub replica: HeaderValue,
     /// When this process started.
     pub started_at: Timestamp,
     /// Who is believed about where a request comes from.
@@ -53,9 +54,12 @@ pub struct Trust {
     pub proxies: TrustedProxies,
 }
 
-/// The handles that routes share, cheap to clone.
+/// What routes share: one pointer, since every layer that a request passes takes a clone.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// The handles behind [`AppState`].
+pub struct Shared {
     /// The database.
     pub store: Store,
     /// Whether the database can be used.
@@ -63,9 +67,9 @@ pub struct AppState {
     /// Links at hand.
     pub cache: Arc<LinkCache>,
     /// What `/metrics` tells.
-    pub metrics: Arc<RequestMetrics>,
+    pub metrics: RequestMetrics,
     /// Reads who follows a link.
-    pub visitors: Arc<Visitors>,
+    pub visitors: Visitors,
     /// Where redirects leave their clicks.
     pub clicks: ClickRecorder,
     /// Looks up the titles of targets, where that is asked for.
@@ -73,9 +77,9 @@ pub struct AppState {
     /// Tells the time.
     pub clock: Clock,
     /// Who may do what.
-    pub access: Arc<Access>,
+    pub access: Access,
     /// The settings of the HTTP side.
-    pub settings: Arc<HttpSettings>,
+    pub settings: HttpSettings,
     /// Cancelled when this process begins to shut down.
     pub draining: CancellationToken,
     /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
@@ -83,9 +87,23 @@ pub struct AppState {
     /// What clients may still do.
     pub limits: Arc<Limits>,
     /// How much work is taken in at once.
-    pub load: Arc<Load>,
+    pub load: Load,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl AppState {

@@ -77,7 +77,7 @@ pub enum Store {
     /// A fleet's database.
     Postgres {
         /// The ways to it.
-        server: Box<Server>,
+        server: Arc<Server>,
         /// Its connections.
         pool: ReplaceablePool,
         /// The other replicas.

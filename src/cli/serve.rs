@@ -8,6 +8,7 @@ mod limits;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use axum::http::HeaderValue;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +23,9 @@ use crate::{
     http::{self, idempotency::KEPT_FOR, server::Stop},
     lifecycle::Lifecycle,
     limits::{Limits, Load, exchange},
+    metrics::RequestMetrics,
     outbound::{Titles, titles},
-    state::{AppState, HttpSettings, KeysAtWork, Trust, totals},
+    state::{AppState, HttpSettings, KeysAtWork, Shared, Trust, totals},
     store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
 };
 
@@ -56,10 +58,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
     let cache = Arc::new(LinkCache::new(cache_settings(&config.cache, config.load.requests)));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
-    let app = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
+    let shared = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
-    let app = AppState { titles, ..app };
+    let app = AppState::from(Shared { titles, ..shared });
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
@@ -112,23 +114,23 @@ fn assemble(
     clicks: ClickRecorder,
     visitors: Visitors,
     lifecycle: &Lifecycle,
-) -> AppState {
+) -> Shared {
     let clock = Clock::system();
-    AppState {
+    Shared {
         store: store.clone(),
         availability,
         cache,
-        access: Arc::new(access(config)),
-        metrics: Arc::default(),
-        visitors: Arc::new(visitors),
+        access: access(config),
+        metrics: RequestMetrics::default(),
+        visitors,
         clicks,
         titles: Titles::off(),
-        settings: Arc::new(http_settings(config, clock.now())),
+        settings: http_settings(config, clock.now()),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         limits: Arc::new(Limits::new(limit_settings(&config.limits, !store.is_embedded()))),
-        load: Arc::new(Load::new(config.load.requests)),
+        load: Load::new(config.load.requests),
         keys_at_work: KeysAtWork::default(),
     }
 }
@@ -221,7 +223,7 @@ fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
         bulk_timeout: config.bulk_timeout,
         body_limit: usize::try_from(config.body_limit).unwrap_or(usize::MAX),
         bulk_limit: config.bulk_limit,
-        replica: replica_name(),
+        replica: HeaderValue::try_from(replica_name()).unwrap_or(HeaderValue::from_static("unnamed")),
         started_at,
         trust,
         targets,

@@ -133,14 +133,13 @@ fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {
     let is_bot = click.visitor.is_bot();
     // Programs are nobody's visit.
     let salt = salts.get(&day_of(click.at)).filter(|_| !is_bot);
-    let values = click.visitor.values().into_iter().map(|(dimension, value)| (dimension, value.into())).collect();
     let counted = Counted {
         url_id: click.url_id,
         owner: Some(click.owner),
         at: click.at,
         is_bot,
         visitor: salt.and_then(|salt| click.visitor.hash(salt)),
-        values,
+        values: click.visitor.values().collect(),
     };
     NewClick { counted, details: click.visitor.details() }
 }

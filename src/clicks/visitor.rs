@@ -141,18 +141,18 @@ impl Visitor {
     }
 
     /// Values by dimension, at most one each; none where the request refuses tracking.
-    pub fn values(&self) -> Vec<(Dimension, &str)> {
-        let Some(about) = &self.about else { return Vec::new() };
-        let traits = self.agent.as_deref().map(Agent::traits);
+    pub fn values(&self) -> impl Iterator<Item = (Dimension, &str)> {
+        let about = self.about.as_ref();
+        let traits = self.agent.as_deref().filter(|_| about.is_some()).map(Agent::traits);
         let values = [
-            (Dimension::Referrer, about.referrer.as_deref()),
-            (Dimension::Country, about.country.as_ref().map(Country::as_str)),
+            (Dimension::Referrer, about.and_then(|about| about.referrer.as_deref())),
+            (Dimension::Country, about.and_then(|about| about.country.as_ref()).map(Country::as_str)),
             (Dimension::Browser, traits.and_then(|traits| traits.browser)),
             (Dimension::Os, traits.and_then(|traits| traits.os)),
             (Dimension::Device, traits.and_then(|traits| traits.device)),
-            (Dimension::Language, about.language.as_ref().map(Language::as_str)),
+            (Dimension::Language, about.and_then(|about| about.language.as_ref()).map(Language::as_str)),
         ];
-        values.into_iter().filter_map(|(dimension, value)| Some((dimension, value?))).collect()
+        values.into_iter().filter_map(|(dimension, value)| Some((dimension, value?)))
     }
 
     /// What the event's details tell: the values, whether a program clicked, and the network where it may be shown. Where the

@@ -18,6 +18,9 @@ const REPLICA: HeaderName = HeaderName::from_static("x-replica");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
+/// The target of the line that each request leaves in the log: `LOG_LEVEL=info,buoy::request=warn` keeps those of failures alone.
+pub const REQUEST_LINES: &str = "buoy::request";
+
 /// How long a request waits for a process that has just started to connect for the first time.
 pub(super) const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
@@ -32,16 +35,15 @@ pub async fn envelope(State(app): State<AppState>, request: Request, next: Next)
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(REQUEST_ID, id.clone());
-    if let Ok(replica) = HeaderValue::from_str(&app.settings.replica) {
-        headers.insert(REPLICA, replica);
-    }
+    headers.insert(REPLICA, app.settings.replica.clone());
     if app.draining.is_cancelled() {
         // Tells the proxy to open its next connection elsewhere.
         headers.insert(header::CONNECTION, CLOSE);
     }
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    app.metrics.answered(method.as_str(), route, response.status().as_u16(), started.elapsed());
-    log(&response, method.as_str(), route, &id, started.elapsed());
+    let took = started.elapsed();
+    app.metrics.answered(method.as_str(), route, response.status().as_u16(), took);
+    log(&response, method.as_str(), route, &id, took);
     response
 }
 
@@ -95,7 +97,8 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: Duration) {
     let status = response.status().as_u16();
     let id = id.to_str().unwrap_or_default();
-    let duration_ms = took.as_secs_f64() * 1_000.0;
+    // To the microsecond: more digits say nothing.
+    let duration_ms = took.as_micros() as f64 / 1_000.0;
     let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
     let cause = cause.map(AsRef::as_ref);
     // Who called, where credentials are in force: the id of a key, never the key.
@@ -104,13 +107,16 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                http.method = method,
-                http.route = route,
-                http.status = status,
-                request.id = id,
-                duration_ms,
-                caller,
-                cause,
+                target: REQUEST_LINES,
+                {
+                    http.method = method,
+                    http.route = route,
+                    http.status = status,
+                    request.id = id,
+                    duration_ms,
+                    caller,
+                    cause
+                },
                 "request"
             )
         };

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{Extensions, HeaderMap, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
     middleware::from_fn_with_state,
     response::Response,
     routing::get,
@@ -24,7 +24,8 @@ use crate::{
     domain::{Clock, HostNames, TargetPolicy},
     limits::{Budget, LimitMode, LimitSettings, Limits, Load},
     outbound::Titles,
-    state::{AppState, HttpSettings, KeysAtWork, Trust},
+    metrics::RequestMetrics,
+    state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };
 
@@ -45,7 +46,7 @@ const CLICKS: ClickSettings = ClickSettings {
 };
 
 /// The handles of a service on a database of its own, in memory.
-async fn state() -> AppState {
+async fn state() -> Shared {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
     let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
     let store = Store::open(&settings).await.unwrap();
@@ -53,31 +54,31 @@ async fn state() -> AppState {
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
     let (_, availability) = Monitor::new(&url, &store, observer);
     let clock = Clock::system();
-    AppState {
+    Shared {
         store,
         availability,
         cache,
-        access: Arc::new(Access::open(HostNames::default())),
-        metrics: Arc::default(),
-        visitors: Arc::new(Visitors::open(&VisitorSettings::default()).unwrap()),
+        access: Access::open(HostNames::default()),
+        metrics: RequestMetrics::default(),
+        visitors: Visitors::open(&VisitorSettings::default()).unwrap(),
         clicks: clicks::channel(CLICKS).0,
         titles: Titles::off(),
-        settings: Arc::new(HttpSettings {
+        settings: HttpSettings {
             public_url: None,
             request_timeout: SECOND,
             bulk_timeout: SECOND,
             body_limit: 1024,
             bulk_limit: 1024,
-            replica: "test".to_owned(),
+            replica: HeaderValue::from_static("test"),
             started_at: clock.now(),
             trust: Trust::default(),
             targets: TargetPolicy::default(),
-        }),
+        },
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
         limits: Arc::new(one_at_once()),
-        load: Arc::new(Load::new(1)),
+        load: Load::new(1),
         keys_at_work: KeysAtWork::default(),
     }
 }
@@ -107,7 +108,7 @@ async fn panics() -> &'static str {
 #[tokio::test]
 async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
     let routes = Router::new().route("/panics", get(panics)).route("/works", get(|| async { "yes" }));
-    let router = enclosed(routes, state().await);
+    let router = enclosed(routes, state().await.into());
     for _ in 0..2 {
         let failed = ask(&router, "/panics").await;
         assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -120,7 +121,7 @@ async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
 async fn a_handler_that_never_ends_is_a_503() {
     let limit = from_fn_with_state(Duration::from_millis(10), middleware::time_limit);
     let never = || async { std::future::pending::<&'static str>().await };
-    let router = enclosed(Router::new().route("/never", get(never)).layer(limit), state().await);
+    let router = enclosed(Router::new().route("/never", get(never)).layer(limit), state().await.into());
     let ended = ask(&router, "/never").await;
     assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(ended.headers().contains_key(header::RETRY_AFTER));
@@ -129,7 +130,7 @@ async fn a_handler_that_never_ends_is_a_503() {
 
 #[tokio::test]
 async fn credentials_are_not_looked_at_once_too_many_were_wrong() {
-    let app = state().await;
+    let app = AppState::from(state().await);
     let from = |address: &str| {
         let mut extensions = Extensions::new();
         extensions.insert(PeerAddress(address.parse().unwrap()));

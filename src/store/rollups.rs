@@ -100,14 +100,35 @@ pub struct Counted<'a> {
     /// Who followed it, as a keyed hash under the day's salt; none where that is not to be known.
     pub visitor: Option<i64>,
     /// What is known of who followed it.
-    pub values: Vec<(Dimension, Cow<'a, str>)>,
+    pub values: Values<'a>,
+}
+
+/// Values by dimension, at most one each. No list of its own: a batch holds thousands of them.
+#[derive(Debug, Clone, Default)]
+pub struct Values<'a>([Option<Cow<'a, str>>; Dimension::ALL.len()]);
+
+impl<'a, T: Into<Cow<'a, str>>> FromIterator<(Dimension, T)> for Values<'a> {
+    fn from_iter<I: IntoIterator<Item = (Dimension, T)>>(values: I) -> Self {
+        let mut by_dimension = Self::default();
+        for (dimension, value) in values {
+            by_dimension.0[dimension as usize - 1] = Some(value.into());
+        }
+        by_dimension
+    }
+}
+
+impl Values<'_> {
+    /// Those that are known.
+    pub fn iter(&self) -> impl Iterator<Item = (Dimension, &str)> {
+        Dimension::ALL.into_iter().zip(&self.0).filter_map(|(dimension, value)| Some((dimension, value.as_deref()?)))
+    }
 }
 
 impl Counted<'static> {
     /// A click whose event a client wrote: all that is known of who clicked stands in its details.
     pub(in crate::store) fn posted(url_id: UrlId, owner: Option<UserId>, at: Timestamp, details: &Details) -> Self {
         let known = Known::from_details(details);
-        let values = known.values.into_iter().map(|(dimension, value)| (dimension, value.into())).collect();
+        let values = known.values.into_iter().collect();
         Self { url_id, owner, at, is_bot: known.is_bot, visitor: None, values }
     }
 }

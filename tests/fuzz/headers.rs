@@ -79,8 +79,8 @@ fn visitors() {
         let visitor = readers.read(&request);
         let details: serde_json::Value = serde_json::from_str(visitor.details().as_str()).unwrap();
         prop_assert!(visitor.queued_bytes() < 4_096, "a queued visitor has a bounded size");
-        prop_assert!(visitor.values().iter().all(|(_, value)| (1..=255).contains(&value.len())));
-        prop_assert!(!visitor.values().iter().any(|(_, value)| value.chars().any(char::is_control)));
+        prop_assert!(visitor.values().all(|(_, value)| (1..=255).contains(&value.len())));
+        prop_assert!(!visitor.values().any(|(_, value)| value.chars().any(char::is_control)));
         let network = details["address"].as_str();
         prop_assert!(network.is_none_or(|text| text.ends_with("/24") || text.ends_with("/48")), "{:?}", network);
         if request.refuses_tracking {

@@ -19,7 +19,7 @@ pub(crate) fn click(url: i64, owner: i64, seconds: i64) -> NewClick<'static> {
         at: at(seconds),
         is_bot: false,
         visitor: None,
-        values: Vec::new(),
+        values: Default::default(),
     };
     NewClick { counted, details: Details::none() }
 }

@@ -50,7 +50,7 @@ async fn with_clicks(kind: Kind) -> Fixture {
         let details = if click.counted.is_bot {
             r#"{"bot":true}"#.to_owned()
         } else {
-            click.counted.values = vec![(Dimension::Os, format!("os {}", nth % 7).into())];
+            click.counted.values = [(Dimension::Os, format!("os {}", nth % 7))].into_iter().collect();
             format!(r#"{{"os":"os {}"}}"#, nth % 7)
         };
         click.details = buoy::domain::Details::parse(details).unwrap();
@@ -104,7 +104,7 @@ async fn too_many_values_are_compared_as_far_as_can_be(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let from = |n: usize| {
         let mut click = click(1, 1, 0);
-        click.counted.values = vec![(Dimension::Referrer, format!("{n}.example").into())];
+        click.counted.values = [(Dimension::Referrer, format!("{n}.example"))].into_iter().collect();
         click.details = buoy::domain::Details::parse(format!(r#"{{"referrer":"{n}.example"}}"#)).unwrap();
         click
     };

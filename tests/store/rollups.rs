@@ -28,7 +28,7 @@ on_both_databases!(
 /// A click from a page on `referrer`.
 fn from_page(url: i64, referrer: String) -> NewClick<'static> {
     let mut click = click(url, 1, 0);
-    click.counted.values = vec![(Dimension::Referrer, referrer.into())];
+    click.counted.values = [(Dimension::Referrer, referrer)].into_iter().collect();
     click
 }
 

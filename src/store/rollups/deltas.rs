@@ -61,8 +61,8 @@ impl<'a> Deltas<'a> {
             *owner = owner.or(click.owner);
             add(&mut slots, (url, slot_of(click.at)), Tally::one(click.is_bot));
             if !click.is_bot {
-                for (dimension, value) in &click.values {
-                    add(&mut values, (url, day, *dimension, value.as_ref()), 1);
+                for (dimension, value) in click.values.iter() {
+                    add(&mut values, (url, day, dimension, value), 1);
                 }
                 visitors.extend(click.visitor.map(|visitor| ((url, day, visitor), ())));
             }
@@ -159,7 +159,7 @@ mod tests {
 
     fn click(url: i64, owner: Option<i64>, seconds: i64, is_bot: bool) -> Counted<'static> {
         let at = chrono::DateTime::from_timestamp(seconds, 0).unwrap();
-        let values = vec![(Dimension::Browser, "Firefox".into())];
+        let values = [(Dimension::Browser, "Firefox")].into_iter().collect();
         Counted { url_id: UrlId(url), owner: owner.map(UserId), at, is_bot, visitor: Some(9), values }
     }
 

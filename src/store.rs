@@ -49,7 +49,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     changes::Changes,
-    clicks::NewClick,
+    clicks::{ClickBatch, NewClick},
     connect::{DatabaseUrl, StoreSettings},
     error::StoreError,
     events::EventFilter,

@@ -2,18 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{task::yield_now, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Click, Ledger, Loss, visitor::SALT_BYTES};
 use crate::{
     domain::{Clock, rollup::day_of},
-    store::{Availability, Counted, NewClick, Result, Store, StoreError},
+    store::{Availability, ClickBatch, Counted, NewClick, Result, Store, StoreError},
 };
 
 /// Pauses between attempts to write a batch: the first, doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Clicks of a batch that are prepared in one go.
+const AT_A_TIME: usize = 256;
 
 /// Writes batches and keeps the ledger.
 pub(super) struct Destination {
@@ -97,8 +100,13 @@ impl Destination {
         let availability = self.availability.clone();
         let stored = async {
             self.know_salts(clicks).await?;
-            let clicks: Vec<NewClick<'_>> = clicks.iter().map(|click| new_click(click, &self.salts)).collect();
-            self.store.store_clicks(id, &clicks, self.clock.now()).await
+            let mut batch = ClickBatch::default();
+            for part in clicks.chunks(AT_A_TIME) {
+                part.iter().for_each(|click| batch.add(new_click(click, &self.salts)));
+                // Redirects are answered on this thread, too.
+                yield_now().await;
+            }
+            self.store.store_clicks(id, &batch, self.clock.now()).await
         };
         tokio::select! {
             stored = stored => stored,

@@ -33,7 +33,7 @@ concern! {
     /// How clicks are gathered and written.
     pub ClicksConfig {
         /// Clicks written in one transaction at most.
-        batch_size: usize = "CLICK_BATCH_SIZE", "5000", form::whole(1..=100_000, "clicks");
+        batch_size: usize = "CLICK_BATCH_SIZE", "10000", form::whole(1..=100_000, "clicks");
         /// Milliseconds that a click waits at most for others to fill its batch.
         flush: Duration = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
         /// The same where more than 100 clicks came in CLICK_FLUSH_MS: larger batches cost the database less a click.

@@ -23,8 +23,8 @@ use crate::{
     clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
     domain::{Clock, HostNames, TargetPolicy},
     limits::{Budget, LimitMode, LimitSettings, Limits, Load},
-    outbound::Titles,
     metrics::RequestMetrics,
+    outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
     store::{DatabaseUrl, Monitor, Store, StoreSettings},
 };

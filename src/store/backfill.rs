@@ -5,7 +5,7 @@
 //! the migration: what a new version of the program stores has larger ids. Clicks that an old version stores after the
 //! migration are in no rollup; `buoy reconcile --fix` adds them.
 
-use super::{Counted, Result, Store, Tx, on_pool, on_tx};
+use super::{Counted, Result, Store, Tx, on_pool, on_tx, rollups::Sums};
 use crate::domain::{Details, UrlId, clock::Timestamp};
 
 const STATE: &str = "SELECT (SELECT value FROM click_state WHERE name = 'rolled_up'), \
@@ -65,8 +65,8 @@ impl Store {
         let RolledUp::Until(done, end) = RolledUp::of(state) else { return Ok(None) };
         let clicks: Vec<StoredClick> =
             on_tx!(tx, |conn| sqlx::query_as(CLICKS).bind(done).bind(end).bind(STEP).fetch_all(conn).await?);
-        let counted = tx.counted(&clicks).await?;
-        tx.roll_up(&counted).await?;
+        let sums: Sums<'_> = tx.counted(&clicks).await?.into_iter().collect();
+        tx.roll_up(&sums).await?;
         let last = clicks.last().map_or(end, |click| click.id);
         tx.set_state("rolled_up_until", last).await?;
         if clicks.len() as u64 != STEP.unsigned_abs() {

@@ -125,7 +125,8 @@ impl Tx {
     /// Adds a click that a client posted to the rollups.
     async fn count_event(&mut self, event: &Event) -> Result<()> {
         let owner = self.owners(&[event.url_id]).await?.remove(&event.url_id);
-        self.roll_up(&[Counted::posted(event.url_id, owner, event.timestamp, &event.details)]).await
+        let click = Counted::posted(event.url_id, owner, event.timestamp, &event.details);
+        self.roll_up(&[click].into_iter().collect()).await
     }
 
     pub(super) async fn insert_event(&mut self, event: &NewEvent) -> Result<Event> {

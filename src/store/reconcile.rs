@@ -253,7 +253,7 @@ impl Tx {
                 sqlx::query_as(CLICKS).bind(from).bind(to).bind(after).bind(CHUNK).fetch_all(conn).await?
             });
             let counted = self.counted(&clicks).await?;
-            expected.add(&counted);
+            expected.add(counted);
             match clicks.last() {
                 Some(last) if clicks.len() as u64 == CHUNK.unsigned_abs() => (from, after) = (last.timestamp, last.id),
                 _ => return Ok(expected),

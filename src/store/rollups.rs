@@ -13,7 +13,7 @@ use std::{borrow::Cow, collections::HashMap};
 use self::columns::place_columns;
 pub(in crate::store) use self::{
     columns::{tally_columns, total_columns, value_columns},
-    deltas::{Deltas, Tally, ValueKey},
+    deltas::{Sums, Tally, ValueKey},
 };
 use super::{
     Result, Tx,
@@ -117,10 +117,10 @@ impl<'a, T: Into<Cow<'a, str>>> FromIterator<(Dimension, T)> for Values<'a> {
     }
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
     /// Those that are known.
-    pub fn iter(&self) -> impl Iterator<Item = (Dimension, &str)> {
-        Dimension::ALL.into_iter().zip(&self.0).filter_map(|(dimension, value)| Some((dimension, value.as_deref()?)))
+    fn into_iter(self) -> impl Iterator<Item = (Dimension, Cow<'a, str>)> {
+        Dimension::ALL.into_iter().zip(self.0).filter_map(|(dimension, value)| Some((dimension, value?)))
     }
 }
 
@@ -138,8 +138,8 @@ impl Tx {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn roll_up<'a>(&mut self, clicks: impl IntoIterator<Item = &'a Counted<'a>>) -> Result<()> {
-        let deltas = Deltas::of(clicks);
+    pub(super) async fn roll_up(&mut self, sums: &Sums<'_>) -> Result<()> {
+        let deltas = sums.deltas();
         // First of all: whoever else adds to one of these days waits here.
         self.add_days(&deltas.days).await?;
         self.add_slots(&deltas.slots).await?;

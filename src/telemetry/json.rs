@@ -179,7 +179,9 @@ mod tests {
                 "m\u{1}"
             );
         });
-        let (Value::Object(mut line), time) = (line.clone(), line["timestamp"].clone()) else { unreachable!("an object") };
+        let (Value::Object(mut line), time) = (line.clone(), line["timestamp"].clone()) else {
+            unreachable!("an object")
+        };
         line.remove("timestamp");
         let expected = json!({
             "level": "WARN", "message": "m\u{1}", "a": 1, "b": -1, "c": 0.5, "d": null, "e": true, "f": "x\"y\\z",

@@ -123,7 +123,7 @@ async fn clicks_of_day(world: &World, day: i64) {
     let at = strict().now - chrono::Duration::days(day);
     let clicks: Vec<NewClick<'_>> = (0..40)
         .map(|n| {
-            let values = vec![(Dimension::Os, format!("os {}", n % 3).into())];
+            let values = [(Dimension::Os, format!("os {}", n % 3))].into_iter().collect();
             let (url_id, owner) = (UrlId(1 + n % 2), Some(UserId(1)));
             let counted = Counted { url_id, owner, at, is_bot: n % 10 == 0, visitor: Some(n % 9), values };
             let details =
@@ -131,7 +131,7 @@ async fn clicks_of_day(world: &World, day: i64) {
             NewClick { counted, details: Details::parse(details).unwrap() }
         })
         .collect();
-    world.store.store_clicks(&format!("{day}"), &clicks, at).await.unwrap();
+    world.store.store_clicks(&format!("{day}"), &clicks.into(), at).await.unwrap();
 }
 
 async fn assert_reconciled(world: &World) {

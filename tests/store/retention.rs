@@ -30,7 +30,7 @@ async fn old_clicks_go_and_their_rollups_stay(kind: Kind) {
     let ann = fixture.user("ann").await;
     fixture.url(ann.id, "code").await;
     for days in 0..10 {
-        fixture.store.store_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)], at(0)).await.unwrap();
+        fixture.store.store_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)].into(), at(0)).await.unwrap();
     }
     assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap(), Swept::default());
     assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), None);
@@ -57,7 +57,7 @@ async fn assert_what_is_left(fixture: &Fixture) {
 async fn many_clicks_go_in_steps(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let clicks: Vec<NewClick<'_>> = (0..11_000).map(|n| click(1, 1, n)).collect();
-    fixture.store.store_clicks("many", &clicks, at(0)).await.unwrap();
+    fixture.store.store_clicks("many", &clicks.into(), at(0)).await.unwrap();
     let (one, two) = tokio::join!(fixture.store.sweep(Some(1), at(9 * DAY)), fixture.store.sweep(Some(1), at(9 * DAY)));
     assert_eq!(one.unwrap().clicks + two.unwrap().clicks, 11_000);
     assert_eq!(count(&fixture, "(SELECT count(*) FROM events)").await, 0);
@@ -70,7 +70,7 @@ async fn visitors_are_forgotten_after_two_days(kind: Kind) {
         fixture.store.visitor_salt(today - day, &[7; 32]).await.unwrap();
         let mut by_visitor: Vec<NewClick<'_>> = (0..2_000).map(|n| click(1 + n % 3, 1, -day * DAY)).collect();
         (0..).zip(&mut by_visitor).for_each(|(n, click)| click.counted.visitor = Some(n));
-        fixture.store.store_clicks(&format!("{day}"), &by_visitor, at(0)).await.unwrap();
+        fixture.store.store_clicks(&format!("{day}"), &by_visitor.into(), at(0)).await.unwrap();
     }
     let before = count(&fixture, "(SELECT count(*) FROM visitors)").await;
     assert_eq!(before, 4 * 3 * 2_000);
@@ -86,7 +86,7 @@ async fn older_clicks_are_added_once(kind: Kind) {
     let ann = fixture.user("ann").await;
     fixture.url(ann.id, "code").await;
     let clicks: Vec<NewClick<'_>> = (0..6_000).map(|n| click(1 + n % 2, 1, n * 60)).collect();
-    fixture.store.store_clicks("old", &clicks, at(0)).await.unwrap();
+    fixture.store.store_clicks("old", &clicks.into(), at(0)).await.unwrap();
     assert_eq!(fixture.store.rolled_up().await.unwrap(), RolledUp::All);
     assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
     // As the migration leaves a database that had clicks before it had rollups.
@@ -101,7 +101,7 @@ async fn older_clicks_are_added_once(kind: Kind) {
         fixture.execute(sql).await;
     }
     // What comes in meanwhile is counted as always.
-    fixture.store.store_clicks("new", &[click(1, 1, 0)], at(0)).await.unwrap();
+    fixture.store.store_clicks("new", &[click(1, 1, 0)].into(), at(0)).await.unwrap();
     assert_eq!(fixture.store.roll_up_step().await.unwrap(), Some(5_000));
     assert!(matches!(fixture.store.rolled_up().await.unwrap(), RolledUp::Until(..)));
     let (one, two) = tokio::join!(fixture.store.roll_up_step(), fixture.store.roll_up_step());

@@ -9,7 +9,7 @@ use crate::{
     store::{
         Counted, Result,
         dialect::{self, Sql},
-        rollups::{Deltas, tally_columns, total_columns, value_columns},
+        rollups::{Sums, tally_columns, total_columns, value_columns},
         rows::over_rows,
     },
 };
@@ -70,15 +70,15 @@ impl Bulk<'_> {
         let clicks: Vec<&&BulkEvent> = events.iter().filter(counts).collect();
         let urls: Vec<UrlId> = clicks.iter().map(|event| event.url_id).collect();
         let owners = self.tx.owners(&urls).await?;
-        let counted: Vec<Counted<'_>> = clicks
+        self.has_clicks |= !clicks.is_empty();
+        let sums: Sums<'_> = clicks
             .into_iter()
             .map(|event| {
                 let owner = owners.get(&event.url_id).copied();
                 Counted::posted(event.url_id, owner, event.timestamp, &event.details)
             })
             .collect();
-        let deltas = Deltas::of(&counted);
-        self.has_clicks |= !counted.is_empty();
+        let deltas = sums.deltas();
         self.tx.change_rows(ADD_SLOTS, tally_columns(&deltas.slots)).await?;
         self.tx.change_rows(ADD_TOTALS, total_columns(&deltas.totals)).await?;
         self.tx.change_rows(ADD_VALUES, value_columns(&deltas.values)).await?;

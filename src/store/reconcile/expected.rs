@@ -13,7 +13,7 @@ use crate::{
     },
     store::{
         Counted,
-        rollups::{Deltas, Tally},
+        rollups::{Sums, Tally},
     },
 };
 
@@ -27,8 +27,9 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Adds clicks of the day, as a writer would to the rollups.
-    pub(super) fn add(&mut self, clicks: &[Counted<'_>]) {
-        let deltas = Deltas::of(clicks);
+    pub(super) fn add(&mut self, clicks: Vec<Counted<'_>>) {
+        let sums: Sums<'_> = clicks.into_iter().collect();
+        let deltas = sums.deltas();
         for ((subject, _), tally) in deltas.days {
             *self.days.entry(subject).or_default() += tally;
         }

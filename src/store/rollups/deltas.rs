@@ -1,7 +1,11 @@
 //! What a batch of clicks adds to the rollups, summed up before the database is asked: a popular link's hundred clicks
 //! are one row.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use super::Counted;
 use crate::domain::{
@@ -48,35 +52,49 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-impl<'a> Deltas<'a> {
-    /// Sums up: first by link, which most clicks share with others, then what links add to their owner and to all.
-    pub(in crate::store) fn of(clicks: impl IntoIterator<Item = &'a Counted<'a>>) -> Self {
-        let mut owners: HashMap<UrlId, Option<UserId>> = HashMap::new();
-        let mut slots: HashMap<(UrlId, i64), Tally> = HashMap::new();
-        let mut values: HashMap<(UrlId, i64, Dimension, &str), i64> = HashMap::new();
-        let mut visitors: HashMap<(UrlId, i64, i64), ()> = HashMap::new();
-        for click in clicks {
-            let (url, day) = (click.url_id, day_of(click.at));
-            let owner = owners.entry(url).or_default();
-            *owner = owner.or(click.owner);
-            add(&mut slots, (url, slot_of(click.at)), Tally::one(click.is_bot));
-            if !click.is_bot {
-                for (dimension, value) in click.values.iter() {
-                    add(&mut values, (url, day, dimension, value), 1);
-                }
-                visitors.extend(click.visitor.map(|visitor| ((url, day, visitor), ())));
+/// Clicks summed up by link, which most of them share with others.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Sums<'a> {
+    owners: HashMap<UrlId, Option<UserId>>,
+    slots: HashMap<(UrlId, i64), Tally>,
+    values: HashMap<(UrlId, i64, Dimension, Cow<'a, str>), i64>,
+    visitors: HashSet<(UrlId, i64, i64)>,
+}
+
+impl<'a> FromIterator<Counted<'a>> for Sums<'a> {
+    fn from_iter<I: IntoIterator<Item = Counted<'a>>>(clicks: I) -> Self {
+        let mut sums = Self::default();
+        clicks.into_iter().for_each(|click| sums.add(click));
+        sums
+    }
+}
+
+impl<'a> Sums<'a> {
+    /// Adds a click.
+    pub(in crate::store) fn add(&mut self, click: Counted<'a>) {
+        let (url, day) = (click.url_id, day_of(click.at));
+        let owner = self.owners.entry(url).or_default();
+        *owner = owner.or(click.owner);
+        add(&mut self.slots, (url, slot_of(click.at)), Tally::one(click.is_bot));
+        if !click.is_bot {
+            for (dimension, value) in click.values.into_iter() {
+                add(&mut self.values, (url, day, dimension, value), 1);
             }
+            self.visitors.extend(click.visitor.map(|visitor| (url, day, visitor)));
         }
-        let subjects = |url: UrlId| subjects(url, owners.get(&url).copied().flatten());
-        let mut deltas = Self {
-            slots: spread(slots.iter().map(|((url, slot), tally)| (*url, *slot, *tally)), subjects),
-            totals: totals(&slots, &owners),
-            visitors: visitors_of(visitors.into_keys(), subjects),
-            values: values_of(values, subjects),
-            ..Self::default()
-        };
-        deltas.days = days(&deltas.slots);
-        deltas
+    }
+
+    /// What these clicks add to their links, to the links' owners, and to all.
+    pub(in crate::store) fn deltas(&self) -> Deltas<'_> {
+        let subjects = |url: UrlId| subjects(url, self.owners.get(&url).copied().flatten());
+        let slots = spread(self.slots.iter().map(|((url, slot), tally)| (*url, *slot, *tally)), subjects);
+        Deltas {
+            days: days(&slots),
+            slots,
+            totals: totals(&self.slots, &self.owners),
+            visitors: visitors_of(&self.visitors, subjects),
+            values: values_of(&self.values, subjects),
+        }
     }
 }
 
@@ -127,23 +145,26 @@ fn totals(
 }
 
 fn visitors_of<S: Iterator<Item = Subject>>(
-    keys: impl Iterator<Item = (UrlId, i64, i64)>,
+    keys: &HashSet<(UrlId, i64, i64)>,
     subjects: impl Fn(UrlId) -> S,
 ) -> Vec<(Subject, i64, i64)> {
-    let mut rows: Vec<_> =
-        keys.flat_map(|(url, day, visitor)| subjects(url).map(move |subject| (subject, day, visitor))).collect();
+    let mut rows: Vec<_> = keys
+        .iter()
+        .flat_map(|(url, day, visitor)| subjects(*url).map(move |subject| (subject, *day, *visitor)))
+        .collect();
     rows.sort_unstable();
     rows.dedup();
     rows
 }
 
 fn values_of<'a, S: Iterator<Item = Subject>>(
-    sums: HashMap<(UrlId, i64, Dimension, &'a str), i64>,
+    sums: &'a HashMap<(UrlId, i64, Dimension, Cow<'_, str>), i64>,
     subjects: impl Fn(UrlId) -> S,
 ) -> Vec<(ValueKey<'a>, i64)> {
     let mut spread: HashMap<ValueKey<'a>, i64> = HashMap::new();
     for ((url, day, dimension, value), clicks) in sums {
-        subjects(url).for_each(|subject| add(&mut spread, ValueKey { subject, day, dimension, value }, clicks));
+        let key = |subject| ValueKey { subject, day: *day, dimension: *dimension, value };
+        subjects(*url).for_each(|subject| add(&mut spread, key(subject), *clicks));
     }
     let mut rows: Vec<_> = spread.into_iter().collect();
     // The most frequent first, so that they are kept where not all can be.
@@ -171,7 +192,8 @@ mod tests {
             click(2, None, 900, false),
             click(1, Some(5), 86_400, false),
         ];
-        let deltas = Deltas::of(&clicks);
+        let sums: Sums<'_> = clicks.into_iter().collect();
+        let deltas = sums.deltas();
         let tally = |people, bots| Tally { people, bots };
         let (one, two, five) = (Subject(1), Subject(2), Subject(-5));
         let days = [

@@ -18,7 +18,7 @@ const REPLICA: HeaderName = HeaderName::from_static("x-replica");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
-/// The target of the line that each request leaves in the log: `LOG_LEVEL=info,buoy::request=warn` keeps those of failures alone.
+/// The target of the line that each request leaves in the log: `LOG_LEVEL=info,buoy::request=warn` keeps those of 5xx alone.
 pub const REQUEST_LINES: &str = "buoy::request";
 
 /// How long a request waits for a process that has just started to connect for the first time.

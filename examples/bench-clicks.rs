@@ -141,7 +141,7 @@ async fn insertion(store: &Store, size: i64) -> anyhow::Result<f64> {
     for batch in 0..40 {
         let clicks: Vec<NewClick<'_>> = (0..500).map(|nth| click(batch * 500 + nth)).collect();
         let begun = Instant::now();
-        store.store_clicks(&format!("bench {size} {batch}"), &clicks, Clock::system().now()).await?;
+        store.store_clicks(&format!("bench {size} {batch}"), &clicks.into(), Clock::system().now()).await?;
         times.push(begun.elapsed());
     }
     times.sort_unstable();
@@ -154,13 +154,14 @@ fn click(nth: i64) -> NewClick<'static> {
     let details = Details::of(&serde_json::json!({
         "browser": "Firefox", "country": "DE", "device": "pc", "os": "Linux", "referrer": referrer,
     }));
-    let values = vec![
-        (Dimension::Referrer, referrer.into()),
-        (Dimension::Country, "DE".into()),
-        (Dimension::Browser, "Firefox".into()),
-        (Dimension::Os, "Linux".into()),
-        (Dimension::Device, "pc".into()),
+    let values = [
+        (Dimension::Referrer, referrer),
+        (Dimension::Country, "DE".to_owned()),
+        (Dimension::Browser, "Firefox".to_owned()),
+        (Dimension::Os, "Linux".to_owned()),
+        (Dimension::Device, "pc".to_owned()),
     ];
+    let values = values.into_iter().collect();
     let (url_id, owner) = (UrlId(url), Some(UserId(1 + url % USERS)));
     let counted =
         Counted { url_id, owner, at: Clock::system().now(), is_bot: false, visitor: Some(nth * 7_919 % 5_000), values };

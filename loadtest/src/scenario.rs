@@ -15,31 +15,27 @@ use crate::{
     world::{Visit, World},
 };
 
-/// Steps of visiting and of managing among 100 of [`Mix::Mixed`].
-const VISITS: usize = 95;
-const MANAGES: usize = 5;
+/// The part of [`Mix::Mixed`] that manages links.
+pub const MANAGES: f64 = 0.05;
 
-/// The scenario that every user runs: its steps in random order, in these proportions.
+/// The scenario that every user runs.
 ///
 /// # Errors
-/// Where Goose takes no such weight or wait.
+/// Where Goose takes no such wait.
 pub fn scenario(options: &Options, world: &Arc<World>) -> anyhow::Result<Scenario> {
-    let visits = |weight| step("visit", weight, world, |world| Box::pin(visit(world)));
-    let manages = |weight| step("manage", weight, world, |world| Box::pin(manage(world)));
-    let scenario = match options.scenario {
-        Mix::Visit => Scenario::new("visit").register_transaction(visits(1)?),
-        Mix::Manage => Scenario::new("manage").register_transaction(manages(1)?),
-        Mix::Mixed => {
-            Scenario::new("mixed").register_transaction(visits(VISITS)?).register_transaction(manages(MANAGES)?)
-        }
+    let (name, body): (_, Step) = match options.scenario {
+        Mix::Visit => ("visit", |world| Box::pin(visit(world))),
+        Mix::Manage => ("manage", |world| Box::pin(manage(world))),
+        Mix::Mixed => ("mixed", |world| Box::pin(mixed(world))),
     };
+    let scenario = Scenario::new(name).register_transaction(step(name, world, body));
     let think = std::time::Duration::from_millis(u64::from(options.think_ms));
     Ok(if think.is_zero() { scenario } else { scenario.set_wait_time(think, think)? })
 }
 
 type Step = fn(Arc<World>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn step(name: &str, weight: usize, world: &Arc<World>, body: Step) -> anyhow::Result<Transaction> {
+fn step(name: &str, world: &Arc<World>, body: Step) -> Transaction {
     let world = Arc::clone(world);
     let function: TransactionFunction = Arc::new(move |_: &mut GooseUser| {
         let world = Arc::clone(&world);
@@ -48,7 +44,13 @@ fn step(name: &str, weight: usize, world: &Arc<World>, body: Step) -> anyhow::Re
             Ok(())
         })
     });
-    Ok(Transaction::new(function).set_name(name).set_weight(weight)?)
+    Transaction::new(function).set_name(name)
+}
+
+/// Either, drawn anew each time. Goose's own weights are an order that all users share: thousands would manage links in the same
+/// second and none in the next.
+async fn mixed(world: Arc<World>) {
+    if rand::rng().random_bool(MANAGES) { manage(world).await } else { visit(world).await }
 }
 
 /// Follows a link: a popular one more often, now and then one that does not redirect.

@@ -4,6 +4,7 @@
 //! nobody measured. It knows queueing for processors and nothing else: no network, no noisy neighbours.
 
 pub mod network;
+pub mod request;
 pub mod scale;
 pub mod station;
 pub mod users;

@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{Found, Network};
-use crate::bench::figures::Figures;
+use std::collections::BTreeMap;
+
+use super::{
+    network::{Found, Network},
+    request::{Delay, Request, Steps},
+};
+use crate::{bench::figures::Figures, scenario::MANAGES};
 
 /// How far the model may be from what was measured, in parts.
 pub const TOLERANCE: f64 = 0.2;
@@ -22,16 +27,51 @@ pub struct Run {
     /// Milliseconds that they thought.
     pub think_ms: u32,
     /// All requests.
-    pub total: RunTotal,
+    pub total: Row,
+    /// By what they were for.
+    pub kinds: BTreeMap<String, Row>,
+    /// All requests, second by second.
+    pub over_time: Vec<Second>,
 }
 
-/// The row of all requests.
+/// A second of a run.
 #[derive(Debug, Clone, Deserialize)]
-pub struct RunTotal {
+pub struct Second {
+    /// Requests answered in it.
+    pub requests: u64,
+}
+
+impl Run {
+    /// Requests per second once every user is there: the median of the seconds that had any.
+    pub fn per_second(&self) -> f64 {
+        let mut seconds: Vec<u64> = self.over_time.iter().map(|second| second.requests).filter(|n| *n > 0).collect();
+        seconds.sort_unstable();
+        seconds.get(seconds.len() / 2).map_or(0.0, |n| *n as f64)
+    }
+
+    /// Second by second, how much longer than on average a request took where no user ever paused: what the machine's other tenants, and
+    /// the database's own work, took away.
+    fn slowness(&self) -> Vec<f64> {
+        let inner = self.over_time.len().saturating_sub(EDGES).max(EDGES.min(self.over_time.len()));
+        let full = self.over_time.get(EDGES..inner).unwrap_or_default();
+        let mean = full.iter().map(|second| second.requests as f64).sum::<f64>() / full.len().max(1) as f64;
+        full.iter().map(|second| mean / (second.requests as f64).max(1.0)).collect()
+    }
+}
+
+/// A row of a run's table, latencies in milliseconds.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Row {
     /// Per second.
     pub per_second: f64,
-    /// The 95th percentile in milliseconds.
+    /// The median.
+    pub p50_ms: f64,
+    /// The 95th percentile.
     pub p95_ms: f64,
+    /// The 99th.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
 }
 
 /// A measured run beside the model's.
@@ -46,7 +86,7 @@ pub struct Repeated {
 impl Repeated {
     /// How far the model is off in requests per second, in parts of what was measured.
     pub fn rate_off(&self) -> f64 {
-        self.found.per_second / self.run.total.per_second - 1.0
+        self.found.per_second / self.run.per_second() - 1.0
     }
 
     /// The same for the 95th percentile.
@@ -55,20 +95,85 @@ impl Repeated {
     }
 }
 
-/// Repeats measured runs. The one without think time says what a request costs the whole machine: all its processors were
-/// busy, client, Nginx and PostgreSQL included.
+/// Seconds of a measured run that are repeated, after as many in which queues settle.
+const REPEATED: f64 = 60.0;
+/// Replicas of the measured fleet.
+const REPLICAS: u32 = 3;
+/// Times that following a link needs a processor: the client, Nginx, the replica, Nginx, the client.
+const HOPS: f64 = 5.0;
+const VISITS: [&str; 3] = ["visit", "unknown", "inactive"];
+const MANAGE: [&str; 5] = ["create", "list", "update", "changed", "delete"];
+
+/// Seconds at either end of a run in which not every user is there.
+const EDGES: usize = 3;
+
+/// What requests cost, by two runs.
+#[derive(Debug, Clone)]
+pub struct Costs {
+    /// What users do.
+    pub steps: Steps,
+    /// Seconds of processor of a hop.
+    pub hop: f64,
+    /// Hops that storing a click takes.
+    pub store: f64,
+}
+
+impl Costs {
+    /// From a run without think time, in which all processors were busy, client, Nginx and PostgreSQL included: it says how much
+    /// processor there is for a request, and by the ratio of their latencies how often each kind needs one. And from a run of an almost
+    /// idle machine, whose latencies less that are what else a request waits for. `click` is the seconds of processor with which
+    /// PostgreSQL stores a click; it is no part of the request.
+    ///
+    /// # Errors
+    /// Where a kind of request is missing.
+    pub fn of(full: &Run, idle: &Run, cores: u32, click: f64) -> anyhow::Result<Self> {
+        let row = |run: &Run, kind: &str| {
+            run.kinds.get(kind).cloned().ok_or_else(|| anyhow::anyhow!("no requests of the kind {kind}"))
+        };
+        let visit = row(full, "visit")?.p50_ms;
+        let mut hops = BTreeMap::new();
+        let mut hops_per_second = 0.0;
+        for kind in VISITS.into_iter().chain(MANAGE) {
+            let row = row(full, kind)?;
+            let times = (HOPS * row.p50_ms / visit).round().max(1.0);
+            hops_per_second += times * row.per_second;
+            hops.insert(kind, times);
+        }
+        let clicks_per_second = row(full, "visit")?.per_second;
+        let hop = (f64::from(cores) - clicks_per_second * click) / hops_per_second;
+        let request = |kind| {
+            let (idle, times) = (row(idle, kind)?, hops.get(kind).copied().unwrap_or(1.0));
+            let delay = Delay::measured(idle.p50_ms, idle.p95_ms, idle.p99_ms, idle.max_ms, times * hop);
+            anyhow::Ok(Request { hops: times as u32, delay })
+        };
+        let visits = VISITS.into_iter().map(|kind| Ok((row(full, kind)?.per_second, request(kind)?)));
+        let steps = Steps {
+            visits: visits.collect::<anyhow::Result<_>>()?,
+            manage: MANAGE.into_iter().map(request).collect::<anyhow::Result<_>>()?,
+            manages: MANAGES,
+        };
+        Ok(Self { steps, hop, store: click / hop })
+    }
+}
+
+/// Repeats measured runs, with costs taken from the one without think time and the one of the fewest users.
 ///
 /// # Errors
-/// Where no run is without think time, or the engine fails.
-pub fn repeat(runs: &[Run], cores: u32) -> anyhow::Result<Vec<Repeated>> {
+/// Where one of these is missing, or the engine fails.
+pub fn repeat(figures: &Figures, runs: &[Run], cores: u32) -> anyhow::Result<Vec<Repeated>> {
     let full = runs.iter().find(|run| run.think_ms == 0);
     let full =
         full.ok_or_else(|| anyhow::anyhow!("a run without think time is needed: it says what a request costs"))?;
-    let service = f64::from(cores) / full.total.per_second;
+    let idle = runs.iter().filter(|run| run.think_ms > 0).min_by_key(|run| run.users);
+    let idle = idle.ok_or_else(|| anyhow::anyhow!("a run with think time is needed: it says what else takes time"))?;
+    let click = figures.median(|round| round.proxied_cpu_us[1]) / 1e6;
+    let Costs { steps, hop, store } = Costs::of(full, idle, cores, click)?;
     let repeated = runs.iter().map(|run| {
         let think = f64::from(run.think_ms) / 1e3;
-        let found = Network { users: run.users, think, servers: cores, service }.simulate(20.0)?;
-        Ok(Repeated { run: run.clone(), found })
+        let (steps, seconds) = (steps.clone(), full.slowness());
+        let (users, servers, store) = (run.users, cores, (REPLICAS, store));
+        let network = Network { steps, users, think, servers, service: hop, store, seconds };
+        Ok(Repeated { run: run.clone(), found: network.simulate(2.0 * REPEATED)? })
     });
     repeated.collect()
 }
@@ -108,7 +213,16 @@ pub fn fleet(figures: &Figures, instances: u32, users: u32) -> anyhow::Result<Fl
     // Long enough for some 200,000 requests, and for a full queue to settle.
     let settled = 4.0 * f64::from(share) * replica;
     let seconds = (200_000.0 / f64::from(share)).clamp(6.0, 60.0).max(settled);
-    let found = Network { users: share, think: 1.0, servers: 1, service: replica }.simulate(seconds)?;
+    let network = Network {
+        steps: Steps::plain(),
+        users: share,
+        think: 1.0,
+        servers: 1,
+        service: replica,
+        store: (1, 0.0),
+        seconds: Vec::new(),
+    };
+    let found = network.simulate(seconds)?;
     let per_second = found.per_second * f64::from(instances);
     let instance_load = found.per_second * replica;
     let database_load = per_second * database / DATABASE_CORES;
@@ -144,11 +258,29 @@ mod tests {
         assert!(full.change.starts_with("more instances") && full.p99_ms > 500.0, "{full:?}");
     }
 
+    /// A run in which every kind takes `ms` and `per_second` are visits, a hundredth of them each of the others.
+    fn run(users: u32, think_ms: u32, per_second: f64, ms: f64) -> Run {
+        let row = |per_second| Row { per_second, p50_ms: ms, p95_ms: 2.0 * ms, p99_ms: 3.0 * ms, max_ms: 4.0 * ms };
+        let kinds = VISITS.into_iter().chain(MANAGE).map(|kind| {
+            let part = if kind == "visit" { 1.0 } else { 0.01 };
+            (kind.to_owned(), row(per_second * part))
+        });
+        let over_time = vec![Second { requests: (per_second * 1.07) as u64 }];
+        Run { users, think_ms, total: row(per_second * 1.07), kinds: kinds.collect(), over_time }
+    }
+
     #[test]
-    fn a_measured_run_is_repeated() {
-        let run = |users, think_ms, per_second| Run { users, think_ms, total: RunTotal { per_second, p95_ms: 10.0 } };
-        let repeated = repeat(&[run(200, 0, 10_000.0), run(1_000, 1_000, 1_000.0)], 2).unwrap();
-        assert!(repeated.iter().all(|run| run.rate_off().abs() < TOLERANCE), "{repeated:?}");
-        assert!(repeat(&[run(200, 1_000, 200.0)], 2).is_err());
+    fn measured_runs_are_repeated() {
+        let figures = Figures {
+            rounds: vec![Round { proxied_cpu_us: [50.0, 20.0, 0.0], ..Round::default() }],
+            ..Figures::default()
+        };
+        let repeat = |runs: &[Run]| repeat(&figures, runs, 2);
+        let repeated = repeat(&[run(200, 0, 6_000.0, 20.0), run(200, 1_000, 200.0, 1.0)]).unwrap();
+        // A manage step is five requests: more than the runs above have, so their rates are met roughly.
+        assert!(repeated.iter().all(|run| run.rate_off().abs() < 0.25), "{repeated:?}");
+        assert!(repeated[1].p95_off().abs() < TOLERANCE, "{repeated:?}");
+        assert!(repeat(&[run(200, 1_000, 200.0, 1.0)]).is_err());
+        assert!(repeat(&[run(200, 0, 200.0, 1.0)]).is_err());
     }
 }

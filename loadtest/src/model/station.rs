@@ -1,6 +1,6 @@
-//! A station: processors that serve requests in the order of their arrival.
+//! A station: processors that serve whoever waits, in no order.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use nexosim::{
     Message,
@@ -8,7 +8,7 @@ use nexosim::{
     ports::Output,
     time::MonotonicTime,
 };
-use rand::{SeedableRng as _, rngs::SmallRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use rand_distr::{Distribution as _, Exp1};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,16 @@ use serde::{Deserialize, Serialize};
 pub struct Job {
     /// When its user sent it.
     pub sent: MonotonicTime,
+    /// How often it still needs a processor.
+    pub hops: u32,
+    /// Its place among the kinds of requests, and where its step ends.
+    pub place: usize,
+    /// The end of its step.
+    pub end: usize,
 }
 
-/// Processors with one queue; service times are exponential.
+/// Processors with one crowd before them: schedulers, event loops and locks serve in no order that a client would see. Service times
+/// are exponential.
 #[derive(Serialize, Deserialize)]
 pub struct Station {
     /// Where served requests go.
@@ -27,43 +34,68 @@ pub struct Station {
     servers: u32,
     busy: u32,
     mean: f64,
-    waiting: VecDeque<Job>,
+    waiting: Vec<Job>,
     draws: u64,
+    /// How much longer than the mean services take, second by second.
+    seconds: Vec<f64>,
+    second: usize,
 }
 
 #[Model]
 impl Station {
-    /// A station of `servers` processors, each of which takes `mean` seconds for a request.
-    pub fn new(servers: u32, mean: f64) -> Self {
-        Self { output: Output::default(), servers, busy: 0, mean, waiting: VecDeque::new(), draws: 0 }
+    /// A station of `servers` processors, each of which takes `mean` seconds for a hop, times what `seconds` says of this second, over
+    /// and over.
+    pub fn new(servers: u32, mean: f64, seconds: Vec<f64>) -> Self {
+        let (output, waiting) = (Output::default(), Vec::new());
+        Self { output, servers, busy: 0, mean, waiting, draws: 0, seconds, second: 0 }
+    }
+
+    /// Seconds pass where they differ.
+    #[nexosim(init)]
+    async fn init(&mut self, context: &Context<Self>, _: &mut ()) {
+        if self.seconds.len() > 1 {
+            let second = Duration::from_secs(1);
+            context.schedule_periodic_event(second, second, schedulable!(Self::pass), ()).ok();
+        }
+    }
+
+    /// A second is over.
+    #[nexosim(schedulable)]
+    async fn pass(&mut self) {
+        self.second = (self.second + 1) % self.seconds.len();
     }
 
     /// A request comes in.
     pub fn arrive(&mut self, job: Job, context: &Context<Self>) {
-        if self.busy < self.servers {
-            self.busy += 1;
-            self.begin(job, context);
-        } else {
-            self.waiting.push_back(job);
-        }
+        self.waiting.push(job);
+        self.serve(context);
     }
 
-    /// A request is served.
+    /// A hop is done.
     #[nexosim(schedulable)]
-    async fn finish(&mut self, job: Job, context: &Context<Self>) {
-        match self.waiting.pop_front() {
-            Some(next) => self.begin(next, context),
-            None => self.busy -= 1,
+    async fn finish(&mut self, mut job: Job, context: &Context<Self>) {
+        self.busy -= 1;
+        job.hops = job.hops.saturating_sub(1);
+        if job.hops > 0 {
+            self.waiting.push(job);
+        } else {
+            self.output.send(job).await;
         }
-        self.output.send(job).await;
+        self.serve(context);
     }
 
-    fn begin(&mut self, job: Job, context: &Context<Self>) {
-        // Drawn from a counter, so that a model is all state and a run can be repeated.
-        self.draws += 1;
-        let draw: f64 = Exp1.sample(&mut SmallRng::seed_from_u64(self.draws));
-        let service = Duration::from_secs_f64(self.mean * draw).max(Duration::from_nanos(1));
-        // A time after now can always be scheduled.
-        context.schedule_event(service, schedulable!(Self::finish), job).ok();
+    fn serve(&mut self, context: &Context<Self>) {
+        while self.busy < self.servers && !self.waiting.is_empty() {
+            // Drawn from a counter, so that a model is all state and a run can be repeated.
+            self.draws += 1;
+            let mut random = SmallRng::seed_from_u64(self.draws);
+            let job = self.waiting.swap_remove(random.random_range(0..self.waiting.len()));
+            let draw: f64 = Exp1.sample(&mut random);
+            let slower = self.seconds.get(self.second).copied().unwrap_or(1.0);
+            let service = Duration::from_secs_f64(self.mean * slower * draw).max(Duration::from_nanos(1));
+            self.busy += 1;
+            // A time after now can always be scheduled.
+            context.schedule_event(service, schedulable!(Self::finish), job).ok();
+        }
     }
 }

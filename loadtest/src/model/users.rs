@@ -1,14 +1,22 @@
-//! The users of a closed network: each sends a request, waits for its answer, thinks, and sends the next.
+//! The users of a closed network: each takes a step, which is one request or several, thinks, and takes the next. The clicks that they
+//! make are stored in batches, one for each replica and second.
 
 use std::time::Duration;
 
 use nexosim::{
     model::{Context, Model, schedulable},
     ports::Output,
+    time::MonotonicTime,
 };
+use rand::{SeedableRng as _, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 
-use super::station::Job;
+use super::{request::Steps, station::Job};
+
+/// Seconds between two batches of a replica: CLICK_FLUSH_BUSY_MS.
+const WINDOW: f64 = 1.0;
+/// The place of a batch, which nobody waits for.
+const BATCH: usize = usize::MAX;
 
 /// All users.
 #[derive(Serialize, Deserialize)]
@@ -19,13 +27,21 @@ pub struct Users {
     pub latencies: Output<f64>,
     count: u32,
     think: f64,
+    steps: Steps,
+    draws: u64,
+    replicas: u32,
+    /// Hops of storing a click.
+    store: f64,
+    /// Clicks made and not handed on.
+    clicks: f64,
 }
 
 #[Model]
 impl Users {
-    /// So many users, who think for so many seconds.
-    pub fn new(count: u32, think: f64) -> Self {
-        Self { output: Output::default(), latencies: Output::default(), count, think }
+    /// So many users, who think for so many seconds after each step; so many replicas, and hops that storing a click takes.
+    pub fn new(count: u32, think: f64, steps: Steps, (replicas, store): (u32, f64)) -> Self {
+        let (output, latencies) = (Output::default(), Output::default());
+        Self { output, latencies, count, think, steps, draws: 0, replicas, store, clicks: 0.0 }
     }
 
     /// They come one after the other, spread over the time that they think.
@@ -33,20 +49,65 @@ impl Users {
     async fn init(&mut self, context: &Context<Self>, _: &mut ()) {
         for nth in 0..self.count {
             let spread = self.think.max(0.1) * f64::from(nth) / f64::from(self.count);
-            context.schedule_event(after(spread), schedulable!(Self::send), ()).ok();
+            context.schedule_event(after(spread), schedulable!(Self::step), ()).ok();
+        }
+        if self.store > 0.0 {
+            let between = after(WINDOW / f64::from(self.replicas));
+            context.schedule_periodic_event(between, between, schedulable!(Self::flush), ()).ok();
         }
     }
 
-    /// A user sends a request.
+    /// The next replica stores its clicks: its share of those of a whole window.
     #[nexosim(schedulable)]
-    async fn send(&mut self, _: (), context: &Context<Self>) {
-        self.output.send(Job { sent: context.time() }).await;
+    async fn flush(&mut self) {
+        // Of three whose windows are a third apart, the one that is due has half of what waits: 1 of 1 + 2/3 + 1/3.
+        let share = self.clicks * 2.0 / f64::from(self.replicas + 1);
+        self.clicks -= share;
+        let hops = (share * self.store).round();
+        if hops >= 1.0 {
+            self.output.send(Job { sent: MonotonicTime::EPOCH, hops: hops as u32, place: BATCH, end: 0 }).await;
+        }
+    }
+
+    /// A user begins a step.
+    #[nexosim(schedulable)]
+    async fn step(&mut self, _: (), context: &Context<Self>) {
+        let mut random = self.random();
+        let places = self.steps.draw(&mut random);
+        self.send(places.start, places.end, context);
+    }
+
+    /// A request has waited for what is no processor.
+    #[nexosim(schedulable)]
+    async fn depart(&mut self, job: Job) {
+        self.output.send(job).await;
     }
 
     /// A user is answered.
     pub async fn answered(&mut self, job: Job, context: &Context<Self>) {
+        if job.place == BATCH {
+            return;
+        }
+        self.clicks += f64::from(u8::from(self.steps.is_click(job.place)));
         self.latencies.send(context.time().duration_since(job.sent).as_secs_f64()).await;
-        context.schedule_event(after(self.think), schedulable!(Self::send), ()).ok();
+        if job.place + 1 < job.end {
+            self.send(job.place + 1, job.end, context);
+        } else {
+            context.schedule_event(after(self.think), schedulable!(Self::step), ()).ok();
+        }
+    }
+
+    fn send(&mut self, place: usize, end: usize, context: &Context<Self>) {
+        let mut random = self.random();
+        let request = self.steps.request(place);
+        let job = Job { sent: context.time(), hops: request.hops, place, end };
+        context.schedule_event(after(request.delay.draw(&mut random)), schedulable!(Self::depart), job).ok();
+    }
+
+    /// From a counter, so that a model is all state and a run can be repeated.
+    fn random(&mut self) -> SmallRng {
+        self.draws += 1;
+        SmallRng::seed_from_u64(self.draws ^ 0x5555_5555)
     }
 }
 

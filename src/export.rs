@@ -91,6 +91,8 @@ pub async fn export(
 }
 
 async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<Counts, ExportError> {
+    // What is still to be folded in then is of the last second, and is carried by its events.
+    store.fold_clicks().await?;
     let mut snapshot = store.snapshot().await?;
     let [users, urls, events, codes, rollups] = FILES;
     Ok([

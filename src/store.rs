@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod monitor;
 mod own_events;
 pub mod peers;
+pub mod pending;
 pub mod pool;
 pub mod pooled;
 pub mod privileges;
@@ -59,6 +60,7 @@ pub use self::{
     listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
+    pending::LARGE_BATCH,
     pool::ReplaceablePool,
     pooled::{Connections, PgTx},
     ranking::CountedUrl,
@@ -169,6 +171,10 @@ pub(crate) use {on_pool, on_tx};
 use self::changes::{ANNOUNCEMENTS, Announcement, News};
 use crate::domain::Caller;
 
+/// Statements that SQLite never sees.
+const POSTGRES_STATEMENTS: [&[&str]; 5] =
+    [replicas::STATEMENTS, limits::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS, pending::STATEMENTS];
+
 impl Store {
     /// Begins a transaction that writes. On SQLite it takes the write lock at once, so that what it reads cannot
     /// change before it writes.
@@ -243,8 +249,7 @@ impl Store {
             reconcile::STATEMENTS,
             carried::STATEMENTS,
         ];
-        let postgres = [replicas::STATEMENTS, limits::STATEMENTS, privileges::STATEMENTS, examine::STATEMENTS];
-        let postgres = postgres.into_iter().filter(|_| !self.is_embedded());
+        let postgres = POSTGRES_STATEMENTS.into_iter().filter(|_| !self.is_embedded());
         let worded = [
             dialect::STATEMENTS,
             rollups::STATEMENTS,

@@ -7,13 +7,13 @@ use tokio::{
         mpsc::{self, error::TryRecvError},
         oneshot,
     },
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Click, ClickSettings, Ledger, Loss,
-    destination::Destination,
+    destination::{Destination, FOLD_AFTER, Fold},
     recorder::{Message, QueueState},
 };
 use crate::{
@@ -30,11 +30,12 @@ pub struct ClickWriter {
     ledger: Arc<Ledger>,
 }
 
-/// Clicks to be written together, and who waits for that.
+/// Clicks to be written together, who waits for that, and who waits for the statistics.
 #[derive(Default)]
 struct Batch {
     clicks: Vec<Click>,
     waiting: Vec<oneshot::Sender<()>>,
+    readers: Vec<oneshot::Sender<()>>,
     bytes: usize,
 }
 
@@ -56,12 +57,14 @@ impl ClickWriter {
             let all_stored = destination.settle(&batch.clicks).await;
             self.queue.release(batch.bytes);
             if all_stored {
-                for waiting in batch.waiting {
-                    // Whoever waited may have gone meanwhile.
-                    waiting.send(()).ok();
-                }
+                tell(batch.waiting);
+            }
+            let fold = if batch.readers.is_empty() { Fold::WhereDue } else { Fold::Now };
+            if destination.fold(fold).await && all_stored {
+                tell(batch.readers);
             }
         }
+        destination.fold(Fold::Now).await;
         let lost = self.ledger.lost();
         if lost > 0 {
             let by = |reason| self.ledger.lost_by(reason);
@@ -76,10 +79,11 @@ impl ClickWriter {
         }
     }
 
-    /// The next batch; none when every recorder is gone and the queue is empty.
+    /// The next batch, empty where nothing came for a while; none when every recorder is gone and the queue is empty.
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
-        let first = self.inbox.recv().await?;
+        let Ok(first) = timeout(FOLD_AFTER, self.inbox.recv()).await else { return Some(batch) };
+        let first = first?;
         let begun = Instant::now();
         let mut due = self.take(&mut batch, first) || self.drain(&mut batch);
         // Not woken by each click that comes in: by a full batch, by who asks for it, or by the time.
@@ -123,6 +127,15 @@ impl ClickWriter {
                 batch.waiting.push(done);
                 true
             }
+            Message::Fold(done) => {
+                batch.readers.push(done);
+                true
+            }
         }
     }
+}
+
+/// Tells those who wait that it is done. They may have gone meanwhile.
+fn tell(waiting: Vec<oneshot::Sender<()>>) {
+    waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
 }

@@ -1,8 +1,8 @@
 //! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what they
-//! add to the rollups, in one transaction.
+//! add to the rollups or leave to be folded in, in one transaction.
 
 use super::{
-    Result, Store, Tx,
+    LARGE_BATCH, Result, Store, Tx,
     dialect::Sql,
     on_pool, on_tx,
     rollups::{Counted, Sums},
@@ -52,6 +52,16 @@ impl<'a> ClickBatch<'a> {
         self.details.push(click.details);
         self.sums.add(click.counted);
     }
+
+    /// The order in which the events are stored: large batches by link, whose places in the index by link are neighbours then. A
+    /// link's clicks stay in the order of time.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.urls.len()).collect();
+        if order.len() > LARGE_BATCH {
+            order.sort_by_key(|nth| self.urls[*nth]);
+        }
+        order
+    }
 }
 
 impl<'a, I: IntoIterator<Item = NewClick<'a>>> From<I> for ClickBatch<'a> {
@@ -72,7 +82,7 @@ impl Store {
         let mut tx = self.begin().await?;
         if tx.write_receipt(batch_id, now).await? {
             tx.insert_clicks(batch).await?;
-            tx.roll_up(&batch.sums).await?;
+            tx.add_or_leave(&batch.sums, batch.urls.len(), now).await?;
         }
         // Clicks change no link: there is nothing to announce.
         let _ = tx.commit().await?;
@@ -113,10 +123,11 @@ impl Tx {
     }
 
     async fn insert_clicks(&mut self, batch: &ClickBatch<'_>) -> Result<()> {
+        let order = batch.order();
         let columns = vec![
-            Column::Numbers(batch.urls.clone()),
-            Column::Times(batch.times.clone()),
-            Column::Texts(batch.details.iter().map(Details::as_str).collect()),
+            Column::Numbers(order.iter().map(|nth| batch.urls[*nth]).collect()),
+            Column::Times(order.iter().map(|nth| batch.times[*nth]).collect()),
+            Column::Texts(order.iter().map(|nth| batch.details[*nth].as_str()).collect()),
         ];
         self.change_rows(INSERT, columns).await?;
         Ok(())

@@ -25,10 +25,11 @@ macro_rules! select {
         let mut statement = QueryBuilder::<$db>::new($head);
         let filter = |statement: &mut QueryBuilder<$db>| {
             if let Some(event_type) = $event_type {
-                statement.push(" AND event_type = ").push_bind(event_type.clone());
-                if *event_type != EventType::click() {
-                    // Said in words, so that indexes without clicks can be used.
-                    statement.push(" AND event_type <> 'click'");
+                // Said in words, so that the indexes of clicks, and those without them, can be used.
+                if *event_type == EventType::click() {
+                    statement.push(" AND event_type = 'click'");
+                } else {
+                    statement.push(" AND event_type <> 'click' AND event_type = ").push_bind(event_type.clone());
                 }
             }
             if let Some(limit) = $limit {

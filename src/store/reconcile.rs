@@ -52,6 +52,8 @@ pub(super) const ROW_STATEMENTS: &[Sql] = &[held::DAYS, held::SLOTS, held::VALUE
 /// PostgreSQL's transaction in which every statement sees what the first one saw; a whole day may take its time.
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
+/// How often folding is tried until no batch comes in between that and the comparison, which begins a millisecond later.
+const FOLDS: u32 = 100;
 /// Events read at once.
 const CHUNK: i64 = 5_000;
 /// Subjects compared at once.
@@ -131,7 +133,7 @@ impl Reconciliation {
     /// # Errors
     /// Where the database fails; the days before stay repaired.
     pub async fn next_day(&mut self) -> Result<Option<(i64, Vec<Difference>)>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_folded().await?;
         let since: i64 = on_tx!(tx, |conn| sqlx::query_scalar(KEPT_SINCE).bind(FIRST_DAY).fetch_one(conn).await?);
         self.next = self.next.max(since);
         let Some(day) = self.find_day(&mut tx).await? else {
@@ -175,6 +177,22 @@ impl Reconciliation {
             Some(guard) => guard.rollback().await,
             None => Ok(()),
         }
+    }
+
+    /// The same at a moment when nothing is left to be folded: events and rollups say the same then.
+    async fn begin_folded(&self) -> Result<Tx> {
+        for _ in 0..FOLDS {
+            self.store.fold_clicks().await?;
+            let mut tx = self.begin().await?;
+            // The first statement, whose moment is that of all.
+            if !tx.has_pending().await? {
+                return Ok(tx);
+            }
+            tx.rollback().await?;
+        }
+        Err(StoreError::Unavailable(
+            "clicks come in faster than they can be folded in; try again when there are fewer".to_owned(),
+        ))
     }
 
     /// A transaction that shows one moment. On SQLite it may write where that will be needed.

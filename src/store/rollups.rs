@@ -7,6 +7,7 @@
 
 mod columns;
 mod deltas;
+mod left;
 
 use std::{borrow::Cow, collections::HashMap};
 

@@ -72,6 +72,7 @@ async fn visitors_are_forgotten_after_two_days(kind: Kind) {
         (0..).zip(&mut by_visitor).for_each(|(n, click)| click.counted.visitor = Some(n));
         fixture.store.store_clicks(&format!("{day}"), &by_visitor.into(), at(0)).await.unwrap();
     }
+    fixture.fold().await;
     let before = count(&fixture, "(SELECT count(*) FROM visitors)").await;
     assert_eq!(before, 4 * 3 * 2_000);
     assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap().visitors, 2 * 3 * 2_000);
@@ -87,6 +88,7 @@ async fn older_clicks_are_added_once(kind: Kind) {
     fixture.url(ann.id, "code").await;
     let clicks: Vec<NewClick<'_>> = (0..6_000).map(|n| click(1 + n % 2, 1, n * 60)).collect();
     fixture.store.store_clicks("old", &clicks.into(), at(0)).await.unwrap();
+    fixture.fold().await;
     assert_eq!(fixture.store.rolled_up().await.unwrap(), RolledUp::All);
     assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
     // As the migration leaves a database that had clicks before it had rollups.

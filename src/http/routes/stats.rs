@@ -113,7 +113,7 @@ pub async fn of_url(
     {
         return Err(UrlId::not_found());
     }
-    app.clicks.flush(FLUSH_LIMIT).await;
+    app.clicks.fold(FLUSH_LIMIT).await;
     let found = store.url_statistics(id, &asked.calendar, asked.top).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(asked.answer(Some(id), found)))
 }
@@ -128,7 +128,7 @@ pub async fn of_all(
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
     let store = app.store()?;
-    app.clicks.flush(FLUSH_LIMIT).await;
+    app.clicks.fold(FLUSH_LIMIT).await;
     let subject = caller.owner().map_or(Subject::ALL, Subject::user);
     let found = store.statistics(subject, &asked.calendar, asked.top).await?;
     Ok(Json(asked.answer(None, found)))

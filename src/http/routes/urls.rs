@@ -164,7 +164,7 @@ pub async fn list(
     let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
     let store = app.store()?.clone();
     if with_clicks || by_clicks.is_some() {
-        app.clicks.flush(FLUSH_LIMIT).await;
+        app.clicks.fold(FLUSH_LIMIT).await;
     }
     list::respond("/urls", &query, UrlRows { store, filter, base, with_clicks, by_clicks }).await
 }
@@ -212,7 +212,7 @@ pub async fn read(
     let store = app.store()?;
     let seen = |url: &Url| caller.sees(url.user_id);
     if includes_clicks(&query)? {
-        app.clicks.flush(FLUSH_LIMIT).await;
+        app.clicks.fold(FLUSH_LIMIT).await;
         let url = store.counted_url(id).await?.filter(|counted| seen(&counted.url)).ok_or_else(UrlId::not_found)?;
         return Ok(Json(UrlBody::counted(url, &base)));
     }

@@ -55,10 +55,10 @@ impl std::ops::AddAssign for Tally {
 /// Clicks summed up by link, which most of them share with others.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Sums<'a> {
-    owners: HashMap<UrlId, Option<UserId>>,
-    slots: HashMap<(UrlId, i64), Tally>,
-    values: HashMap<(UrlId, i64, Dimension, Cow<'a, str>), i64>,
-    visitors: HashSet<(UrlId, i64, i64)>,
+    pub(super) owners: HashMap<UrlId, Option<UserId>>,
+    pub(super) slots: HashMap<(UrlId, i64), Tally>,
+    pub(super) values: HashMap<(UrlId, i64, Dimension, Cow<'a, str>), i64>,
+    pub(super) visitors: HashSet<(UrlId, i64, i64)>,
 }
 
 impl<'a> FromIterator<Counted<'a>> for Sums<'a> {
@@ -103,7 +103,7 @@ fn subjects(url: UrlId, owner: Option<UserId>) -> impl Iterator<Item = Subject> 
     [Some(Subject::url(url)), owner.map(Subject::user), Some(Subject::ALL)].into_iter().flatten()
 }
 
-fn add<K: Hash + Eq, V: Default + std::ops::AddAssign>(sums: &mut HashMap<K, V>, key: K, value: V) {
+pub(super) fn add<K: Hash + Eq, V: Default + std::ops::AddAssign>(sums: &mut HashMap<K, V>, key: K, value: V) {
     *sums.entry(key).or_default() += value;
 }
 

@@ -162,6 +162,15 @@ impl LinkCache {
         }
     }
 
+    /// The link of this code where it is in memory, fresh enough and of use to whoever asks; else nothing is counted.
+    pub fn at_hand(&self, code: &ShortCode, is_of_use: impl FnOnce(&Link) -> bool) -> Option<Arc<Link>> {
+        let entry = self.entries.get(code)?;
+        let age = entry.checked.elapsed();
+        let link = entry.link.filter(|link| age < self.usable_for() && is_of_use(link))?;
+        self.counts.hit(age);
+        Some(link)
+    }
+
     /// Drops what is known of changed links, and what is being read of them.
     pub fn forget(&self, changes: &Changes) {
         match changes {

@@ -11,6 +11,9 @@ use prometheus_client::{
 /// Upper bounds in seconds: from what a redirect from memory takes to what a client gives up at.
 const SECONDS: [f64; 13] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
+/// The route that links are followed by.
+pub const REDIRECT_ROUTE: &str = "/{short_code}";
+
 /// What one request is counted under. Never the path: codes and ids would make a series each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -24,6 +27,8 @@ pub struct RequestLabels {
 pub struct RequestMetrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram>,
+    /// Of these, redirects: looking theirs up by its labels would cost as much as counting it.
+    redirects: Histogram,
     acknowledgements: Histogram,
     unacknowledged: Counter,
 }
@@ -31,6 +36,8 @@ pub struct RequestMetrics {
 impl Default for RequestMetrics {
     fn default() -> Self {
         let requests = Family::<RequestLabels, Histogram>::new_with_constructor(seconds);
+        let labels = RequestLabels { method: "GET", route: REDIRECT_ROUTE.to_owned(), status: 302 };
+        let redirects = requests.get_or_create(&labels).clone();
         let acknowledgements = seconds();
         let unacknowledged = Counter::default();
         let mut registry = Registry::with_prefix("buoy");
@@ -45,13 +52,16 @@ impl Default for RequestMetrics {
             "Changes answered before every live replica had acknowledged",
             unacknowledged.clone(),
         );
-        Self { registry, requests, acknowledgements, unacknowledged }
+        Self { registry, requests, redirects, acknowledgements, unacknowledged }
     }
 }
 
 impl RequestMetrics {
     /// Counts a request.
     pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        if (method, route, status) == ("GET", REDIRECT_ROUTE, 302) {
+            return self.redirects.observe(took.as_secs_f64());
+        }
         let labels = RequestLabels { method: known(method), route: route.to_owned(), status };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }

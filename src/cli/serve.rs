@@ -20,7 +20,11 @@ use crate::{
     clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
     config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
     domain::{Clock, clock::Timestamp},
-    http::{self, idempotency::KEPT_FOR, server::Stop},
+    http::{
+        self,
+        idempotency::KEPT_FOR,
+        server::{Site, Stop},
+    },
     lifecycle::Lifecycle,
     limits::{Limits, Load, exchange},
     metrics::RequestMetrics,
@@ -70,7 +74,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
     let served = async {
-        let all_finished = http::server::serve(listener, http::router(app), stop, limits).await;
+        let all_finished = http::server::serve(listener, Site::new(app), stop, limits).await;
         if !all_finished {
             tracing::warn!("requests were cut off at the deadline");
         }

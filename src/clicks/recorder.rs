@@ -132,6 +132,17 @@ impl ClickRecorder {
         }
     }
 
+    /// Whether [`Self::record`] never waits.
+    pub fn is_buffered(&self) -> bool {
+        matches!(self.shared.settings.durability, Durability::Buffered)
+    }
+
+    /// Takes a click without waiting for it to be stored. Answers whether there was room for it; where there was none it is lost,
+    /// and counted as such.
+    pub fn take(&self, click: Click) -> bool {
+        self.enqueue(click, None)
+    }
+
     /// Answers whether there was room for the click.
     fn enqueue(&self, click: Click, waiting: Option<oneshot::Sender<()>>) -> bool {
         let (state, settings) = (&self.shared.state.0, &self.shared.settings);

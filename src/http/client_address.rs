@@ -37,11 +37,16 @@ impl FromRequestParts<AppState> for ClientAddress {
 impl ClientAddress {
     /// Reads it.
     pub fn read(extensions: &Extensions, headers: &HeaderMap, trust: &Trust) -> Self {
-        let peer = extensions.get::<PeerAddress>().map(|peer| peer.0.to_canonical());
+        Self::behind(extensions.get::<PeerAddress>().copied(), headers, trust)
+    }
+
+    /// The same, given who opened the connection.
+    pub fn behind(peer: Option<PeerAddress>, headers: &HeaderMap, trust: &Trust) -> Self {
+        let peer = peer.map(|peer| peer.0.to_canonical());
         let is_proxy = |peer| trust.header.is_some() && trust.proxies.trust_peer(peer);
         let says = || trust.header.as_ref().is_some_and(|header| headers.contains_key(header));
         let told = peer.is_some_and(|peer| !is_proxy(peer) || says());
-        Self { address: client_address(extensions, headers, trust), told }
+        Self { address: peer.and_then(|peer| client_address(peer, headers, trust)), told }
     }
 
     /// The client's own address; none where no more than a trusted proxy is known.
@@ -54,9 +59,8 @@ impl ClientAddress {
 ///
 /// Where the peer is a trusted proxy and the trusted header is there, the header's addresses are read from the right, where
 /// the nearest proxy wrote: those of trusted proxies are passed over, and the next one is the client. Where all are trusted
-/// it is the leftmost. None where a proxy names something that is no address, or nothing knows the peer.
-pub fn client_address(extensions: &Extensions, headers: &HeaderMap, trust: &Trust) -> Option<IpAddr> {
-    let peer = extensions.get::<PeerAddress>()?.0.to_canonical();
+/// it is the leftmost. None where a proxy names something that is no address.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> Option<IpAddr> {
     let Some(header) = trust.header.as_ref().filter(|_| trust.proxies.trust_peer(peer)) else { return Some(peer) };
     let mut client = peer;
     for line in headers.get_all(header).iter().rev() {

@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -31,20 +31,41 @@ pub async fn envelope(State(app): State<AppState>, request: Request, next: Next)
     let method = request.method().clone();
     // The route as it was declared, never the path: codes and ids do not belong in a log's labels.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(REQUEST_ID, id.clone());
-    headers.insert(REPLICA, app.settings.replica.clone());
-    if app.draining.is_cancelled() {
-        // Tells the proxy to open its next connection elsewhere.
-        headers.insert(header::CONNECTION, CLOSE);
-    }
+    let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    let took = started.elapsed();
-    app.metrics.answered(method.as_str(), route, response.status().as_u16(), took);
-    log(&response, method.as_str(), route, &id, took);
-    response
+    Envelope { started, id, method: &method, route }.close(&app, response)
+}
+
+/// What is known of a request before it is answered.
+pub(super) struct Envelope<'a> {
+    started: Instant,
+    id: HeaderValue,
+    method: &'a Method,
+    route: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    /// For a request that has just come in.
+    pub(super) fn open(method: &'a Method, headers: &HeaderMap, route: &'a str) -> Self {
+        Self { started: Instant::now(), id: request_id(headers), method, route }
+    }
+
+    /// Adds the headers that every answer has, counts the request, and writes its log line.
+    pub(super) fn close(self, app: &AppState, mut response: Response) -> Response {
+        let Self { started, id, method, route } = self;
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.insert(REQUEST_ID, id.clone());
+        headers.insert(REPLICA, app.settings.replica.clone());
+        if app.draining.is_cancelled() {
+            // Tells the proxy to open its next connection elsewhere.
+            headers.insert(header::CONNECTION, CLOSE);
+        }
+        let took = started.elapsed();
+        app.metrics.answered(method.as_str(), route, response.status().as_u16(), took);
+        log(&response, method.as_str(), route, &id, took);
+        response
+    }
 }
 
 /// Ends a request that takes too long with 503.
@@ -89,8 +110,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     };
     let given = headers.get(REQUEST_ID).filter(is_sane).cloned();
     given.unwrap_or_else(|| {
-        let id = format!("{:032x}", rand::random::<u128>());
-        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
+        let mut id = [0; 32];
+        // The digits of sixteen bytes fit.
+        hex::encode_to_slice(rand::random::<[u8; 16]>(), &mut id).ok();
+        HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("none"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Accepts connections and serves the router on each, until told to stop.
+//! Accepts connections and serves the site on each, until told to stop: links in memory at once, all else through the router.
 //!
 //! Shutdown has three steps, so that no proxy's request meets a closing connection. While draining, connections are
 //! still accepted and idle ones stay open; each answer carries `Connection: close`. Then nothing more is accepted and
@@ -11,10 +11,10 @@ mod body;
 mod patience;
 mod timely;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::ready, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request};
-use futures_util::FutureExt as _;
+use axum::{Router, body::Body, extract::Request, response::Response};
+use futures_util::{FutureExt as _, future::Either};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -29,7 +29,11 @@ use self::{
     body::{Arriving, Leaving},
     timely::{AtWork, Timely},
 };
-use super::client_address::PeerAddress;
+use super::{
+    client_address::PeerAddress,
+    routes::redirect::{self, Asked},
+};
+use crate::state::AppState;
 
 /// How long a connection may be idle, a head that follows included. Longer than a proxy keeps an idle connection, so that it
 /// is the proxy that closes. How long the head itself may take is [`ServerLimits::head`].
@@ -61,12 +65,39 @@ pub struct ServerLimits {
     pub answer: Duration,
 }
 
+/// What is served.
+#[derive(Clone)]
+pub struct Site {
+    /// Every route.
+    router: Router,
+    /// What knows the links in memory; none where every request is the router's.
+    app: Option<AppState>,
+}
+
+impl Site {
+    /// Everything that buoy serves.
+    pub fn new(app: AppState) -> Self {
+        Self { router: super::router(app.clone()), app: Some(app) }
+    }
+
+    fn at_once(&self, request: &Request<Incoming>, peer: PeerAddress) -> Option<Response> {
+        let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
+        redirect::at_once(self.app.as_ref()?, &Asked { method, path, headers, peer })
+    }
+}
+
+impl From<Router> for Site {
+    fn from(router: Router) -> Self {
+        Self { router, app: None }
+    }
+}
+
 /// Serves until `stop.stopping` is cancelled and every request is finished, or `stop.deadline` is. Answers whether
 /// all were finished.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop, limits: ServerLimits) -> bool {
+pub async fn serve(listener: TcpListener, site: Site, stop: Stop, limits: ServerLimits) -> bool {
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let serve = |(accepted, place)| serve_connection(accepted, place, router.clone(), stop.clone(), limits);
+    let serve = |(accepted, place)| serve_connection(accepted, place, site.clone(), stop.clone(), limits);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -105,7 +136,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(
 async fn serve_connection(
     (stream, peer): Accepted,
     _place: OwnedSemaphorePermit,
-    router: Router,
+    site: Site,
     stop: Stop,
     limits: ServerLimits,
 ) {
@@ -114,13 +145,18 @@ async fn serve_connection(
     let (peer, at_work) = (PeerAddress(peer.ip()), AtWork::default());
     let timely = Timely::new(stream, at_work.clone(), limits.head, limits.answer);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let (router, ended) = (router.clone(), at_work.begin());
-        async move {
-            let request = request.map(|body| Body::new(Arriving::new(body, limits.body)));
-            let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, ended)))
-        }
+        let ended = at_work.begin();
+        let answer = match site.at_once(&request, peer) {
+            Some(answer) => Either::Left(ready(answer)),
+            None => {
+                request.extensions_mut().insert(peer);
+                let request = request.map(|body| Body::new(Arriving::new(body, limits.body)));
+                Either::Right(
+                    site.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {})),
+                )
+            }
+        };
+        answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, ended))))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

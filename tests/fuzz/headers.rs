@@ -13,7 +13,7 @@ use buoy::{
     },
     domain::{Caller, HostNames, Secret},
     http::{
-        client_address::{PeerAddress, client_address},
+        client_address::{ClientAddress, PeerAddress},
         idempotency::Idempotency,
     },
     state::Trust,
@@ -120,7 +120,7 @@ fn addresses_that_proxies_name() {
         extensions.insert(PeerAddress(peer));
         let of = |lines: &[HeaderValue]| {
             let headers = lines.iter().map(|line| (name.clone(), line.clone())).collect();
-            client_address(&extensions, &headers, &trust)
+            ClientAddress::read(&extensions, &headers, &trust).address
         };
         let claimed = of(&lines);
         prop_assert!(claimed.is_none_or(|address| address == address.to_canonical()));

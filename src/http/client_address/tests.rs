@@ -26,7 +26,7 @@ fn client(trust: &Trust, peer: &str, lines: &[(&'static str, &str)]) -> Option<S
     for (name, value) in lines {
         headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
-    client_address(&extensions, &headers, trust).map(|address| address.to_string())
+    ClientAddress::read(&extensions, &headers, trust).address.map(|address| address.to_string())
 }
 
 const PROXY: &str = "10.0.0.2";
@@ -91,7 +91,7 @@ fn bytes_that_are_no_text_hide_nobody() {
     ] {
         let value = HeaderValue::from_bytes(line).unwrap();
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value)]);
-        let found = client_address(&extensions, &headers, &trust).map(|address| address.to_string());
+        let found = ClientAddress::read(&extensions, &headers, &trust).address.map(|address| address.to_string());
         assert_eq!(found.as_deref(), expected, "{line:?}");
     }
 }
@@ -128,7 +128,7 @@ fn forwarded_is_read_as_its_standard_says() {
 
 #[test]
 fn without_a_peer_nothing_is_known() {
-    assert_eq!(client_address(&Extensions::new(), &HeaderMap::new(), &Trust::default()), None);
+    assert_eq!(ClientAddress::read(&Extensions::new(), &HeaderMap::new(), &Trust::default()).address, None);
 }
 
 #[test]
@@ -148,7 +148,7 @@ async fn the_server_tells_each_request_who_opened_its_connection() {
     let stop = Stop { stopping: CancellationToken::new(), deadline: CancellationToken::new() };
     let second = std::time::Duration::from_secs(1);
     let limits = ServerLimits { connections: 1, head: second, body: second, answer: second };
-    let served = tokio::spawn(serve(listener, Router::new().route("/", get(told)), stop.clone(), limits));
+    let served = tokio::spawn(serve(listener, Router::new().route("/", get(told)).into(), stop.clone(), limits));
     // From another address of this machine, so that it cannot be the listener's own.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();

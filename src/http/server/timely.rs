@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -18,20 +18,25 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::patience::Patience;
 
-/// Whether a request is at work on a connection, from the end of its head to the end of its answer.
+/// Whether a request is at work on a connection, from the end of its head to the end of its answer: the beginnings and ends so
+/// far, an odd number while one is at work.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AtWork(Arc<AtomicBool>);
+pub(super) struct AtWork(Arc<AtomicUsize>);
 
 impl AtWork {
     /// A head is complete.
     pub(super) fn begin(&self) -> Ended {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
         Ended(self.clone())
+    }
+
+    fn steps(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -41,8 +46,19 @@ pub(super) struct Ended(AtWork);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.0.store(false, Ordering::Relaxed);
+        self.0.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// How a request's head arrives.
+#[derive(Debug)]
+enum Head {
+    /// Nothing of it is there.
+    Awaited,
+    /// Something is there, perhaps all of it.
+    Begun(Instant),
+    /// It was not all of it: the rest must come in time.
+    Incomplete(Pin<Box<Sleep>>),
 }
 
 /// A connection with limits on how slow its client may be.
@@ -51,14 +67,36 @@ pub(super) struct Timely {
     stream: TcpStream,
     at_work: AtWork,
     head_limit: Duration,
-    /// Since a head began that is not complete.
-    head: Option<Pin<Box<Sleep>>>,
+    /// The steps of work when this was last read from: where there were more since, the head that had begun is complete.
+    steps: usize,
+    head: Head,
     answer: Patience,
 }
 
 impl Timely {
     pub(super) fn new(stream: TcpStream, at_work: AtWork, head_limit: Duration, answer_limit: Duration) -> Self {
-        Self { stream, at_work, head_limit, head: None, answer: Patience::new(answer_limit) }
+        Self { stream, at_work, head_limit, steps: 0, head: Head::Awaited, answer: Patience::new(answer_limit) }
+    }
+
+    /// Whether the head that is arriving has taken too long. Most heads come in one piece, and need no timer.
+    fn is_too_late(&mut self, context: &mut Context<'_>, has_read: bool) -> bool {
+        let steps = self.at_work.steps();
+        if steps != std::mem::replace(&mut self.steps, steps) || steps % 2 == 1 {
+            self.head = Head::Awaited;
+        }
+        if steps % 2 == 1 {
+            return false;
+        }
+        match &mut self.head {
+            Head::Awaited if has_read => self.head = Head::Begun(Instant::now()),
+            Head::Awaited => {}
+            // Read from again without a request having begun.
+            Head::Begun(since) => self.head = Head::Incomplete(Box::pin(sleep_until(*since + self.head_limit))),
+            Head::Incomplete(_) => {}
+        }
+        // Looked at in any case: bytes that drip in without a pause must not hide the time.
+        let Head::Incomplete(end) = &mut self.head else { return false };
+        end.as_mut().poll(context).is_ready()
     }
 
     /// Waits with patience where a write must wait.
@@ -83,16 +121,11 @@ impl AsyncRead for Timely {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.at_work.0.load(Ordering::Relaxed) {
-            self.head = None;
-            return read;
+        if self.is_too_late(context, buffer.filled().len() > before) {
+            Poll::Ready(Err(too_slow("the head was not complete")))
+        } else {
+            read
         }
-        if buffer.filled().len() > before && self.head.is_none() {
-            self.head = Some(Box::pin(sleep(self.head_limit)));
-        }
-        // Looked at in any case: bytes that drip in without a pause must not hide the time.
-        let too_late = self.head.as_mut().is_some_and(|head| head.as_mut().poll(context).is_ready());
-        if too_late { Poll::Ready(Err(too_slow("the head was not complete"))) } else { read }
     }
 }
 

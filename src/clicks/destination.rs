@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{task::yield_now, time::sleep};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Click, Ledger, Loss, visitor::SALT_BYTES};
 use crate::{
     domain::{Clock, rollup::day_of},
-    store::{Availability, ClickBatch, Counted, LARGE_BATCH, NewClick, Result, Store, StoreError},
+    store::{Availability, ClickBatch, Counted, NewClick, Result, Store, StoreError},
 };
 
 /// Pauses between attempts to write a batch: the first, doubled up to the longest.
@@ -26,8 +29,8 @@ pub(super) struct Destination {
     ledger: Arc<Ledger>,
     give_up: CancellationToken,
     salts: Salts,
-    /// Whether batches may have left sums that are not folded yet: those of a process before this one as well.
-    may_be_left: bool,
+    /// When this was last looked for: sums that batches left, those of replicas that are gone as well.
+    looked: Option<Instant>,
 }
 
 /// When to fold.
@@ -42,6 +45,8 @@ pub(super) enum Fold {
 /// How long the sums of a batch wait to be folded with others, unless somebody asks for them: after five seconds a link's row takes
 /// up a dozen batches of three busy replicas at once, and ten seconds would save little more.
 pub(super) const FOLD_AFTER: Duration = Duration::from_secs(5);
+/// Pauses between looking for such batches.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The salts of the days that clicks were lately of, by day: two around midnight, more after a long outage.
 type Salts = BTreeMap<i64, [u8; SALT_BYTES]>;
@@ -56,7 +61,7 @@ impl Destination {
         ledger: Arc<Ledger>,
         give_up: CancellationToken,
     ) -> Self {
-        Self { store, availability, clock, ledger, give_up, salts: Salts::new(), may_be_left: true }
+        Self { store, availability, clock, ledger, give_up, salts: Salts::new(), looked: None }
     }
 
     /// Tries until each click is stored, or known to be impossible to store, or until it is time to give up; answers
@@ -71,10 +76,7 @@ impl Destination {
                 continue;
             };
             match result {
-                Ok(()) => {
-                    self.ledger.store(part.len());
-                    self.may_be_left |= part.len() > LARGE_BATCH;
-                }
+                Ok(()) => self.ledger.store(part.len()),
                 Err(error) if part.len() <= 1 => {
                     tracing::error!(%error, "a click cannot be stored");
                     self.ledger.lose(part.len(), Loss::Refused);
@@ -92,13 +94,14 @@ impl Destination {
     /// Folds what batches of any replica left; answers whether statistics are up to date, as far as that was asked for. What
     /// cannot be folded now can be later.
     pub(super) async fn fold(&mut self, fold: Fold) -> bool {
-        if fold == Fold::WhereDue && !self.may_be_left {
+        if fold == Fold::WhereDue && self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return true;
         }
+        self.looked = Some(Instant::now());
         let availability = self.availability.clone();
         let folding = async {
             match fold {
-                Fold::Now => self.store.fold_clicks().await.map(|_| true),
+                Fold::Now => self.store.fold_clicks().await,
                 Fold::WhereDue => self.store.fold_due_clicks(self.clock.now() - FOLD_AFTER).await,
             }
         };
@@ -109,10 +112,7 @@ impl Destination {
             }
         };
         match self.give_up.clone().run_until_cancelled(folded).await {
-            Some(Ok(none_left)) => {
-                self.may_be_left = !none_left;
-                true
-            }
+            Some(Ok(_)) => true,
             Some(Err(error)) => {
                 tracing::debug!(%error, "clicks not folded yet");
                 false

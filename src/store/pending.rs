@@ -28,18 +28,14 @@ const AT_ONCE: i64 = 64;
 const BYTES_AT_ONCE: i64 = 4 << 20;
 
 impl Store {
-    /// Folds what batches left where some of it was left at `due` or before; answers whether nothing is left now.
+    /// Folds what batches left where some of it was left at `due` or before; answers how many batches that were.
     ///
     /// # Errors
     /// As [`Store::fold_clicks`].
-    pub async fn fold_due_clicks(&self, due: Timestamp) -> Result<bool> {
-        let Self::Postgres { pool, .. } = self else { return Ok(true) };
+    pub async fn fold_due_clicks(&self, due: Timestamp) -> Result<u64> {
+        let Self::Postgres { pool, .. } = self else { return Ok(0) };
         let oldest: Option<Timestamp> = sqlx::query_scalar(OLDEST).fetch_one(&pool.current()).await?;
-        if oldest.is_some_and(|oldest| oldest <= due) {
-            self.fold_clicks().await?;
-            return Ok(true);
-        }
-        Ok(oldest.is_none())
+        if oldest.is_some_and(|oldest| oldest <= due) { self.fold_clicks().await } else { Ok(0) }
     }
 
     /// Folds what batches left; answers how many batches that were. Takes as long as it takes to change each row of their links:

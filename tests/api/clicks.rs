@@ -113,6 +113,8 @@ async fn kill_under_load(kind: Kind, variables: &[(&str, &str)], window: Duratio
     let killed = Instant::now();
     app.server.kill();
     let answered = visitors.end().await;
+    // What large batches left is folded by whoever comes next.
+    let _next = TestApp::start_on(&app.database, &[]).await;
     assert_clicks_add_up(&app.database).await;
     let before = answered.iter().filter(|at| **at + window < killed).count();
     assert!(before > 50, "{before} redirects only");

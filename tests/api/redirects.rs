@@ -1,9 +1,10 @@
 //! Following links.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    app::TestApp,
+    app::{Answer, TestApp, send},
     common::{database::Kind, on_both_databases},
 };
 
@@ -11,6 +12,7 @@ on_both_databases!(
     a_redirect_leads_to_the_target_and_leaves_one_click,
     targets_are_sent_byte_for_byte,
     head_redirects_and_is_not_counted,
+    from_memory_or_by_the_router_is_the_same,
     nothing_else_redirects,
     an_edit_is_followed_at_once,
     clicks_of_many_visitors_are_all_counted,
@@ -64,6 +66,40 @@ async fn head_redirects_and_is_not_counted(kind: Kind) {
         assert_eq!(answer.body, "");
     }
     assert_eq!(app.clicks(&url["id"]).await, 0);
+}
+
+/// What an answer says, but for the time and the request's id.
+fn told(answer: &Answer) -> (u16, Vec<(String, String)>, &str) {
+    let headers = answer.headers.iter().filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()));
+    let mut headers: Vec<_> =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    headers.sort();
+    (answer.status, headers, &answer.body)
+}
+
+async fn from_memory_or_by_the_router_is_the_same(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    let url = app.url(app.user("ann").await, "https://example.com/ä?q=1").await;
+    let code = url["short_code"].as_str().unwrap();
+    // The first one is read from the database; the second may be in memory; the third is the router's in any case.
+    let mut answers = Vec::new();
+    for path in [format!("/{code}"), format!("/{code}"), format!("/{code}?from=mail"), format!("/urls/{code}/redirect")]
+    {
+        answers.push(app.get(&path).await);
+    }
+    assert_eq!(answers[0].header("location"), Some("https://example.com/%C3%A4?q=1"));
+    for answer in &answers {
+        assert_eq!(told(answer), told(&answers[0]));
+        assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
+    }
+    let named = app.request(Method::GET, &format!("/{code}")).header("x-request-id", "mine-1");
+    assert_eq!(send(named).await.header("x-request-id"), Some("mine-1"));
+    assert_eq!(app.clicks(&url["id"]).await, 5);
+    let counted = r#"duration_seconds_count{method="GET",route="/{short_code}",status="302"} 4"#;
+    let page = app.get("/metrics").await.body;
+    assert!(page.contains(counted), "{page}");
+    app.put(&format!("/urls/{}", url["id"]), &json!({"is_active": false})).await.expect(200);
+    assert_eq!(app.get(&format!("/{code}")).await.status, 404, "in memory, but not to be followed");
 }
 
 async fn nothing_else_redirects(kind: Kind) {

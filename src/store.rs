@@ -60,7 +60,6 @@ pub use self::{
     listener::Observer,
     monitor::{Availability, DatabaseStatus, Monitor, Outage},
     peers::{Peers, Receipt},
-    pending::LARGE_BATCH,
     pool::ReplaceablePool,
     pooled::{Connections, PgTx},
     ranking::CountedUrl,

@@ -2,9 +2,10 @@
 //! add to the rollups or leave to be folded in, in one transaction.
 
 use super::{
-    LARGE_BATCH, Result, Store, Tx,
+    Result, Store, Tx,
     dialect::Sql,
     on_pool, on_tx,
+    pending::LARGE_BATCH,
     rollups::{Counted, Sums},
     rows::{Column, over_rows},
 };

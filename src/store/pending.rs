@@ -21,7 +21,7 @@ const BE_PATIENT: &str = "SET LOCAL lock_timeout = '2s'";
 pub(super) const STATEMENTS: &[&str] = &[LEAVE, OLDEST, SOME, TAKE, READ, DROP];
 
 /// Clicks of a batch beyond which it leaves its sums: those of smaller ones are few rows, which need not wait.
-pub const LARGE_BATCH: usize = 100;
+pub(super) const LARGE_BATCH: usize = 100;
 /// Batches that one transaction folds at most, and bytes of their sums beside the first one's: in memory they take some times as
 /// much.
 const AT_ONCE: i64 = 64;

@@ -100,6 +100,8 @@ pub enum Store {
 pub struct Tx {
     inner: TxInner,
     changes: Changes,
+    /// Whether another replica could have known otherwise of what changed, so that the answer waits until none does.
+    is_awaited: bool,
     caller: Caller,
 }
 
@@ -167,8 +169,8 @@ macro_rules! on_tx {
 }
 pub(crate) use {on_pool, on_tx};
 
-use self::changes::{ANNOUNCEMENTS, Announcement, News};
-use crate::domain::Caller;
+use self::changes::{ANNOUNCEMENTS, Announcement, News, UNAWAITED};
+use crate::domain::{Caller, ShortCode};
 
 /// Statements that SQLite never sees.
 const POSTGRES_STATEMENTS: [&[&str]; 5] =
@@ -191,7 +193,7 @@ impl Store {
                 TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn)
             }
         };
-        Ok(Tx { inner, changes: Changes::default(), caller: Caller::Open })
+        Ok(Tx::new(inner))
     }
 
     /// The same for what `caller` asked for: what they may not see is not there, and what they do is put down to them.
@@ -269,15 +271,36 @@ impl Store {
 }
 
 impl Tx {
+    fn new(inner: TxInner) -> Self {
+        Self { inner, changes: Changes::default(), is_awaited: false, caller: Caller::Open }
+    }
+
+    /// Notes a link whose code nobody can have asked for before, since it was drawn just now.
+    fn has_made(&mut self, code: &ShortCode) {
+        self.changes.add(code);
+    }
+
+    /// Notes a link of which a replica may know what was true before.
+    fn has_changed(&mut self, code: &ShortCode) {
+        self.changes.add(code);
+        self.is_awaited = true;
+    }
+
+    /// Notes that any link may have changed.
+    fn has_changed_all(&mut self) {
+        self.changes = Changes::All;
+        self.is_awaited = true;
+    }
+
     /// Makes the changes permanent, and announces them to the other replicas in the same step.
     ///
     /// # Errors
     /// Where the connection breaks meanwhile, it is not known whether the changes were made.
     pub async fn commit(self) -> Result<Committed> {
-        let Self { inner, changes, .. } = self;
+        let Self { inner, changes, is_awaited, .. } = self;
         let receipt = match inner {
             TxInner::Postgres(mut tx, peers) => {
-                let receipt = announce(&mut tx, &peers, &changes).await?;
+                let receipt = announce(&mut tx, &peers, &changes, is_awaited).await?;
                 tx.commit().await?;
                 receipt
             }
@@ -332,13 +355,12 @@ impl Tx {
 }
 
 /// Announces the changes as part of the transaction; the wait for the others begins before they can answer.
-async fn announce(tx: &mut PgTx, peers: &Arc<Peers>, changes: &Changes) -> Result<Option<Receipt>> {
+async fn announce(tx: &mut PgTx, peers: &Arc<Peers>, changes: &Changes, is_awaited: bool) -> Result<Option<Receipt>> {
     if changes.is_empty() {
         return Ok(None);
     }
-    let (number, receipt) = peers.expect();
-    let news = News::Changed(number, changes.clone());
-    let announcement = Announcement { from: peers.own().to_owned(), news };
+    let (number, receipt) = if is_awaited { peers.expect() } else { (UNAWAITED, None) };
+    let announcement = Announcement::of(peers.own(), News::Changed(number, changes.clone()));
     let payload = serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(tx).await?;
     Ok(receipt)

@@ -16,7 +16,9 @@ use tokio::{
 
 use super::{
     StoreError,
-    changes::{ACKNOWLEDGEMENTS, ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News},
+    changes::{
+        ACKNOWLEDGEMENTS, ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News, UNAWAITED, acknowledgements_to,
+    },
     dialect,
     peers::Peers,
     replicas, server,
@@ -27,6 +29,11 @@ pub(super) const BEAT: Duration = Duration::from_millis(250);
 pub(super) const SILENCE: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
 pub(super) const ROLL_CALL: Duration = Duration::from_secs(1);
+/// Pause between two acknowledgements: each is a transaction that wakes every listening session of the database. A change that comes alone
+/// is acknowledged at once; where hundreds come in a second, those who wait for them wait so much longer.
+const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(5);
+/// Changes that one acknowledgement names at most: PostgreSQL's payload has 8,000 bytes, a number up to 20 digits.
+const ACKNOWLEDGED_AT_ONCE: usize = 300;
 
 /// What hears of changes on this process's behalf.
 pub trait Observer: Send + Sync + 'static {
@@ -51,11 +58,14 @@ pub(super) struct Listener {
     connection: PgListener,
     last_answer: Instant,
     next_roll_call: Instant,
+    /// Changes that were taken in and are to be acknowledged, by the channel of who waits for that.
+    owed: HashMap<(String, String), Vec<u64>>,
+    next_acknowledgement: Instant,
 }
 
 impl Listener {
     /// Connects and begins to listen.
-    pub(super) async fn connect(options: &PgConnectOptions, limit: Duration) -> sqlx::Result<Self> {
+    pub(super) async fn connect(options: &PgConnectOptions, peers: &Peers, limit: Duration) -> sqlx::Result<Self> {
         knock(options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -67,8 +77,10 @@ impl Listener {
         let mut connection = PgListener::connect_with(&pool).await?;
         connection.ignore_pool_close_event(true);
         connection.eager_reconnect(false);
-        connection.listen_all([ANNOUNCEMENTS, ACKNOWLEDGEMENTS]).await?;
-        Ok(Self { connection, last_answer: Instant::now(), next_roll_call: Instant::now() })
+        connection.listen_all([ANNOUNCEMENTS, ACKNOWLEDGEMENTS, &acknowledgements_to(peers.own())]).await?;
+        let now = Instant::now();
+        let owed = HashMap::new();
+        Ok(Self { connection, last_answer: now, next_roll_call: now, owed, next_acknowledgement: now })
     }
 
     /// Whether nothing stands between: through a pooler nothing would be heard, and nothing would tell.
@@ -100,11 +112,15 @@ impl Listener {
     pub(super) async fn listen(&mut self, peers: &Peers, observer: &dyn Observer) -> String {
         self.last_answer = Instant::now();
         loop {
-            let done = match timeout_at(self.last_answer + BEAT, self.connection.try_recv()).await {
+            let done = match timeout_at(self.wakes_at(), self.connection.try_recv()).await {
                 Ok(Ok(Some(first))) => self.hear(first, peers, observer).await,
                 Ok(Ok(None)) => return "the connection broke off".to_owned(),
                 Ok(Err(error)) => Err(error),
-                Err(_) => self.beat(peers, observer).await,
+                Err(_) => self.acknowledge(peers).await,
+            };
+            let done = match done {
+                Ok(()) if Instant::now() >= self.last_answer + BEAT => self.beat(peers, observer).await,
+                done => done,
             };
             if let Err(error) = done {
                 return StoreError::from(error).to_string();
@@ -112,21 +128,37 @@ impl Listener {
         }
     }
 
-    /// Takes in a notification and those that wait behind it, then acknowledges them together.
+    /// When there is something to do even though nothing is heard.
+    fn wakes_at(&self) -> Instant {
+        let beat = self.last_answer + BEAT;
+        if self.owed.is_empty() { beat } else { beat.min(self.next_acknowledgement) }
+    }
+
+    /// Takes in a notification and those that wait behind it.
     async fn hear(&mut self, first: PgNotification, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
-        let mut heard: HashMap<String, Vec<u64>> = HashMap::new();
         let mut next = Some(first);
         while let Some(notification) = next {
-            take(&notification, peers, observer, &mut heard);
+            take(&notification, peers, observer, &mut self.owed);
             next = self.connection.next_buffered();
         }
         observer.heard();
-        for (to, numbers) in heard {
-            let answer = Acknowledgement { to, from: peers.own().to_owned(), numbers };
-            self.notify(ACKNOWLEDGEMENTS, &answer).await?;
+        self.acknowledge(peers).await
+    }
+
+    /// Acknowledges what was taken in, all of one replica together, unless the last acknowledgement was only just sent.
+    async fn acknowledge(&mut self, peers: &Peers) -> sqlx::Result<()> {
+        if self.owed.is_empty() || Instant::now() < self.next_acknowledgement {
+            return Ok(());
         }
-        // What was heard shows that the connection works, but a flood of it must not put off the roll call.
-        if Instant::now() >= self.next_roll_call { self.beat(peers, observer).await } else { Ok(()) }
+        for ((channel, to), numbers) in std::mem::take(&mut self.owed) {
+            for numbers in numbers.chunks(ACKNOWLEDGED_AT_ONCE) {
+                let answer =
+                    Acknowledgement { to: to.clone(), from: peers.own().to_owned(), numbers: numbers.to_vec() };
+                self.notify(&channel, &answer).await?;
+            }
+        }
+        self.next_acknowledgement = Instant::now() + ACKNOWLEDGE_EVERY;
+        Ok(())
     }
 
     async fn beat(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
@@ -153,7 +185,7 @@ impl Listener {
     }
 
     async fn announce(&mut self, peers: &Peers, news: News) -> sqlx::Result<()> {
-        let announcement = Announcement { from: peers.own().to_owned(), news };
+        let announcement = Announcement::of(peers.own(), news);
         self.notify(ANNOUNCEMENTS, &announcement).await
     }
 
@@ -175,8 +207,13 @@ pub(super) async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, heard: &mut HashMap<String, Vec<u64>>) {
-    if notification.channel() == ACKNOWLEDGEMENTS {
+fn take(
+    notification: &PgNotification,
+    peers: &Peers,
+    observer: &dyn Observer,
+    owed: &mut HashMap<(String, String), Vec<u64>>,
+) {
+    if notification.channel() != ANNOUNCEMENTS {
         if let Ok(answer) = serde_json::from_str::<Acknowledgement>(notification.payload())
             && answer.to == peers.own()
         {
@@ -185,14 +222,15 @@ fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, h
         return;
     }
     match serde_json::from_str::<Announcement>(notification.payload()) {
-        Ok(Announcement { from, news: News::Changed(number, changes) }) => {
+        Ok(Announcement { from, news: News::Changed(number, changes), own_channel }) => {
             observer.changed(&changes);
-            if from != peers.own() {
-                heard.entry(from).or_default().push(number);
+            if from != peers.own() && number != UNAWAITED {
+                let channel = if own_channel { acknowledgements_to(&from) } else { ACKNOWLEDGEMENTS.to_owned() };
+                owed.entry((channel, from)).or_default().push(number);
             }
         }
-        Ok(Announcement { from, news: News::Came }) => peers.came(&from),
-        Ok(Announcement { from, news: News::Went }) => peers.went(&from),
+        Ok(Announcement { from, news: News::Came, .. }) => peers.came(&from),
+        Ok(Announcement { from, news: News::Went, .. }) => peers.went(&from),
         // From another version: what it means is not known, so everything is dropped.
         Err(_) => observer.changed(&Changes::All),
     }

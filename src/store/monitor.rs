@@ -236,7 +236,7 @@ impl Watched {
             let deaf = Deaf::connect(&self.server, limit).await;
             return deaf.map(Watch::Deaf).map_err(Failure::of_connecting);
         };
-        let mut listener = Listener::connect(&options, limit).await.map_err(Failure::of_connecting)?;
+        let mut listener = Listener::connect(&options, &self.peers, limit).await.map_err(Failure::of_connecting)?;
         if listener.is_direct().await.map_err(Failure::of_connecting)? {
             Ok(Watch::Hearing(listener))
         } else {

@@ -18,7 +18,7 @@ use self::expected::Expected;
 use super::{Result, Store, StoreError, Tx, TxInner, backfill::StoredClick, on_tx};
 use crate::{
     domain::{
-        Caller, Dimension, Subject, UrlId,
+        Dimension, Subject, UrlId,
         clock::Timestamp,
         rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, first_moment},
     },
@@ -210,7 +210,7 @@ impl Reconciliation {
                 TxInner::Sqlite(pool.begin().await?, turn)
             }
         };
-        Ok(Tx { inner, changes: super::Changes::default(), caller: Caller::Open })
+        Ok(Tx::new(inner))
     }
 
     /// The first day from `next` on that has events, rollups or strays.

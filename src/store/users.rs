@@ -1,6 +1,6 @@
 //! Users in the database.
 
-use super::{Changes, Result, Store, StoreError, Tx, dialect, error::is_foreign_key_violation, on_pool, on_tx};
+use super::{Result, Store, StoreError, Tx, dialect, error::is_foreign_key_violation, on_pool, on_tx};
 use crate::domain::{
     Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, clock::Timestamp, page::PageStart,
 };
@@ -111,7 +111,7 @@ impl Tx {
             sqlx::query(DELETE_URLS).bind(id).execute(&mut *conn).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
         });
-        self.changes = Changes::All;
+        self.has_changed_all();
         Ok(true)
     }
 

@@ -52,6 +52,41 @@ async fn a_change_answered_by_one_is_seen_on_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_come_together_are_each_seen_on_the_other() {
+    let (one, other) = two().await;
+    let owner = one.user("ann").await;
+    let change = |nth: usize| {
+        let (from, to) = if nth.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
+        async move {
+            let code = format!("code-{nth}");
+            assert_eq!(location(to, &code).await, None, "unknown");
+            let url = json!({"user_id": owner, "original_url": "https://example.com/a", "short_code": code});
+            let path = format!("/urls/{}", from.post("/urls", &url).await.expect(201)["id"]);
+            for round in 0..5 {
+                let target = format!("https://example.com/{nth}/{round}");
+                from.put(&path, &json!({"original_url": target})).await.expect(200);
+                assert_eq!(location(to, &code).await, Some(target), "edited");
+            }
+        }
+    };
+    futures_util::future::join_all((0..30).map(change)).await;
+    for app in [&one, &other] {
+        assert_eq!(app.metric("buoy_changes_unacknowledged_total").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_link_with_a_generated_code_waits_for_nobody() {
+    let (one, other) = two().await;
+    let owner = one.user("ann").await;
+    let link = one.url(owner, "https://example.com").await;
+    assert!(location(&other, link["short_code"].as_str().unwrap()).await.is_some());
+    assert_eq!(one.metric("buoy_change_acknowledged_seconds_count").await, 0.0);
+    one.put(&format!("/urls/{}", link["id"]), &json!({"title": "x"})).await.expect(200);
+    assert_eq!(one.metric("buoy_change_acknowledged_seconds_count").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_disabled_on_one_is_disabled_on_the_other() {
     let (one, other) = two().await;
     let owner = one.user("ann").await;

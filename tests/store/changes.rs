@@ -169,7 +169,9 @@ async fn codes_once_used_stay_used(kind: Kind) {
     let mut tx = fixture.store.begin().await.unwrap();
     let error = tx.create_url(&new_url(ann.id, Some("code")), at(2)).await.unwrap_err();
     assert!(matches!(error, StoreError::Taken("short_code")), "{error:?}");
-    drop(tx);
+    // Also where what was done up to then is kept, as it is before another generated code is tried.
+    let _ = tx.commit().await.unwrap();
+    assert_eq!(fixture.store.count_urls(UrlFilter::default()).await.unwrap(), 0);
     assert!(fixture.store.link(&url.short_code).await.unwrap().is_none());
     // An id once used is not used again either.
     assert!(fixture.url(ann.id, "other").await.id > url.id);

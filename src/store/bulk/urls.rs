@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::ShortCode,
-    store::{Result, changes::Changes, on_tx},
+    store::{Result, on_tx},
 };
 
 const OF_NOBODY: &str = "DELETE FROM import_urls \
@@ -89,7 +89,7 @@ impl Bulk<'_> {
         self.place_urls(rows, &mut outcome).await?;
         if outcome.created > 0 {
             // Codes that led nowhere may be remembered as such.
-            self.tx.changes = Changes::All;
+            self.tx.has_changed_all();
         }
         Ok(outcome.count_found(rows.len()))
     }

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod chart;
 pub mod clicks;
 pub mod host;
+pub mod machine;
 pub mod model;
 pub mod options;
 pub mod pace;

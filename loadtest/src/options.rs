@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+/// Seconds that the last users to come take to be like the others.
+const SETTLES: usize = 3;
+
 /// Loads a deployment of buoy, checks its answers, and compares clicks made with clicks counted.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -82,5 +85,12 @@ impl Options {
     /// Users that start per second.
     pub fn users_per_second(&self) -> u32 {
         self.start_rate.unwrap_or_else(|| self.users.div_ceil(5).max(1))
+    }
+
+    /// The whole seconds, counted from the start, in which every user is there and none is new.
+    pub fn steady(&self) -> std::ops::Range<usize> {
+        let whole = |seconds: u32| usize::try_from(seconds).unwrap_or(usize::MAX);
+        let all_there = whole(self.users.div_ceil(self.users_per_second()));
+        all_there + SETTLES..all_there + whole(self.seconds).saturating_sub(1)
     }
 }

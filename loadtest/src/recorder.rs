@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -53,6 +54,8 @@ pub struct Measured {
     pub kinds: BTreeMap<Kind, Tally>,
     /// By the second in which they ended, since the start.
     pub seconds: Vec<Tally>,
+    /// Seconds for which this machine's processors worked in each second; empty where the deployment is elsewhere.
+    pub busy: Vec<f64>,
     /// What went wrong, how often in each second.
     pub errors: BTreeMap<String, BTreeMap<usize, u64>>,
 }
@@ -89,8 +92,17 @@ impl Tally {
 impl Measured {
     /// All requests together.
     pub fn total(&self) -> Tally {
+        Self::sum(self.kinds.values())
+    }
+
+    /// The requests of these seconds together.
+    pub fn during(&self, seconds: Range<usize>) -> Tally {
+        Self::sum(self.seconds.get(seconds).into_iter().flatten())
+    }
+
+    fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Tally {
         let mut total = Tally::default();
-        for tally in self.kinds.values() {
+        for tally in tallies {
             total.requests += tally.requests;
             total.failed += tally.failed;
             // Both have the same bounds.
@@ -120,6 +132,18 @@ impl Recorder {
         if let Some(error) = error {
             *measured.errors.entry(error.to_owned()).or_default().entry(second).or_default() += 1;
         }
+    }
+
+    /// When a second is over, counted from the start.
+    pub fn end_of(&self, second: u32) -> Instant {
+        self.started + Duration::from_secs(u64::from(second) + 1)
+    }
+
+    /// Takes down for how long processors worked in a second; seconds come in their order.
+    pub fn record_busy(&self, second: u32, seconds: f64) {
+        let mut measured = self.lock();
+        measured.busy.resize(usize::try_from(second).unwrap_or(usize::MAX), 0.0);
+        measured.busy.push(seconds);
     }
 
     /// What was measured up to now.

@@ -15,7 +15,7 @@ pub fn table(summary: &Summary) -> String {
         "", "requests", "failed", "per s", "p50 ms", "p95 ms", "p99 ms", "max ms"
     );
     let rows = summary.kinds.iter().map(|(kind, figures)| (format!("{kind:?}").to_lowercase(), figures));
-    for (name, f) in rows.chain([("all".to_owned(), &summary.total)]) {
+    for (name, f) in rows.chain([("all".to_owned(), &summary.total), ("steady".to_owned(), &summary.steady.figures)]) {
         // Writing to a String never fails.
         let _ = writeln!(
             text,

@@ -1,6 +1,6 @@
 //! A run in numbers, as report.json holds it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use serde::Serialize;
 
@@ -26,16 +26,32 @@ pub struct Summary {
     pub seconds: f64,
     /// All requests.
     pub total: Figures,
+    /// Those of the seconds in which every user was there.
+    pub steady: Steady,
     /// By what they were for.
     pub kinds: BTreeMap<Kind, Figures>,
     /// What went wrong, and how often.
     pub errors: BTreeMap<String, u64>,
     /// Second by second.
     pub over_time: Vec<Figures>,
+    /// For how many seconds the processors of this machine worked in each second; empty where the deployment is elsewhere.
+    pub busy: Vec<f64>,
     /// Clicks made and counted; none where they could not be asked for.
     pub clicks: Option<Clicks>,
     /// What was demanded, and whether it was met.
     pub verdicts: Vec<Verdict>,
+}
+
+/// Requests of some seconds, counted from the start.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Steady {
+    /// The first of these seconds.
+    pub from: usize,
+    /// The first one after them.
+    pub to: usize,
+    /// The requests.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// Requests in numbers; times in milliseconds.
@@ -77,6 +93,10 @@ impl Summary {
     pub fn new(options: &Options, measured: &Measured, lasted: Duration, clicks: Option<Clicks>) -> Self {
         let seconds = lasted.as_secs_f64();
         let figures = |tally: &Tally| Figures::of(tally, seconds);
+        let Range { start: from, end: to } = options.steady();
+        let to = to.min(measured.seconds.len());
+        let from = from.min(to);
+        let steady = Figures::of(&measured.during(from..to), (to - from) as f64);
         let mut summary = Self {
             host: options.host.clone(),
             users: options.users,
@@ -84,9 +104,11 @@ impl Summary {
             rate: options.rate,
             seconds,
             total: figures(&measured.total()),
+            steady: Steady { from, to, figures: steady },
             kinds: measured.kinds.iter().map(|(kind, tally)| (*kind, figures(tally))).collect(),
             errors: measured.errors.iter().map(|(error, seconds)| (error.clone(), seconds.values().sum())).collect(),
             over_time: measured.seconds.iter().map(|tally| Figures::of(tally, 1.0)).collect(),
+            busy: measured.busy.clone(),
             clicks,
             verdicts: Vec::new(),
         };

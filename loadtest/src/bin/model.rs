@@ -53,10 +53,10 @@ fn repeat(arguments: &Arguments, figures: &Figures) -> anyhow::Result<usize> {
             "{:>5} {:>6} {:>9.0} {:>9.0} {:>5.0}% {:>9.2} {:>9.2} {:>5.0}%",
             run.users,
             run.think_ms,
-            run.per_second(),
+            run.steady.row.per_second,
             found.per_second,
             rate * 100.0,
-            run.total.p95_ms,
+            run.steady.row.p95_ms,
             found.p95_ms,
             p95 * 100.0
         );

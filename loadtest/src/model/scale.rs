@@ -26,12 +26,26 @@ pub struct Run {
     pub users: u32,
     /// Milliseconds that they thought.
     pub think_ms: u32,
-    /// All requests.
-    pub total: Row,
+    /// Requests of the seconds in which every user was there.
+    pub steady: Steady,
     /// By what they were for.
     pub kinds: BTreeMap<String, Row>,
     /// All requests, second by second.
     pub over_time: Vec<Second>,
+    /// For how many seconds processors worked in each second.
+    pub busy: Vec<f64>,
+}
+
+/// The seconds in which every user was there.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Steady {
+    /// The first.
+    pub from: usize,
+    /// The first one after them.
+    pub to: usize,
+    /// Their requests.
+    #[serde(flatten)]
+    pub row: Row,
 }
 
 /// A second of a run.
@@ -42,26 +56,34 @@ pub struct Second {
 }
 
 impl Run {
-    /// Requests per second once every user is there: the median of the seconds that had any.
-    pub fn per_second(&self) -> f64 {
-        let mut seconds: Vec<u64> = self.over_time.iter().map(|second| second.requests).filter(|n| *n > 0).collect();
-        seconds.sort_unstable();
-        seconds.get(seconds.len() / 2).map_or(0.0, |n| *n as f64)
+    /// Requests of each steady second, and for how many seconds processors worked in it.
+    fn seconds(&self) -> impl Iterator<Item = (f64, f64)> {
+        let all = self.over_time.iter().zip(&self.busy);
+        let steady = all.take(self.steady.to).skip(self.steady.from);
+        steady.map(|(second, busy)| (second.requests as f64, *busy))
     }
 
-    /// Second by second, how much longer than on average a request took where no user ever paused: what the machine's other tenants, and
-    /// the database's own work, took away.
-    fn slowness(&self) -> Vec<f64> {
-        let inner = self.over_time.len().saturating_sub(EDGES).max(EDGES.min(self.over_time.len()));
-        let full = self.over_time.get(EDGES..inner).unwrap_or_default();
-        let mean = full.iter().map(|second| second.requests as f64).sum::<f64>() / full.len().max(1) as f64;
-        full.iter().map(|second| mean / (second.requests as f64).max(1.0)).collect()
+    /// Seconds of processor that a request took, on average.
+    fn work(&self) -> f64 {
+        let (requests, busy) = self.seconds().fold((0.0, 0.0), |all, second| (all.0 + second.0, all.1 + second.1));
+        busy / f64::max(requests, 1.0)
+    }
+
+    /// The same second by second, in parts of `work`: the machine's other tenants, and more connections, make every request cost more.
+    fn slowness(&self, work: f64) -> Vec<f64> {
+        self.seconds().map(|(requests, busy)| busy / requests.max(1.0) / work).collect()
+    }
+
+    fn row(&self, kind: &str) -> anyhow::Result<&Row> {
+        self.kinds.get(kind).ok_or_else(|| anyhow::anyhow!("no requests of the kind {kind}"))
     }
 }
 
 /// A row of a run's table, latencies in milliseconds.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Row {
+    /// How many.
+    pub requests: u64,
     /// Per second.
     pub per_second: f64,
     /// The median.
@@ -86,12 +108,12 @@ pub struct Repeated {
 impl Repeated {
     /// How far the model is off in requests per second, in parts of what was measured.
     pub fn rate_off(&self) -> f64 {
-        self.found.per_second / self.run.per_second() - 1.0
+        self.found.per_second / self.run.steady.row.per_second - 1.0
     }
 
     /// The same for the 95th percentile.
     pub fn p95_off(&self) -> f64 {
-        self.found.p95_ms / self.run.total.p95_ms - 1.0
+        self.found.p95_ms / self.run.steady.row.p95_ms - 1.0
     }
 }
 
@@ -103,9 +125,6 @@ const REPLICAS: u32 = 3;
 const HOPS: f64 = 5.0;
 const VISITS: [&str; 3] = ["visit", "unknown", "inactive"];
 const MANAGE: [&str; 5] = ["create", "list", "update", "changed", "delete"];
-
-/// Seconds at either end of a run in which not every user is there.
-const EDGES: usize = 3;
 
 /// What requests cost, by two runs.
 #[derive(Debug, Clone)]
@@ -119,34 +138,34 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// From a run without think time, in which all processors were busy, client, Nginx and PostgreSQL included: it says how much
-    /// processor there is for a request, and by the ratio of their latencies how often each kind needs one. And from a run of an almost
-    /// idle machine, whose latencies less that are what else a request waits for. `click` is the seconds of processor with which
-    /// PostgreSQL stores a click; it is no part of the request.
+    /// From a run without think time, whose latencies are made of queueing alone, so that their ratios say how often each kind of request
+    /// needs a processor; and from a run of an almost idle machine, whose latencies less its processors' time are what else a request
+    /// waits for. `click` is the seconds of processor with which PostgreSQL stores a click; it is no part of the request.
     ///
     /// # Errors
-    /// Where a kind of request is missing.
-    pub fn of(full: &Run, idle: &Run, cores: u32, click: f64) -> anyhow::Result<Self> {
-        let row = |run: &Run, kind: &str| {
-            run.kinds.get(kind).cloned().ok_or_else(|| anyhow::anyhow!("no requests of the kind {kind}"))
-        };
-        let visit = row(full, "visit")?.p50_ms;
-        let mut hops = BTreeMap::new();
-        let mut hops_per_second = 0.0;
+    /// Where a kind of request is missing, or no processor time was taken down.
+    pub fn of(full: &Run, idle: &Run, click: f64) -> anyhow::Result<Self> {
+        let work = full.work();
+        anyhow::ensure!(work > 0.0 && idle.work() > 0.0, "the runs do not say how busy the processors were");
+        let visit = full.row("visit")?;
+        let mut times = BTreeMap::new();
+        let (mut requests, mut all) = (0.0, 0.0);
         for kind in VISITS.into_iter().chain(MANAGE) {
-            let row = row(full, kind)?;
-            let times = (HOPS * row.p50_ms / visit).round().max(1.0);
-            hops_per_second += times * row.per_second;
-            hops.insert(kind, times);
+            let row = full.row(kind)?;
+            let hops = (HOPS * row.p50_ms / visit.p50_ms).round().max(1.0);
+            requests += row.requests as f64;
+            all += hops * row.requests as f64;
+            times.insert(kind, hops);
         }
-        let clicks_per_second = row(full, "visit")?.per_second;
-        let hop = (f64::from(cores) - clicks_per_second * click) / hops_per_second;
+        let hop = (work * requests - click * visit.requests as f64) / all;
+        anyhow::ensure!(hop > 0.0, "storing clicks cannot have taken all of the processors' time");
+        let idle_hop = hop * idle.work() / work;
         let request = |kind| {
-            let (idle, times) = (row(idle, kind)?, hops.get(kind).copied().unwrap_or(1.0));
-            let delay = Delay::measured(idle.p50_ms, idle.p95_ms, idle.p99_ms, idle.max_ms, times * hop);
+            let (row, times) = (idle.row(kind)?, times.get(kind).copied().unwrap_or(1.0));
+            let delay = Delay::measured(row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, times * idle_hop);
             anyhow::Ok(Request { hops: times as u32, delay })
         };
-        let visits = VISITS.into_iter().map(|kind| Ok((row(full, kind)?.per_second, request(kind)?)));
+        let visits = VISITS.into_iter().map(|kind| Ok((full.row(kind)?.per_second, request(kind)?)));
         let steps = Steps {
             visits: visits.collect::<anyhow::Result<_>>()?,
             manage: MANAGE.into_iter().map(request).collect::<anyhow::Result<_>>()?,
@@ -156,7 +175,8 @@ impl Costs {
     }
 }
 
-/// Repeats measured runs, with costs taken from the one without think time and the one of the fewest users.
+/// Repeats measured runs, each with the processor time that a request took in each of its seconds. What requests are made of is taken
+/// from the run without think time and the one of the fewest users.
 ///
 /// # Errors
 /// Where one of these is missing, or the engine fails.
@@ -167,10 +187,10 @@ pub fn repeat(figures: &Figures, runs: &[Run], cores: u32) -> anyhow::Result<Vec
     let idle = runs.iter().filter(|run| run.think_ms > 0).min_by_key(|run| run.users);
     let idle = idle.ok_or_else(|| anyhow::anyhow!("a run with think time is needed: it says what else takes time"))?;
     let click = figures.median(|round| round.proxied_cpu_us[1]) / 1e6;
-    let Costs { steps, hop, store } = Costs::of(full, idle, cores, click)?;
+    let Costs { steps, hop, store } = Costs::of(full, idle, click)?;
     let repeated = runs.iter().map(|run| {
         let think = f64::from(run.think_ms) / 1e3;
-        let (steps, seconds) = (steps.clone(), full.slowness());
+        let (steps, seconds) = (steps.clone(), run.slowness(full.work()));
         let (users, servers, store) = (run.users, cores, (REPLICAS, store));
         let network = Network { steps, users, think, servers, service: hop, store, seconds };
         Ok(Repeated { run: run.clone(), found: network.simulate(2.0 * REPEATED)? })
@@ -258,15 +278,30 @@ mod tests {
         assert!(full.change.starts_with("more instances") && full.p99_ms > 500.0, "{full:?}");
     }
 
-    /// A run in which every kind takes `ms` and `per_second` are visits, a hundredth of them each of the others.
+    /// A run in which every kind takes `ms` and `per_second` are visits, a hundredth of them each of the others; processors work for
+    /// 300 microseconds a request.
     fn run(users: u32, think_ms: u32, per_second: f64, ms: f64) -> Run {
-        let row = |per_second| Row { per_second, p50_ms: ms, p95_ms: 2.0 * ms, p99_ms: 3.0 * ms, max_ms: 4.0 * ms };
+        let row = |per_second: f64| Row {
+            requests: (per_second * 60.0) as u64,
+            per_second,
+            p50_ms: ms,
+            p95_ms: 2.0 * ms,
+            p99_ms: 3.0 * ms,
+            max_ms: 4.0 * ms,
+        };
         let kinds = VISITS.into_iter().chain(MANAGE).map(|kind| {
             let part = if kind == "visit" { 1.0 } else { 0.01 };
             (kind.to_owned(), row(per_second * part))
         });
-        let over_time = vec![Second { requests: (per_second * 1.07) as u64 }];
-        Run { users, think_ms, total: row(per_second * 1.07), kinds: kinds.collect(), over_time }
+        let all = per_second * 1.07;
+        Run {
+            users,
+            think_ms,
+            steady: Steady { from: 2, to: 62, row: row(all) },
+            kinds: kinds.collect(),
+            over_time: vec![Second { requests: all as u64 }; 64],
+            busy: vec![all * 0.000_3; 64],
+        }
     }
 
     #[test]

@@ -142,8 +142,10 @@ impl LinkCache {
         availability: &Availability,
     ) -> Result<Option<Arc<Link>>, Arc<StoreError>> {
         let entry = self.entries.get(code);
-        if let Some(entry) = entry.as_ref().filter(|entry| entry.checked.elapsed() < self.usable_for()) {
-            self.counts.hit(entry.checked.elapsed());
+        let now = Instant::now();
+        let age = |entry: &Entry| now.saturating_duration_since(entry.checked);
+        if let Some(entry) = entry.as_ref().filter(|entry| age(entry) < self.usable_for(now)) {
+            self.counts.hit(age(entry));
             return Ok(entry.link.clone());
         }
         self.counts.misses.fetch_add(1, Ordering::Relaxed);
@@ -165,8 +167,9 @@ impl LinkCache {
     /// The link of this code where it is in memory, fresh enough and of use to whoever asks; else nothing is counted.
     pub fn at_hand(&self, code: &ShortCode, is_of_use: impl FnOnce(&Link) -> bool) -> Option<Arc<Link>> {
         let entry = self.entries.get(code)?;
-        let age = entry.checked.elapsed();
-        let link = entry.link.filter(|link| age < self.usable_for() && is_of_use(link))?;
+        let now = Instant::now();
+        let age = now.saturating_duration_since(entry.checked);
+        let link = entry.link.filter(|link| age < self.usable_for(now) && is_of_use(link))?;
         self.counts.hit(age);
         Some(link)
     }
@@ -240,11 +243,12 @@ impl LinkCache {
     }
 
     /// How old an entry may be to be served without asking.
-    fn usable_for(&self) -> Duration {
+    fn usable_for(&self, now: Instant) -> Duration {
+        let since = |then: Instant| now.saturating_duration_since(then);
         match *self.trust() {
             Trust::Deaf => Duration::ZERO,
-            Trust::Connected { since, .. } if since.elapsed() < SETTLING => Duration::ZERO,
-            Trust::Connected { heard, .. } if heard.elapsed() < HEARD_WITHIN => self.settings.ttl,
+            Trust::Connected { since: connected, .. } if since(connected) < SETTLING => Duration::ZERO,
+            Trust::Connected { heard, .. } if since(heard) < HEARD_WITHIN => self.settings.ttl,
             Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL.min(self.settings.ttl),
         }
     }

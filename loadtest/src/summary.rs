@@ -63,6 +63,8 @@ pub struct Figures {
     pub failed: u64,
     /// Per second.
     pub per_second: f64,
+    /// The mean.
+    pub mean_ms: f64,
     /// The median.
     pub p50_ms: f64,
     /// 95 of 100 took no longer.
@@ -80,6 +82,7 @@ impl Figures {
             requests: tally.requests,
             failed: tally.failed,
             per_second: tally.requests as f64 / seconds.max(0.001),
+            mean_ms: tally.latencies.mean() / 1_000.0,
             p50_ms: tally.ms(0.5),
             p95_ms: tally.ms(0.95),
             p99_ms: tally.ms(0.99),

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Click, Ledger, Loss, visitor::SALT_BYTES};
+use super::{Click, Ledger, Loss, visitor::Salt};
 use crate::{
     domain::{Clock, rollup::day_of},
     store::{Availability, ClickBatch, Counted, NewClick, Result, Store, StoreError},
@@ -49,7 +49,7 @@ pub(super) const FOLD_AFTER: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The salts of the days that clicks were lately of, by day: two around midnight, more after a long outage.
-type Salts = BTreeMap<i64, [u8; SALT_BYTES]>;
+type Salts = BTreeMap<i64, Salt>;
 /// Days whose salts are kept in memory.
 const SALTS_KEPT: usize = 3;
 
@@ -170,7 +170,7 @@ impl Destination {
             let day = day_of(click.at);
             if !self.salts.contains_key(&day) {
                 let salt = self.store.visitor_salt(day, &rand::random()).await?;
-                self.salts.insert(day, salt);
+                self.salts.insert(day, Salt::new(&salt));
             }
         }
         while self.salts.len() > SALTS_KEPT

@@ -44,6 +44,22 @@ pub enum AddressPolicy {
     None,
 }
 
+/// A day's salt, ready to hash with: taking in the key is half of a hash's work.
+#[derive(Clone)]
+pub struct Salt {
+    keyed: Hmac<Sha256>,
+}
+
+impl Salt {
+    /// From the salt as it is stored.
+    pub fn new(salt: &[u8; SALT_BYTES]) -> Self {
+        // HMAC fills a short key up with zeros to a block; here it is done beforehand, as the type takes whole blocks.
+        let mut key = Key::<Hmac<Sha256>>::default();
+        key[..SALT_BYTES].copy_from_slice(salt);
+        Self { keyed: Hmac::new(&key) }
+    }
+}
+
 /// How visitors are read.
 #[derive(Debug, Clone, Default)]
 pub struct VisitorSettings {
@@ -174,12 +190,9 @@ impl Visitor {
 
     /// Who it is within a day, as a keyed hash (HMAC-SHA-256, cut to 64 bits) of the full address and the agent: the same on
     /// every replica, and of no use once the salt is deleted. None where the address is unknown or the request refuses tracking.
-    pub fn hash(&self, salt: &[u8; SALT_BYTES]) -> Option<i64> {
+    pub fn hash(&self, salt: &Salt) -> Option<i64> {
         let address = self.about.as_ref()?.address?;
-        // HMAC fills a short key up with zeros to a block; here it is done beforehand, as the type takes whole blocks.
-        let mut key = Key::<Hmac<Sha256>>::default();
-        key[..SALT_BYTES].copy_from_slice(salt);
-        let mut hash = Hmac::<Sha256>::new(&key);
+        let mut hash = salt.keyed.clone();
         // Of one length for both kinds of address, so that no agent can be taken for a part of it.
         hash.update(&address::octets(address));
         hash.update(self.agent.as_ref().map_or("", |agent| agent.text()).as_bytes());

@@ -18,6 +18,10 @@ checked_text!(
 impl TargetUrl {
     /// The value of `Location`: the target byte for byte, but that anything outside ASCII is percent-encoded.
     pub fn location(&self) -> Cow<'_, str> {
+        // Most targets are ASCII throughout.
+        if self.as_str().is_ascii() {
+            return Cow::Borrowed(self.as_str());
+        }
         // The set adds nothing to what is always encoded: control characters, which no target has, and non-ASCII.
         const NOTHING_MORE: &AsciiSet = CONTROLS;
         utf8_percent_encode(self.as_str(), NOTHING_MORE).into()

@@ -29,9 +29,11 @@ pub(super) const BEAT: Duration = Duration::from_millis(250);
 pub(super) const SILENCE: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
 pub(super) const ROLL_CALL: Duration = Duration::from_secs(1);
-/// Pause between two acknowledgements: each is a transaction that wakes every listening session of the database. A change that comes alone
-/// is acknowledged at once; where hundreds come in a second, those who wait for them wait so much longer.
+/// Acknowledgements come so far apart where hundreds of changes come in a second, and those who wait for them wait so much longer: each is
+/// a transaction that wakes every listening session of the database.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(5);
+/// After a pause of so long, as many as would have fitted into it are sent at once: some changes in a row wait for nothing.
+const ACKNOWLEDGE_AHEAD: Duration = Duration::from_millis(100);
 /// Changes that one acknowledgement names at most: PostgreSQL's payload has 8,000 bytes, a number up to 20 digits.
 const ACKNOWLEDGED_AT_ONCE: usize = 300;
 
@@ -60,6 +62,7 @@ pub(super) struct Listener {
     next_roll_call: Instant,
     /// Changes that were taken in and are to be acknowledged, by the channel of who waits for that.
     owed: HashMap<(String, String), Vec<u64>>,
+    /// When the next acknowledgement may be sent; in the past where some may be sent at once.
     next_acknowledgement: Instant,
 }
 
@@ -145,7 +148,7 @@ impl Listener {
         self.acknowledge(peers).await
     }
 
-    /// Acknowledges what was taken in, all of one replica together, unless the last acknowledgement was only just sent.
+    /// Acknowledges what was taken in, all of one replica together, unless too many acknowledgements were sent lately.
     async fn acknowledge(&mut self, peers: &Peers) -> sqlx::Result<()> {
         if self.owed.is_empty() || Instant::now() < self.next_acknowledgement {
             return Ok(());
@@ -157,7 +160,8 @@ impl Listener {
                 self.notify(&channel, &answer).await?;
             }
         }
-        self.next_acknowledgement = Instant::now() + ACKNOWLEDGE_EVERY;
+        let earliest = Instant::now() - ACKNOWLEDGE_AHEAD;
+        self.next_acknowledgement = self.next_acknowledgement.max(earliest) + ACKNOWLEDGE_EVERY;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use axum::{
 use buoy::{
     clicks::{
         Request, is_counted,
-        visitor::{VisitorSettings, Visitors},
+        visitor::{Salt, VisitorSettings, Visitors},
     },
     domain::{Caller, HostNames, Secret},
     http::{
@@ -85,7 +85,7 @@ fn visitors() {
         prop_assert!(network.is_none_or(|text| text.ends_with("/24") || text.ends_with("/48")), "{:?}", network);
         if request.refuses_tracking {
             prop_assert!(details.as_object().unwrap().keys().all(|key| key == "bot"), "{}", details);
-            prop_assert!(visitor.hash(&[7; 32]).is_none());
+            prop_assert!(visitor.hash(&Salt::new(&[7; 32])).is_none());
         }
         Ok(())
     });

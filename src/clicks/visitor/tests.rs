@@ -60,7 +60,7 @@ fn the_address_is_stored_as_the_policy_says() {
 fn a_refusal_leaves_nothing_but_the_program() {
     let visitors = visitors(AddressPolicy::Anonymised);
     let person = visitors.read(&Request { refuses_tracking: true, ..request("203.0.113.77") });
-    assert_eq!((told(&person), person.hash(&SALT)), (json!({}), None));
+    assert_eq!((told(&person), person.hash(&Salt::new(&SALT))), (json!({}), None));
     assert!(person.values().next().is_none());
     let program = Request { refuses_tracking: true, user_agent: Some("curl/8.14.1"), ..request("203.0.113.77") };
     let program = visitors.read(&program);
@@ -71,23 +71,23 @@ fn a_refusal_leaves_nothing_but_the_program() {
 #[test]
 fn nothing_known_is_nothing_told() {
     let visitor = visitors(AddressPolicy::Anonymised).read(&Request::default());
-    assert_eq!((told(&visitor), visitor.is_bot(), visitor.hash(&SALT)), (json!({}), false, None));
+    assert_eq!((told(&visitor), visitor.is_bot(), visitor.hash(&Salt::new(&SALT))), (json!({}), false, None));
     let unknown = Visitor::unknown();
-    assert_eq!((told(&unknown), unknown.is_bot(), unknown.hash(&SALT)), (json!({}), false, None));
+    assert_eq!((told(&unknown), unknown.is_bot(), unknown.hash(&Salt::new(&SALT))), (json!({}), false, None));
 }
 
 #[test]
 fn a_hash_depends_on_salt_address_and_agent_alone() {
     // Two replicas: each reads with its own memory.
     let (here, there) = (visitors(AddressPolicy::Anonymised), visitors(AddressPolicy::None));
-    let hash = |request: &Request<'_>| here.read(request).hash(&SALT).unwrap();
+    let hash = |request: &Request<'_>| here.read(request).hash(&Salt::new(&SALT)).unwrap();
     let first = hash(&request("203.0.113.77"));
     let elsewhere = Request { referrer: None, accept_language: None, ..request("::ffff:203.0.113.77") };
-    assert_eq!(there.read(&elsewhere).hash(&SALT), Some(first));
+    assert_eq!(there.read(&elsewhere).hash(&Salt::new(&SALT)), Some(first));
     assert_ne!(hash(&request("203.0.113.78")), first, "a neighbour in the same network");
     assert_ne!(hash(&Request { user_agent: Some("curl/8.14.1"), ..request("203.0.113.77") }), first);
     assert_ne!(hash(&Request { user_agent: None, ..request("203.0.113.77") }), first);
-    assert_ne!(here.read(&request("203.0.113.77")).hash(&[8; SALT_BYTES]), Some(first));
+    assert_ne!(here.read(&request("203.0.113.77")).hash(&Salt::new(&[8; SALT_BYTES])), Some(first));
     // Fixed, since replicas of two versions must agree.
     assert_eq!(first, 2_841_930_553_420_618_727);
 }

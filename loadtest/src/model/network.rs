@@ -9,6 +9,8 @@ use nexosim::{
     time::MonotonicTime,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{request::Steps, station::Station, users::Users};
 
 /// A closed network: users before one station.
@@ -26,8 +28,24 @@ pub struct Network {
     pub service: f64,
     /// Replicas that store clicks, and hops that storing one takes; 0 where that happens elsewhere.
     pub store: (u32, f64),
-    /// How much longer services take, second by second; empty where they are always alike.
-    pub seconds: Vec<f64>,
+    /// How much longer services take.
+    pub slowness: Slowness,
+}
+
+/// How much longer than usual services take, slice of time by slice, over and over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Slowness {
+    /// Seconds of a slice.
+    pub slice: f64,
+    /// One for each slice; empty where services are always alike.
+    pub factors: Vec<f64>,
+}
+
+impl Slowness {
+    /// Services are always alike.
+    pub fn none() -> Self {
+        Self { slice: 1.0, factors: Vec::new() }
+    }
 }
 
 /// What a simulation found.
@@ -48,7 +66,7 @@ impl Network {
     /// Where the engine fails.
     pub fn simulate(&self, seconds: f64) -> anyhow::Result<Found> {
         let mut users = Users::new(self.users, self.think, self.steps.clone(), self.store);
-        let mut station = Station::new(self.servers, self.service, self.seconds.clone());
+        let mut station = Station::new(self.servers, self.service, self.slowness.clone());
         let (users_box, station_box) = (Mailbox::new(), Mailbox::new());
         users.output.connect(Station::arrive, &station_box);
         station.output.connect(Users::answered, &users_box);
@@ -86,7 +104,7 @@ mod tests {
             servers: 2,
             service: 0.000_1,
             store: (1, 0.0),
-            seconds: Vec::new(),
+            slowness: Slowness::none(),
         }
         .simulate(40.0)
         .unwrap();
@@ -104,7 +122,7 @@ mod tests {
             servers: 2,
             service: 0.001,
             store: (1, 0.0),
-            seconds: Vec::new(),
+            slowness: Slowness::none(),
         }
         .simulate(10.0)
         .unwrap();

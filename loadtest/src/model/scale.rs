@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::{
-    network::{Found, Network},
+    network::{Found, Network, Slowness},
     request::{Delay, Request, Steps},
 };
 use crate::{bench::figures::Figures, scenario::MANAGES};
@@ -30,10 +30,8 @@ pub struct Run {
     pub steady: Steady,
     /// By what they were for.
     pub kinds: BTreeMap<String, Row>,
-    /// All requests, second by second.
-    pub over_time: Vec<Second>,
-    /// For how many seconds processors worked in each second.
-    pub busy: Vec<f64>,
+    /// What the processors did.
+    pub processors: Slices,
 }
 
 /// The seconds in which every user was there.
@@ -48,30 +46,46 @@ pub struct Steady {
     pub row: Row,
 }
 
-/// A second of a run.
+/// What processors did, slice by slice.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Second {
-    /// Requests answered in it.
-    pub requests: u64,
+pub struct Slices {
+    /// Milliseconds of a slice.
+    pub slice_ms: u32,
+    /// Requests that ended in each.
+    pub requests: Vec<u64>,
+    /// Seconds for which processors worked in each.
+    pub busy: Vec<f64>,
 }
 
 impl Run {
-    /// Requests of each steady second, and for how many seconds processors worked in it.
-    fn seconds(&self) -> impl Iterator<Item = (f64, f64)> {
-        let all = self.over_time.iter().zip(&self.busy);
-        let steady = all.take(self.steady.to).skip(self.steady.from);
-        steady.map(|(second, busy)| (second.requests as f64, *busy))
+    /// Seconds of a slice.
+    fn slice(&self) -> f64 {
+        f64::from(self.processors.slice_ms) / 1e3
     }
 
-    /// Seconds of processor that a request took, on average.
-    fn work(&self) -> f64 {
-        let (requests, busy) = self.seconds().fold((0.0, 0.0), |all, second| (all.0 + second.0, all.1 + second.1));
-        busy / f64::max(requests, 1.0)
+    /// Requests per second and processors that worked, for each slice of the steady seconds: on average over as many slices as have enough
+    /// requests to tell what one costs.
+    fn slices(&self) -> Vec<(f64, f64)> {
+        let Slices { slice_ms, requests, busy } = &self.processors;
+        let place = |second: usize| second * 1_000 / usize::try_from(*slice_ms).unwrap_or(usize::MAX).max(1);
+        let all = requests.iter().zip(busy).map(|(requests, busy)| (*requests as f64, *busy));
+        let steady: Vec<_> = all.take(place(self.steady.to)).skip(place(self.steady.from)).collect();
+        let mean = steady.iter().map(|slice| slice.0).sum::<f64>() / f64::max(steady.len() as f64, 1.0);
+        let together = (ENOUGH / mean.max(1.0)).ceil().max(1.0) as usize;
+        let average = |slices: &[(f64, f64)]| {
+            let (requests, busy) = slices.iter().fold((0.0, 0.0), |all, slice| (all.0 + slice.0, all.1 + slice.1));
+            let seconds = slices.len() as f64 * self.slice();
+            std::iter::repeat_n((requests / seconds, busy / seconds), slices.len())
+        };
+        steady.chunks(together).flat_map(average).collect()
     }
 
-    /// The same second by second, in parts of `work`: the machine's other tenants, and more connections, make every request cost more.
-    fn slowness(&self, work: f64) -> Vec<f64> {
-        self.seconds().map(|(requests, busy)| busy / requests.max(1.0) / work).collect()
+    /// The same over all of them.
+    fn average(&self) -> (f64, f64) {
+        let slices = self.slices();
+        let (requests, busy) = slices.iter().fold((0.0, 0.0), |all, slice| (all.0 + slice.0, all.1 + slice.1));
+        let count = f64::max(slices.len() as f64, 1.0);
+        (requests / count, busy / count)
     }
 
     /// Seconds that users paused in fact: all of their time in which they waited for no answer. Where processors are busy they are called
@@ -132,12 +146,47 @@ impl Repeated {
 
 /// Seconds of a measured run that are repeated, after as many in which queues settle.
 const REPEATED: f64 = 60.0;
+/// Requests that tell what one costs: processor time is known to a hundredth of a second.
+const ENOUGH: f64 = 1_000.0;
 /// Replicas of the measured fleet.
 const REPLICAS: u32 = 3;
 /// Times that following a link needs a processor: the client, Nginx, the replica, Nginx, the client.
 const HOPS: f64 = 5.0;
 const VISITS: [&str; 3] = ["visit", "unknown", "inactive"];
 const MANAGE: [&str; 5] = ["create", "list", "update", "changed", "delete"];
+
+/// What the machine has for requests, and what they take of it.
+#[derive(Debug, Clone, Copy)]
+struct Processors {
+    count: f64,
+    /// Processors at work whatever is asked: timers, heartbeats, the system.
+    background: f64,
+    /// Seconds of the rest of the processors that a request takes, on average.
+    request: f64,
+}
+
+impl Processors {
+    /// From a run in which all were busy and one in which few were.
+    fn of(full: &Run, idle: &Run, count: u32) -> anyhow::Result<Self> {
+        let ((many, all), (few, some)) = (full.average(), idle.average());
+        anyhow::ensure!(some > 0.0 && all > some && many > few, "the runs do not say how busy the processors were");
+        let each = (all - some) / (many - few);
+        let new = Self { count: f64::from(count), background: (some - each * few).max(0.0), request: 0.0 };
+        Ok(Self { request: new.for_a_request(many, all), ..new })
+    }
+
+    fn for_a_request(&self, requests: f64, busy: f64) -> f64 {
+        // What the background takes makes everything else take longer.
+        let free = (self.count - self.background) / self.count;
+        ((busy - self.background) / requests.max(1.0) / free).max(0.0)
+    }
+
+    /// What a request took in each slice of a run, in parts of the average: the machine's other tenants, and more connections, make every
+    /// request cost more.
+    fn slowness(&self, run: &Run) -> Vec<f64> {
+        run.slices().into_iter().map(|(requests, busy)| self.for_a_request(requests, busy) / self.request).collect()
+    }
+}
 
 /// What requests cost, by two runs.
 #[derive(Debug, Clone)]
@@ -156,10 +205,8 @@ impl Costs {
     /// waits for. `click` is the seconds of processor with which PostgreSQL stores a click; it is no part of the request.
     ///
     /// # Errors
-    /// Where a kind of request is missing, or no processor time was taken down.
-    pub fn of(full: &Run, idle: &Run, click: f64) -> anyhow::Result<Self> {
-        let work = full.work();
-        anyhow::ensure!(work > 0.0 && idle.work() > 0.0, "the runs do not say how busy the processors were");
+    /// Where a kind of request is missing.
+    fn of(full: &Run, idle: &Run, processors: Processors, click: f64) -> anyhow::Result<Self> {
         let visit = full.row("visit")?;
         let mut times = BTreeMap::new();
         let (mut requests, mut all) = (0.0, 0.0);
@@ -170,12 +217,11 @@ impl Costs {
             all += hops * row.requests as f64;
             times.insert(kind, hops);
         }
-        let hop = (work * requests - click * visit.requests as f64) / all;
+        let hop = (processors.request * requests - click * visit.requests as f64) / all;
         anyhow::ensure!(hop > 0.0, "storing clicks cannot have taken all of the processors' time");
-        let idle_hop = hop * idle.work() / work;
         let request = |kind| {
             let (row, times) = (idle.row(kind)?, times.get(kind).copied().unwrap_or(1.0));
-            let delay = Delay::measured(row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, times * idle_hop);
+            let delay = Delay::measured(row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms, times * hop);
             anyhow::Ok(Request { hops: times as u32, delay })
         };
         let visits = VISITS.into_iter().map(|kind| Ok((full.row(kind)?.per_second, request(kind)?)));
@@ -200,11 +246,13 @@ pub fn repeat(figures: &Figures, runs: &[Run], cores: u32) -> anyhow::Result<Vec
     let idle = runs.iter().filter(|run| run.think_ms > 0).min_by_key(|run| run.users);
     let idle = idle.ok_or_else(|| anyhow::anyhow!("a run with think time is needed: it says what else takes time"))?;
     let click = figures.median(|round| round.proxied_cpu_us[1]) / 1e6;
-    let Costs { steps, hop, store } = Costs::of(full, idle, click)?;
+    let processors = Processors::of(full, idle, cores)?;
+    let Costs { steps, hop, store } = Costs::of(full, idle, processors, click)?;
     let repeated = runs.iter().map(|run| {
-        let (think, steps, seconds) = (run.pause(), steps.clone(), run.slowness(full.work()));
+        let (think, steps) = (run.pause(), steps.clone());
+        let slowness = Slowness { slice: run.slice(), factors: processors.slowness(run) };
         let (users, servers, store) = (run.users, cores, (REPLICAS, store));
-        let network = Network { steps, users, think, servers, service: hop, store, seconds };
+        let network = Network { steps, users, think, servers, service: hop, store, slowness };
         Ok(Repeated { run: run.clone(), found: network.simulate(2.0 * REPEATED)? })
     });
     repeated.collect()
@@ -252,7 +300,7 @@ pub fn fleet(figures: &Figures, instances: u32, users: u32) -> anyhow::Result<Fl
         servers: 1,
         service: replica,
         store: (1, 0.0),
-        seconds: Vec::new(),
+        slowness: Slowness::none(),
     };
     let found = network.simulate(seconds)?;
     let per_second = found.per_second * f64::from(instances);
@@ -312,8 +360,7 @@ mod tests {
             think_ms,
             steady: Steady { from: 2, to: 62, row: row(all) },
             kinds: kinds.collect(),
-            over_time: vec![Second { requests: all as u64 }; 64],
-            busy: vec![all * 0.000_3; 64],
+            processors: Slices { slice_ms: 1_000, requests: vec![all as u64; 64], busy: vec![all * 0.000_3; 64] },
         }
     }
 

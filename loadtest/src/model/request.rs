@@ -44,12 +44,19 @@ pub struct Steps {
     pub manage: Vec<Request>,
     /// The part of steps that manages.
     pub manages: f64,
+    /// Times that calling a user who has paused needs a processor: as often as following a link; 0 where clients are elsewhere.
+    pub wake_hops: u32,
 }
 
 impl Steps {
     /// Visits of one kind alone, which need one processor once and wait for nothing else.
     pub fn plain() -> Self {
-        Self { visits: vec![(1.0, Request { hops: 1, delay: Delay::default() })], manage: Vec::new(), manages: 0.0 }
+        Self {
+            visits: vec![(1.0, Request { hops: 1, delay: Delay::default() })],
+            manage: Vec::new(),
+            manages: 0.0,
+            wake_hops: 0,
+        }
     }
 
     /// Draws the requests of a step, as places in [`Steps::request`].
@@ -106,6 +113,7 @@ mod tests {
             visits: vec![(3.0, request(1)), (1.0, request(2))],
             manage: vec![request(5), request(6)],
             manages: 0.2,
+            wake_hops: 0,
         };
         let mut random = SmallRng::seed_from_u64(7);
         let drawn: Vec<_> = (0..10_000).map(|_| steps.draw(&mut random)).collect();

@@ -88,17 +88,6 @@ impl Run {
         (requests / count, busy / count)
     }
 
-    /// Seconds that users paused in fact: all of their time in which they waited for no answer. Where processors are busy they are called
-    /// later than they asked to be.
-    fn pause(&self) -> f64 {
-        let count =
-            |kinds: &[&str]| kinds.iter().filter_map(|kind| self.kinds.get(*kind)).map(|row| row.requests).sum();
-        let (visits, steps, manage): (u64, u64, u64) = (count(&VISITS), count(&MANAGE[..1]), count(&MANAGE));
-        let requests = (visits + manage) as f64 / ((visits + steps) as f64).max(1.0);
-        let (rate, mean) = (self.steady.row.per_second, self.steady.row.mean_ms / 1e3);
-        (requests * (f64::from(self.users) / rate - mean)).max(0.0)
-    }
-
     fn row(&self, kind: &str) -> anyhow::Result<&Row> {
         self.kinds.get(kind).ok_or_else(|| anyhow::anyhow!("no requests of the kind {kind}"))
     }
@@ -111,8 +100,6 @@ pub struct Row {
     pub requests: u64,
     /// Per second.
     pub per_second: f64,
-    /// The mean.
-    pub mean_ms: f64,
     /// The median.
     pub p50_ms: f64,
     /// The 95th percentile.
@@ -229,6 +216,7 @@ impl Costs {
             visits: visits.collect::<anyhow::Result<_>>()?,
             manage: MANAGE.into_iter().map(request).collect::<anyhow::Result<_>>()?,
             manages: MANAGES,
+            wake_hops: HOPS as u32,
         };
         Ok(Self { steps, hop, store: click / hop })
     }
@@ -249,7 +237,7 @@ pub fn repeat(figures: &Figures, runs: &[Run], cores: u32) -> anyhow::Result<Vec
     let processors = Processors::of(full, idle, cores)?;
     let Costs { steps, hop, store } = Costs::of(full, idle, processors, click)?;
     let repeated = runs.iter().map(|run| {
-        let (think, steps) = (run.pause(), steps.clone());
+        let (think, steps) = (f64::from(run.think_ms) / 1e3, steps.clone());
         let slowness = Slowness { slice: run.slice(), factors: processors.slowness(run) };
         let (users, servers, store) = (run.users, cores, (REPLICAS, store));
         let network = Network { steps, users, think, servers, service: hop, store, slowness };
@@ -344,7 +332,6 @@ mod tests {
         let row = |per_second: f64| Row {
             requests: (per_second * 60.0) as u64,
             per_second,
-            mean_ms: ms,
             p50_ms: ms,
             p95_ms: 2.0 * ms,
             p99_ms: 3.0 * ms,

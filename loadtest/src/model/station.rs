@@ -21,6 +21,8 @@ pub struct Job {
     pub sent: MonotonicTime,
     /// How often it still needs a processor.
     pub hops: u32,
+    /// How long it uses each, in parts of the mean.
+    pub work: f64,
     /// Its place among the kinds of requests, and where its step ends.
     pub place: usize,
     /// The end of its step.
@@ -92,7 +94,7 @@ impl Station {
             let job = self.waiting.swap_remove(random.random_range(0..self.waiting.len()));
             let draw: f64 = Exp1.sample(&mut random);
             let slower = self.slowness.factors.get(self.slice).copied().unwrap_or(1.0);
-            let service = Duration::from_secs_f64(self.mean * slower * draw).max(Duration::from_nanos(1));
+            let service = Duration::from_secs_f64(self.mean * job.work * slower * draw).max(Duration::from_nanos(1));
             self.busy += 1;
             // A time after now can always be scheduled.
             context.schedule_event(service, schedulable!(Self::finish), job).ok();

@@ -17,6 +17,12 @@ use super::{request::Steps, station::Job};
 const WINDOW: f64 = 1.0;
 /// The place of a batch, which nobody waits for.
 const BATCH: usize = usize::MAX;
+/// The place of a user who is to begin a step.
+const WAKING: usize = usize::MAX - 1;
+/// Times that a pause of a second wakes a user: Goose sleeps for half a second at most.
+const WAKES: u32 = 2;
+/// What waking uses of a processor, in parts of a hop: next to nothing, but it waits for one like everything else.
+const WAKING_WORK: f64 = 0.02;
 
 /// All users.
 #[derive(Serialize, Deserialize)]
@@ -27,6 +33,8 @@ pub struct Users {
     pub latencies: Output<f64>,
     count: u32,
     think: f64,
+    /// Hops of a wake; 0 where users do not pause, or their client is not modelled.
+    wake_hops: u32,
     steps: Steps,
     draws: u64,
     replicas: u32,
@@ -41,7 +49,8 @@ impl Users {
     /// So many users, who think for so many seconds after each step; so many replicas, and hops that storing a click takes.
     pub fn new(count: u32, think: f64, steps: Steps, (replicas, store): (u32, f64)) -> Self {
         let (output, latencies) = (Output::default(), Output::default());
-        Self { output, latencies, count, think, steps, draws: 0, replicas, store, clicks: 0.0 }
+        let wake_hops = if think > 0.0 { steps.wake_hops } else { 0 };
+        Self { output, latencies, count, think, wake_hops, steps, draws: 0, replicas, store, clicks: 0.0 }
     }
 
     /// They come one after the other, spread over the time that they think.
@@ -49,7 +58,7 @@ impl Users {
     async fn init(&mut self, context: &Context<Self>, _: &mut ()) {
         for nth in 0..self.count {
             let spread = self.think.max(0.1) * f64::from(nth) / f64::from(self.count);
-            context.schedule_event(after(spread), schedulable!(Self::step), ()).ok();
+            context.schedule_event(after(spread), schedulable!(Self::wake), ()).ok();
         }
         if self.store > 0.0 {
             let between = after(WINDOW / f64::from(self.replicas));
@@ -65,13 +74,25 @@ impl Users {
         self.clicks -= share;
         let hops = (share * self.store).round();
         if hops >= 1.0 {
-            self.output.send(Job { sent: MonotonicTime::EPOCH, hops: hops as u32, place: BATCH, end: 0 }).await;
+            self.output
+                .send(Job { sent: MonotonicTime::EPOCH, hops: hops as u32, work: 1.0, place: BATCH, end: 0 })
+                .await;
         }
     }
 
-    /// A user begins a step.
+    /// A user has paused, and waits to be called as long as an answer would take to come back: that is no part of a latency, but as much
+    /// less load.
     #[nexosim(schedulable)]
-    async fn step(&mut self, _: (), context: &Context<Self>) {
+    async fn wake(&mut self, _: (), context: &Context<Self>) {
+        if self.wake_hops == 0 {
+            return self.step(context);
+        }
+        let hops = WAKES * self.wake_hops;
+        self.output.send(Job { sent: context.time(), hops, work: WAKING_WORK, place: WAKING, end: 0 }).await;
+    }
+
+    /// A user begins a step.
+    fn step(&mut self, context: &Context<Self>) {
         let mut random = self.random();
         let places = self.steps.draw(&mut random);
         self.send(places.start, places.end, context);
@@ -88,19 +109,22 @@ impl Users {
         if job.place == BATCH {
             return;
         }
+        if job.place == WAKING {
+            return self.step(context);
+        }
         self.clicks += f64::from(u8::from(self.steps.is_click(job.place)));
         self.latencies.send(context.time().duration_since(job.sent).as_secs_f64()).await;
         if job.place + 1 < job.end {
             self.send(job.place + 1, job.end, context);
         } else {
-            context.schedule_event(after(self.think), schedulable!(Self::step), ()).ok();
+            context.schedule_event(after(self.think), schedulable!(Self::wake), ()).ok();
         }
     }
 
     fn send(&mut self, place: usize, end: usize, context: &Context<Self>) {
         let mut random = self.random();
         let request = self.steps.request(place);
-        let job = Job { sent: context.time(), hops: request.hops, place, end };
+        let job = Job { sent: context.time(), hops: request.hops, work: 1.0, place, end };
         context.schedule_event(after(request.delay.draw(&mut random)), schedulable!(Self::depart), job).ok();
     }
 

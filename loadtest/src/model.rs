@@ -1,7 +1,7 @@
 //! The capacity model: a closed queueing network of users and stations, simulated by NeXosim from measured service times.
 //!
 //! It first repeats the runs that were measured, to show what its answers are worth, and only then speaks of fleets that
-//! nobody measured. It knows queueing for processors and nothing else: no network, no noisy neighbours.
+//! nobody measured. Of these it knows queueing for processors and nothing else: no network, no noisy neighbours.
 
 pub mod network;
 pub mod request;

@@ -83,6 +83,10 @@ async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Resu
 async fn start(arguments: &Arguments) -> anyhow::Result<Fleet> {
     anyhow::ensure!(!arguments.database_url.is_empty(), "--database-url or TEST_DATABASE_URL is needed");
     fs::create_dir_all(&arguments.output)?;
+    // Of an earlier run; a line for each redirect makes hundreds of megabytes.
+    for log in ["buoy.log", "bare.log"] {
+        fs::remove_file(arguments.output.join(log)).ok();
+    }
     let beside = std::env::current_exe()?.with_file_name("buoy");
     let place = Place {
         buoy: arguments.buoy.clone().unwrap_or(beside),

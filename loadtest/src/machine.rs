@@ -18,14 +18,13 @@ pub fn is_here(base: &Url) -> bool {
     name == "localhost" || is_loopback
 }
 
-/// Takes down at the end of each slice of time for how many seconds processors worked in it, until it is aborted. On systems without
-/// /proc there is nothing to take down.
+/// Takes down at the end of each second for how long processors worked in it, until it is aborted. On systems without /proc there is nothing to take down.
 pub async fn watch(world: Arc<World>) {
     let Some(mut before) = busy_seconds() else { return };
-    for slice in 0.. {
-        sleep_until(world.recorder.end_of(slice)).await;
+    for second in 0.. {
+        sleep_until(world.recorder.end_of(second)).await;
         let Some(now) = busy_seconds() else { return };
-        world.recorder.record_busy(slice, now - before);
+        world.recorder.record_busy(second, now - before);
         before = now;
     }
 }

@@ -33,10 +33,6 @@ pub enum Kind {
     Delete,
 }
 
-/// Processor time is taken down so often. Much of what is spent on a request may fall into the slice before the one in which it ends, so
-/// that short slices would tell of costs that come and go where there is only a queue.
-pub const SLICE: Duration = Duration::from_secs(1);
-
 /// Latencies in microseconds, up to two minutes, to two digits.
 pub type Latencies = Histogram<u32>;
 
@@ -58,9 +54,8 @@ pub struct Measured {
     pub kinds: BTreeMap<Kind, Tally>,
     /// By the second in which they ended, since the start.
     pub seconds: Vec<Tally>,
-    /// Requests that ended in each [`SLICE`].
-    pub slices: Vec<u64>,
-    /// Seconds for which this machine's processors worked in each [`SLICE`]; empty where the deployment is elsewhere.
+    /// For how long this machine's processors worked in each second, in seconds; empty where the deployment is elsewhere. Much of what is
+    /// spent on a request may come before the second in which it ends: in shorter steps, a queue would look like requests that cost more.
     pub busy: Vec<f64>,
     /// What went wrong, how often in each second.
     pub errors: BTreeMap<String, BTreeMap<usize, u64>>,
@@ -131,11 +126,6 @@ impl Recorder {
         let took = now.saturating_duration_since(due);
         let mut measured = self.lock();
         measured.kinds.entry(kind).or_default().add(took, error.is_some());
-        let slice = usize::try_from((now - self.started).as_millis() / SLICE.as_millis()).unwrap_or(usize::MAX);
-        if measured.slices.len() <= slice {
-            measured.slices.resize(slice + 1, 0);
-        }
-        measured.slices[slice] += 1;
         if measured.seconds.len() <= second {
             measured.seconds.resize_with(second + 1, Tally::default);
         }
@@ -145,15 +135,15 @@ impl Recorder {
         }
     }
 
-    /// When a slice is over, counted from the start.
-    pub fn end_of(&self, slice: u32) -> Instant {
-        self.started + SLICE * (slice + 1)
+    /// When a second is over, counted from the start.
+    pub fn end_of(&self, second: u32) -> Instant {
+        self.started + Duration::from_secs(u64::from(second) + 1)
     }
 
-    /// Takes down for how long processors worked in a slice; slices come in their order.
-    pub fn record_busy(&self, slice: u32, seconds: f64) {
+    /// Takes down for how long processors worked in a second; seconds come in their order.
+    pub fn record_busy(&self, second: u32, seconds: f64) {
         let mut measured = self.lock();
-        measured.busy.resize(usize::try_from(slice).unwrap_or(usize::MAX), 0.0);
+        measured.busy.resize(usize::try_from(second).unwrap_or(usize::MAX), 0.0);
         measured.busy.push(seconds);
     }
 

@@ -15,7 +15,8 @@ pub fn table(summary: &Summary) -> String {
         "", "requests", "failed", "per s", "p50 ms", "p95 ms", "p99 ms", "max ms"
     );
     let rows = summary.kinds.iter().map(|(kind, figures)| (format!("{kind:?}").to_lowercase(), figures));
-    for (name, f) in rows.chain([("all".to_owned(), &summary.total), ("steady".to_owned(), &summary.steady.figures)]) {
+    let steady = Some(("steady".to_owned(), &summary.steady.figures)).filter(|(_, figures)| figures.requests > 0);
+    for (name, f) in rows.chain([("all".to_owned(), &summary.total)]).chain(steady) {
         // Writing to a String never fails.
         let _ = writeln!(
             text,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     clicks::Clicks,
     options::Options,
-    recorder::{Kind, Measured, SLICE, Tally},
+    recorder::{Kind, Measured, Tally},
     thresholds::{self, Verdict},
 };
 
@@ -34,23 +34,12 @@ pub struct Summary {
     pub errors: BTreeMap<String, u64>,
     /// Second by second.
     pub over_time: Vec<Figures>,
-    /// What the processors of this machine did; empty where the deployment is elsewhere.
-    pub processors: Processors,
+    /// For how long the processors of this machine worked in each second, in seconds; empty where the deployment is elsewhere.
+    pub busy: Vec<f64>,
     /// Clicks made and counted; none where they could not be asked for.
     pub clicks: Option<Clicks>,
     /// What was demanded, and whether it was met.
     pub verdicts: Vec<Verdict>,
-}
-
-/// What processors did, in slices of time.
-#[derive(Debug, Clone, Serialize)]
-pub struct Processors {
-    /// Milliseconds of a slice.
-    pub slice_ms: u128,
-    /// Requests that ended in each.
-    pub requests: Vec<u64>,
-    /// Seconds for which processors worked in each, all together.
-    pub busy: Vec<f64>,
 }
 
 /// Requests of some seconds, counted from the start.
@@ -122,11 +111,7 @@ impl Summary {
             kinds: measured.kinds.iter().map(|(kind, tally)| (*kind, figures(tally))).collect(),
             errors: measured.errors.iter().map(|(error, seconds)| (error.clone(), seconds.values().sum())).collect(),
             over_time: measured.seconds.iter().map(|tally| Figures::of(tally, 1.0)).collect(),
-            processors: Processors {
-                slice_ms: SLICE.as_millis(),
-                requests: measured.slices.iter().copied().take(measured.busy.len()).collect(),
-                busy: measured.busy.clone(),
-            },
+            busy: measured.busy.clone(),
             clicks,
             verdicts: Vec::new(),
         };

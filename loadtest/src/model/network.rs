@@ -9,8 +9,6 @@ use nexosim::{
     time::MonotonicTime,
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{request::Steps, station::Station, users::Users};
 
 /// A closed network: users before one station.
@@ -28,24 +26,8 @@ pub struct Network {
     pub service: f64,
     /// Replicas that store clicks, and hops that storing one takes; 0 where that happens elsewhere.
     pub store: (u32, f64),
-    /// How much longer services take.
-    pub slowness: Slowness,
-}
-
-/// How much longer than usual services take, slice of time by slice, over and over.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Slowness {
-    /// Seconds of a slice.
-    pub slice: f64,
-    /// One for each slice; empty where services are always alike.
-    pub factors: Vec<f64>,
-}
-
-impl Slowness {
-    /// Services are always alike.
-    pub fn none() -> Self {
-        Self { slice: 1.0, factors: Vec::new() }
-    }
+    /// How much longer than usual services take, second by second, over and over; empty where they are always alike.
+    pub slowness: Vec<f64>,
 }
 
 /// What a simulation found.
@@ -104,7 +86,7 @@ mod tests {
             servers: 2,
             service: 0.000_1,
             store: (1, 0.0),
-            slowness: Slowness::none(),
+            slowness: Vec::new(),
         }
         .simulate(40.0)
         .unwrap();
@@ -122,7 +104,7 @@ mod tests {
             servers: 2,
             service: 0.001,
             store: (1, 0.0),
-            slowness: Slowness::none(),
+            slowness: Vec::new(),
         }
         .simulate(10.0)
         .unwrap();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::{
-    network::{Found, Network, Slowness},
+    network::{Found, Network},
     request::{Delay, Request, Steps},
 };
 use crate::{bench::figures::Figures, scenario::MANAGES};
@@ -30,8 +30,10 @@ pub struct Run {
     pub steady: Steady,
     /// By what they were for.
     pub kinds: BTreeMap<String, Row>,
-    /// What the processors did.
-    pub processors: Slices,
+    /// All requests, second by second.
+    pub over_time: Vec<Second>,
+    /// For how long processors worked in each second, in seconds.
+    pub busy: Vec<f64>,
 }
 
 /// The seconds in which every user was there.
@@ -46,51 +48,33 @@ pub struct Steady {
     pub row: Row,
 }
 
-/// What processors did, slice by slice.
+/// A second of a run.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Slices {
-    /// Milliseconds of a slice.
-    pub slice_ms: u32,
-    /// Requests that ended in each.
-    pub requests: Vec<u64>,
-    /// Seconds for which processors worked in each.
-    pub busy: Vec<f64>,
+pub struct Second {
+    /// Requests answered in it.
+    pub requests: u64,
 }
 
 impl Run {
-    /// Seconds of a slice.
-    fn slice(&self) -> f64 {
-        f64::from(self.processors.slice_ms) / 1e3
-    }
-
-    /// Requests per second and processors that worked, for each slice of the steady seconds: on average over as many slices as have enough
-    /// requests to tell what one costs.
-    fn slices(&self) -> Vec<(f64, f64)> {
-        let Slices { slice_ms, requests, busy } = &self.processors;
-        let place = |second: usize| second * 1_000 / usize::try_from(*slice_ms).unwrap_or(usize::MAX).max(1);
-        let all = requests.iter().zip(busy).map(|(requests, busy)| (*requests as f64, *busy));
-        let steady: Vec<_> = all.take(place(self.steady.to)).skip(place(self.steady.from)).collect();
-        let mean = steady.iter().map(|slice| slice.0).sum::<f64>() / f64::max(steady.len() as f64, 1.0);
-        let together = (ENOUGH / mean.max(1.0)).ceil().max(1.0) as usize;
-        let average = |slices: &[(f64, f64)]| {
-            let (requests, busy) = slices.iter().fold((0.0, 0.0), |all, slice| (all.0 + slice.0, all.1 + slice.1));
-            let seconds = slices.len() as f64 * self.slice();
-            std::iter::repeat_n((requests / seconds, busy / seconds), slices.len())
-        };
-        steady.chunks(together).flat_map(average).collect()
-    }
-
-    /// The same over all of them.
-    fn average(&self) -> (f64, f64) {
-        let slices = self.slices();
-        let (requests, busy) = slices.iter().fold((0.0, 0.0), |all, slice| (all.0 + slice.0, all.1 + slice.1));
-        let count = f64::max(slices.len() as f64, 1.0);
-        (requests / count, busy / count)
+    /// Requests and processors that worked, for each of the steady seconds: on average over as many seconds as have enough requests to tell
+    /// what one costs.
+    fn seconds(&self) -> Vec<(f64, f64)> {
+        let all = self.over_time.iter().zip(&self.busy).map(|(second, busy)| (second.requests as f64, *busy));
+        let steady: Vec<_> = all.take(self.steady.to).skip(self.steady.from).collect();
+        let together = (ENOUGH / mean(&steady).0.max(1.0)).ceil().max(1.0) as usize;
+        steady.chunks(together).flat_map(|seconds| std::iter::repeat_n(mean(seconds), seconds.len())).collect()
     }
 
     fn row(&self, kind: &str) -> anyhow::Result<&Row> {
         self.kinds.get(kind).ok_or_else(|| anyhow::anyhow!("no requests of the kind {kind}"))
     }
+}
+
+/// The mean of both numbers; 0 where there are none.
+fn mean(pairs: &[(f64, f64)]) -> (f64, f64) {
+    let (first, second) = pairs.iter().fold((0.0, 0.0), |all, pair| (all.0 + pair.0, all.1 + pair.1));
+    let count = f64::max(pairs.len() as f64, 1.0);
+    (first / count, second / count)
 }
 
 /// A row of a run's table, latencies in milliseconds.
@@ -155,7 +139,7 @@ struct Processors {
 impl Processors {
     /// From a run in which all were busy and one in which few were.
     fn of(full: &Run, idle: &Run, count: u32) -> anyhow::Result<Self> {
-        let ((many, all), (few, some)) = (full.average(), idle.average());
+        let ((many, all), (few, some)) = (mean(&full.seconds()), mean(&idle.seconds()));
         anyhow::ensure!(some > 0.0 && all > some && many > few, "the runs do not say how busy the processors were");
         let each = (all - some) / (many - few);
         let new = Self { count: f64::from(count), background: (some - each * few).max(0.0), request: 0.0 };
@@ -168,10 +152,10 @@ impl Processors {
         ((busy - self.background) / requests.max(1.0) / free).max(0.0)
     }
 
-    /// What a request took in each slice of a run, in parts of the average: the machine's other tenants, and more connections, make every
+    /// What a request took in each second of a run, in parts of the average: the machine's other tenants, and more connections, make every
     /// request cost more.
     fn slowness(&self, run: &Run) -> Vec<f64> {
-        run.slices().into_iter().map(|(requests, busy)| self.for_a_request(requests, busy) / self.request).collect()
+        run.seconds().into_iter().map(|(requests, busy)| self.for_a_request(requests, busy) / self.request).collect()
     }
 }
 
@@ -238,7 +222,7 @@ pub fn repeat(figures: &Figures, runs: &[Run], cores: u32) -> anyhow::Result<Vec
     let Costs { steps, hop, store } = Costs::of(full, idle, processors, click)?;
     let repeated = runs.iter().map(|run| {
         let (think, steps) = (f64::from(run.think_ms) / 1e3, steps.clone());
-        let slowness = Slowness { slice: run.slice(), factors: processors.slowness(run) };
+        let slowness = processors.slowness(run);
         let (users, servers, store) = (run.users, cores, (REPLICAS, store));
         let network = Network { steps, users, think, servers, service: hop, store, slowness };
         Ok(Repeated { run: run.clone(), found: network.simulate(2.0 * REPEATED)? })
@@ -288,7 +272,7 @@ pub fn fleet(figures: &Figures, instances: u32, users: u32) -> anyhow::Result<Fl
         servers: 1,
         service: replica,
         store: (1, 0.0),
-        slowness: Slowness::none(),
+        slowness: Vec::new(),
     };
     let found = network.simulate(seconds)?;
     let per_second = found.per_second * f64::from(instances);
@@ -347,7 +331,8 @@ mod tests {
             think_ms,
             steady: Steady { from: 2, to: 62, row: row(all) },
             kinds: kinds.collect(),
-            processors: Slices { slice_ms: 1_000, requests: vec![all as u64; 64], busy: vec![all * 0.000_3; 64] },
+            over_time: vec![Second { requests: all as u64 }; 64],
+            busy: vec![all * 0.000_3; 64],
         }
     }
 

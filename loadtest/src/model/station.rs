@@ -12,8 +12,6 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use rand_distr::{Distribution as _, Exp1};
 use serde::{Deserialize, Serialize};
 
-use super::network::Slowness;
-
 /// A request on its way.
 #[derive(Debug, Clone, Copy, Message, Serialize, Deserialize)]
 pub struct Job {
@@ -40,31 +38,33 @@ pub struct Station {
     mean: f64,
     waiting: Vec<Job>,
     draws: u64,
-    slowness: Slowness,
-    slice: usize,
+    /// How much longer than the mean services take, second by second.
+    slowness: Vec<f64>,
+    second: usize,
 }
 
 #[Model]
 impl Station {
-    /// A station of `servers` processors, each of which takes `mean` seconds for a hop, times what `slowness` says of the moment.
-    pub fn new(servers: u32, mean: f64, slowness: Slowness) -> Self {
+    /// A station of `servers` processors, each of which takes `mean` seconds for a hop, times what `slowness` says of this second, over
+    /// and over.
+    pub fn new(servers: u32, mean: f64, slowness: Vec<f64>) -> Self {
         let (output, waiting) = (Output::default(), Vec::new());
-        Self { output, servers, busy: 0, mean, waiting, draws: 0, slowness, slice: 0 }
+        Self { output, servers, busy: 0, mean, waiting, draws: 0, slowness, second: 0 }
     }
 
-    /// Slices pass where they differ.
+    /// Seconds pass where they differ.
     #[nexosim(init)]
     async fn init(&mut self, context: &Context<Self>, _: &mut ()) {
-        if self.slowness.factors.len() > 1 {
-            let slice = Duration::from_secs_f64(self.slowness.slice);
-            context.schedule_periodic_event(slice, slice, schedulable!(Self::pass), ()).ok();
+        if self.slowness.len() > 1 {
+            let second = Duration::from_secs(1);
+            context.schedule_periodic_event(second, second, schedulable!(Self::pass), ()).ok();
         }
     }
 
-    /// A slice is over.
+    /// A second is over.
     #[nexosim(schedulable)]
     async fn pass(&mut self) {
-        self.slice = (self.slice + 1) % self.slowness.factors.len();
+        self.second = (self.second + 1) % self.slowness.len();
     }
 
     /// A request comes in.
@@ -93,7 +93,7 @@ impl Station {
             let mut random = SmallRng::seed_from_u64(self.draws);
             let job = self.waiting.swap_remove(random.random_range(0..self.waiting.len()));
             let draw: f64 = Exp1.sample(&mut random);
-            let slower = self.slowness.factors.get(self.slice).copied().unwrap_or(1.0);
+            let slower = self.slowness.get(self.second).copied().unwrap_or(1.0);
             let service = Duration::from_secs_f64(self.mean * job.work * slower * draw).max(Duration::from_nanos(1));
             self.busy += 1;
             // A time after now can always be scheduled.

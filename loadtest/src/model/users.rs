@@ -19,8 +19,8 @@ const WINDOW: f64 = 1.0;
 const BATCH: usize = usize::MAX;
 /// The place of a user who is to begin a step.
 const WAKING: usize = usize::MAX - 1;
-/// Times that a pause of a second wakes a user: Goose sleeps for half a second at most.
-const WAKES: u32 = 2;
+/// Goose sleeps for so many seconds at most; a user who pauses longer is called more than once.
+const SLEEP: f64 = 0.5;
 /// What waking uses of a processor, in parts of a hop: next to nothing, but it waits for one like everything else.
 const WAKING_WORK: f64 = 0.02;
 
@@ -33,7 +33,7 @@ pub struct Users {
     pub latencies: Output<f64>,
     count: u32,
     think: f64,
-    /// Hops of a wake; 0 where users do not pause, or their client is not modelled.
+    /// Hops of all calls that end a pause; 0 where users do not pause, or their client is not modelled.
     wake_hops: u32,
     steps: Steps,
     draws: u64,
@@ -49,7 +49,7 @@ impl Users {
     /// So many users, who think for so many seconds after each step; so many replicas, and hops that storing a click takes.
     pub fn new(count: u32, think: f64, steps: Steps, (replicas, store): (u32, f64)) -> Self {
         let (output, latencies) = (Output::default(), Output::default());
-        let wake_hops = if think > 0.0 { steps.wake_hops } else { 0 };
+        let wake_hops = (think / SLEEP).ceil() as u32 * steps.wake_hops;
         Self { output, latencies, count, think, wake_hops, steps, draws: 0, replicas, store, clicks: 0.0 }
     }
 
@@ -87,8 +87,8 @@ impl Users {
         if self.wake_hops == 0 {
             return self.step(context);
         }
-        let hops = WAKES * self.wake_hops;
-        self.output.send(Job { sent: context.time(), hops, work: WAKING_WORK, place: WAKING, end: 0 }).await;
+        let (sent, hops) = (context.time(), self.wake_hops);
+        self.output.send(Job { sent, hops, work: WAKING_WORK, place: WAKING, end: 0 }).await;
     }
 
     /// A user begins a step.

@@ -29,10 +29,10 @@ pub(super) const BEAT: Duration = Duration::from_millis(250);
 pub(super) const SILENCE: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
 pub(super) const ROLL_CALL: Duration = Duration::from_secs(1);
-/// Acknowledgements come so far apart where hundreds of changes come in a second, and those who wait for them wait so much longer: each is
-/// a transaction that wakes every listening session of the database.
+/// Acknowledgements, one to each replica that waits, come so far apart where hundreds of changes come in a second, and those who wait wait
+/// so much longer: each is a transaction that wakes every listening session of the database.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(5);
-/// After a pause of so long, as many as would have fitted into it are sent at once: some changes in a row wait for nothing.
+/// After a pause of so long, as many rounds as would have fitted into it are sent at once: some changes in a row wait for nothing.
 const ACKNOWLEDGE_AHEAD: Duration = Duration::from_millis(100);
 /// Changes that one acknowledgement names at most: PostgreSQL's payload has 8,000 bytes, a number up to 20 digits.
 const ACKNOWLEDGED_AT_ONCE: usize = 300;
@@ -60,7 +60,7 @@ pub(super) struct Listener {
     connection: PgListener,
     last_answer: Instant,
     next_roll_call: Instant,
-    /// Changes that were taken in and are to be acknowledged, by the channel of who waits for that.
+    /// Changes that were taken in and are to be acknowledged, by the channel and the name of who waits for that.
     owed: HashMap<(String, String), Vec<u64>>,
     /// When the next acknowledgement may be sent; in the past where some may be sent at once.
     next_acknowledgement: Instant,

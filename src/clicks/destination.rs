@@ -150,7 +150,7 @@ impl Destination {
         let availability = self.availability.clone();
         let stored = async {
             self.know_salts(clicks).await?;
-            let mut batch = ClickBatch::default();
+            let mut batch = ClickBatch::with_capacity(clicks.len());
             for part in clicks.chunks(AT_A_TIME) {
                 part.iter().for_each(|click| batch.add(new_click(click, &self.salts)));
                 // Redirects are answered on this thread, too.

@@ -18,7 +18,6 @@ mod request;
 use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
 use hmac::{Hmac, KeyInit as _, Mac as _, digest::Key};
-use serde::Serialize;
 use sha2::Sha256;
 
 use self::{
@@ -124,27 +123,6 @@ struct About {
     referrer: Option<Box<str>>,
 }
 
-/// A visitor's part of an event's details.
-#[derive(Serialize)]
-struct Told<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    referrer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    browser: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    os: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    bot: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-}
-
 impl Visitor {
     /// A visitor of whom nothing is known.
     pub const fn unknown() -> Self {
@@ -174,17 +152,23 @@ impl Visitor {
     /// What the event's details tell: the values, whether a program clicked, and the network where it may be shown. Where the
     /// request refuses tracking, only whether a program clicked.
     pub fn details(&self) -> Details {
-        let traits = self.agent.as_deref().filter(|_| self.about.is_some()).map(Agent::traits);
-        let about = self.about.as_ref();
-        Details::of(&Told {
-            referrer: about.and_then(|about| about.referrer.as_deref()),
-            country: about.and_then(|about| about.country.as_ref()).map(Country::as_str),
-            browser: traits.and_then(|traits| traits.browser),
-            os: traits.and_then(|traits| traits.os),
-            device: traits.and_then(|traits| traits.device),
-            language: about.and_then(|about| about.language.as_ref()).map(Language::as_str),
-            bot: self.is_bot(),
-            address: about.filter(|about| about.shows_network).and_then(|about| about.address).map(address::network),
+        Details::of_members(|text| {
+            let about = self.about.as_ref();
+            let traits = self.agent.as_deref().filter(|_| about.is_some()).map(Agent::traits);
+            push_member(text, "referrer", about.and_then(|about| about.referrer.as_deref()));
+            push_member(text, "country", about.and_then(|about| about.country.as_ref()).map(Country::as_str));
+            push_member(text, "browser", traits.and_then(|traits| traits.browser));
+            push_member(text, "os", traits.and_then(|traits| traits.os));
+            push_member(text, "device", traits.and_then(|traits| traits.device));
+            push_member(text, "language", about.and_then(|about| about.language.as_ref()).map(Language::as_str));
+            if self.is_bot() {
+                text.push_str("\"bot\":true,");
+            }
+            if let Some(address) = about.filter(|about| about.shows_network).and_then(|about| about.address) {
+                text.push_str("\"address\":\"");
+                address::push_network(text, address);
+                text.push_str("\",");
+            }
         })
     }
 
@@ -211,6 +195,15 @@ impl Visitor {
         let referrer = self.about.as_ref().and_then(|about| about.referrer.as_deref());
         let referrer = referrer.map_or(0, |referrer| referrer.len() + PER_ALLOCATION);
         referrer + self.agent.as_ref().map_or(0, |agent| agent.bytes())
+    }
+}
+
+/// Adds a member of a JSON object, a comma after it. The value is as it would stand in JSON: hosts, countries, languages and the names
+/// that agents are given hold no sign that means anything there.
+fn push_member(text: &mut String, name: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    for part in ["\"", name, "\":\"", value, "\","] {
+        text.push_str(part);
     }
 }
 

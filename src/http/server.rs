@@ -8,6 +8,7 @@
 //! reads its answer, too slowly is cut off, so that none keeps its place for long.
 
 mod body;
+mod idle;
 mod patience;
 mod timely;
 
@@ -16,7 +17,7 @@ use std::{convert::Infallible, future::ready, io, net::SocketAddr, sync::Arc, ti
 use axum::{Router, body::Body, extract::Request, response::Response};
 use futures_util::{FutureExt as _, future::Either};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -35,8 +36,8 @@ use super::{
 };
 use crate::state::AppState;
 
-/// How long a connection may be idle, a head that follows included. Longer than a proxy keeps an idle connection, so that it
-/// is the proxy that closes. How long the head itself may take is [`ServerLimits::head`].
+/// How long a connection may be idle, a head that follows included, or up to twice as long. Longer than a proxy keeps an idle
+/// connection, so that it is the proxy that closes. How long the head itself may take is [`ServerLimits::head`].
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// How long a connection is still read after the stop: a request that was on its way must not meet a closing door.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
@@ -143,7 +144,7 @@ async fn serve_connection(
     // Answers are written at once: waiting to fill a packet costs a visitor 40 ms.
     stream.set_nodelay(true).ok();
     let (peer, at_work) = (PeerAddress(peer.ip()), AtWork::default());
-    let timely = Timely::new(stream, at_work.clone(), limits.head, limits.answer);
+    let timely = Timely::new(stream, at_work.clone(), IDLE_LIMIT, limits.head, limits.answer);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let ended = at_work.begin();
         let answer = match site.at_once(&request, peer) {
@@ -159,8 +160,8 @@ async fn serve_connection(
         answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, ended))))
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_LIMIT)
+        // `Timely` has limits of its own.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(timely), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

@@ -46,6 +46,16 @@ pub struct ClickBatch<'a> {
 }
 
 impl<'a> ClickBatch<'a> {
+    /// With room for so many clicks.
+    pub fn with_capacity(clicks: usize) -> Self {
+        Self {
+            urls: Vec::with_capacity(clicks),
+            times: Vec::with_capacity(clicks),
+            details: Vec::with_capacity(clicks),
+            sums: Sums::default(),
+        }
+    }
+
     /// Adds a click. This takes a microsecond: who adds thousands lets others have the thread meanwhile.
     pub fn add(&mut self, click: NewClick<'a>) {
         self.urls.push(click.counted.url_id.0);

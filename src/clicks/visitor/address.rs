@@ -1,12 +1,22 @@
 //! Addresses made anonymous, and in one length to be hashed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
-/// The network that an address is in, as text: 24 bits of IPv4, 48 of IPv6, which many share.
-pub(super) fn network(address: IpAddr) -> String {
+/// Adds the network that an address is in to a text: 24 bits of IPv4, 48 of IPv6, which many share.
+pub(super) fn push_network(text: &mut String, address: IpAddr) {
     match address {
-        IpAddr::V4(address) => format!("{}/24", Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8))),
-        IpAddr::V6(address) => format!("{}/48", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80))),
+        IpAddr::V4(address) => {
+            // Without `Display`, which takes longer than the rest of a click's details.
+            for octet in &address.octets()[..3] {
+                text.push_str(itoa::Buffer::new().format(*octet));
+                text.push('.');
+            }
+            text.push_str("0/24");
+        }
+        IpAddr::V6(address) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80));
+            text.push_str(&format!("{network}/48"));
+        }
     }
 }
 
@@ -30,7 +40,9 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
             ("::1", "::/48"),
         ] {
-            assert_eq!(network(address.parse().unwrap()), expected);
+            let mut text = String::new();
+            push_network(&mut text, address.parse().unwrap());
+            assert_eq!(text, expected);
         }
     }
 }

@@ -1,16 +1,21 @@
 //! Which requests are clicks: those by which somebody comes to see the target.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, Method};
 
 /// Headers by which browsers say why they ask: the standard's, Chrome's former one, Firefox's and Safari's.
-const HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-moz", "x-purpose"];
+static HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+    HeaderName::from_static("x-purpose"),
+];
 /// Reasons that mean that nobody looks yet, and perhaps never will.
 const AHEAD: [&str; 3] = ["prefetch", "prerender", "preview"];
 
 /// Whether a request that is redirected counts as a click: a GET that is neither fetched ahead nor for a preview.
 pub fn is_counted(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::GET
-        && !HEADERS.into_iter().any(|name| headers.get_all(name).iter().any(|value| is_ahead(value.as_bytes())))
+    // One walk over the headers, which are few: four look-ups cost four times as much.
+    method == Method::GET && !headers.iter().any(|(name, value)| HEADERS.contains(name) && is_ahead(value.as_bytes()))
 }
 
 /// Whether a word of a header's value says so, as `prefetch` in `prefetch;anonymous-client-ip`.
@@ -21,7 +26,7 @@ fn is_ahead(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderValue;
 
     use super::*;
 

@@ -45,8 +45,9 @@ impl fmt::Debug for Request<'_> {
 
 /// The text of a header, without what follows a byte that is none; nothing where it is empty.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let chunk = headers.get(name)?.as_bytes().utf8_chunks().next()?;
-    Some(chunk.valid().trim()).filter(|text| !text.is_empty())
+    let bytes = headers.get(name)?.as_bytes();
+    let valid = str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()])).ok()?;
+    Some(valid.trim()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A connection on which a slow client does not last: a head must be complete soon after its first byte, an answer must be read.
+//! A connection on which a slow client does not last: a head must be complete soon after its first byte, an answer must be read,
+//! and nobody keeps a connection for nothing.
 //!
-//! hyper's own limit for heads begins when a connection falls idle, and so must be as long as a proxy keeps one idle. The limit
-//! here begins with a head's first byte. Where a client sends the beginning of its next request along with the last one, it
-//! begins with the first byte after that one's answer; hyper's limit covers the rest.
+//! hyper's own limit for heads begins when a connection falls idle, and so must be as long as a proxy keeps one idle, with a timer
+//! for each request. The limit here begins with a head's first byte. Where a client sends the beginning of its next request along
+//! with the last one, it begins with the first byte after that one's answer; the limit of idle connections covers the rest.
 
 use std::{
     io,
@@ -21,7 +22,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::patience::Patience;
+use super::{idle::Idle, patience::Patience};
 
 /// Whether a request is at work on a connection, from the end of its head to the end of its answer: the beginnings and ends so
 /// far, an odd number while one is at work.
@@ -67,15 +68,20 @@ pub(super) struct Timely {
     stream: TcpStream,
     at_work: AtWork,
     head_limit: Duration,
+    idle: Idle,
     /// The steps of work when this was last read from: where there were more since, the head that had begun is complete.
     steps: usize,
     head: Head,
     answer: Patience,
+    /// Writes so far, by twos: the end of an answer may be read long after the work on it has ended.
+    writes: usize,
 }
 
 impl Timely {
-    pub(super) fn new(stream: TcpStream, at_work: AtWork, head_limit: Duration, answer_limit: Duration) -> Self {
-        Self { stream, at_work, head_limit, steps: 0, head: Head::Awaited, answer: Patience::new(answer_limit) }
+    /// With the limits of idle connections, heads and answers.
+    pub(super) fn new(stream: TcpStream, at_work: AtWork, idle: Duration, head: Duration, answer: Duration) -> Self {
+        let (idle, answer) = (Idle::new(idle), Patience::new(answer));
+        Self { stream, at_work, head_limit: head, idle, steps: 0, head: Head::Awaited, answer, writes: 0 }
     }
 
     /// Whether the head that is arriving has taken too long. Most heads come in one piece, and need no timer.
@@ -102,7 +108,10 @@ impl Timely {
     /// Waits with patience where a write must wait.
     fn wrote(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Ready(Ok(bytes)) => self.answer.passed(*bytes),
+            Poll::Ready(Ok(bytes)) => {
+                self.answer.passed(*bytes);
+                self.writes = self.writes.wrapping_add(2);
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 ready!(self.answer.poll_end(context));
@@ -122,10 +131,14 @@ impl AsyncRead for Timely {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if self.is_too_late(context, buffer.filled().len() > before) {
-            Poll::Ready(Err(too_slow("the head was not complete")))
-        } else {
-            read
+            return Poll::Ready(Err(too_slow("the head was not complete")));
         }
+        if read.is_pending() {
+            let steps = self.steps.wrapping_add(self.writes);
+            ready!(self.idle.poll_end(context, steps));
+            return Poll::Ready(Err(too_slow("nothing was asked for")));
+        }
+        read
     }
 }
 

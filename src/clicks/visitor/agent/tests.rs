@@ -138,3 +138,11 @@ proptest! {
         prop_assert!(traits.browser != Some("") && traits.os != Some("UNKNOWN"));
     }
 }
+
+#[test]
+fn names_stand_in_json_as_they_are() {
+    assert!(NAMES.len() > 50);
+    for name in NAMES.iter() {
+        assert_eq!(serde_json::to_string(name).unwrap(), format!("\"{name}\""));
+    }
+}

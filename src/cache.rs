@@ -165,7 +165,7 @@ impl LinkCache {
     }
 
     /// The link of this code where it is in memory, fresh enough and of use to whoever asks; else nothing is counted.
-    pub fn at_hand(&self, code: &ShortCode, is_of_use: impl FnOnce(&Link) -> bool) -> Option<Arc<Link>> {
+    pub fn at_hand(&self, code: &str, is_of_use: impl FnOnce(&Link) -> bool) -> Option<Arc<Link>> {
         let entry = self.entries.get(code)?;
         let now = Instant::now();
         let age = now.saturating_duration_since(entry.checked);

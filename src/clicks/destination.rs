@@ -42,9 +42,9 @@ pub(super) enum Fold {
     WhereDue,
 }
 
-/// How long the sums of a batch wait to be folded with others, unless somebody asks for them: after five seconds a link's row takes
-/// up a dozen batches of three busy replicas at once, and ten seconds would save little more.
-pub(super) const FOLD_AFTER: Duration = Duration::from_secs(5);
+/// How long the sums of a batch wait to be folded with others, unless somebody asks for them: after ten seconds a link's row takes up
+/// two or three dozen batches of three busy replicas at once.
+pub(super) const FOLD_AFTER: Duration = Duration::from_secs(10);
 /// Pauses between looking for such batches.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

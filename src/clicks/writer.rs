@@ -1,6 +1,6 @@
 //! The far end of the queue: gathers clicks into batches and hands them on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{
@@ -13,13 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Click, ClickSettings, Ledger, Loss,
-    destination::{Destination, FOLD_AFTER, Fold},
+    destination::{Destination, Fold},
     recorder::{Message, QueueState},
 };
 use crate::{
     domain::Clock,
     store::{Availability, Store},
 };
+
+/// After so long without a click the writer looks for what is left to be folded.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Writes clicks until every recorder is gone.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl ClickWriter {
     /// The next batch, empty where nothing came for a while; none when every recorder is gone and the queue is empty.
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
-        let Ok(first) = timeout(FOLD_AFTER, self.inbox.recv()).await else { return Some(batch) };
+        let Ok(first) = timeout(IDLE, self.inbox.recv()).await else { return Some(batch) };
         let first = first?;
         let begun = Instant::now();
         let mut due = self.take(&mut batch, first) || self.drain(&mut batch);

@@ -1,5 +1,7 @@
 //! Short codes: what a visitor types after the slash.
 
+use std::borrow::Borrow;
+
 use rand::RngExt as _;
 
 use super::text::{Invalid, checked_text};
@@ -36,6 +38,13 @@ checked_text!(
     /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and none of [`RESERVED`].
     ShortCode, check, pattern = "^[0-9A-Za-z_-]{1,64}$", example = "OvfxQA"
 );
+
+/// Found in a map by its text, which may be no code at all.
+impl Borrow<str> for ShortCode {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
 
 impl ShortCode {
     /// A random code of six characters of `[0-9A-Za-z]`, which may be taken already.

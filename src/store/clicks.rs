@@ -1,8 +1,11 @@
 //! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what they
-//! add to the rollups or leave to be folded in, in one transaction.
+//! add to the rollups or leave to be folded in, in one transaction. Large ones come by COPY where there is one.
 
+mod copy;
+
+use self::copy::copy_clicks;
 use super::{
-    Result, Store, Tx,
+    Result, Store, Tx, TxInner,
     dialect::Sql,
     on_pool, on_tx,
     pending::LARGE_BATCH,
@@ -135,6 +138,11 @@ impl Tx {
 
     async fn insert_clicks(&mut self, batch: &ClickBatch<'_>) -> Result<()> {
         let order = batch.order();
+        if let TxInner::Postgres(tx, _) = &mut self.inner
+            && order.len() > LARGE_BATCH
+        {
+            return copy_clicks(tx, batch, &order).await;
+        }
         let columns = vec![
             Column::Numbers(order.iter().map(|nth| batch.urls[*nth]).collect()),
             Column::Times(order.iter().map(|nth| batch.times[*nth]).collect()),

@@ -16,6 +16,33 @@ impl Sql {
     }
 }
 
+/// Deletes up to `$2` clicks of the days before that of the moment `$1`, in UTC, the oldest first. PostgreSQL has them by day,
+/// which costs the writer less than by moment; SQLite by moment.
+pub const PRUNE_CLICKS: Sql = Sql {
+    postgres: "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE event_type = 'click' \
+               AND (timestamp AT TIME ZONE INTERVAL '0')::date < ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
+               ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id LIMIT $2)",
+    sqlite: "DELETE FROM events WHERE id IN (SELECT id FROM events \
+             WHERE event_type = 'click' AND timestamp < $1 ORDER BY timestamp LIMIT $2)",
+};
+
+/// A moment of the first day that has clicks, from the day that begins at `$1` on; the reason is that of [`PRUNE_CLICKS`].
+pub const NEXT_CLICK: Sql = Sql {
+    postgres: "SELECT timestamp FROM events WHERE event_type = 'click' \
+               AND (timestamp AT TIME ZONE INTERVAL '0')::date >= ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
+               ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id LIMIT 1",
+    sqlite: "SELECT timestamp FROM events WHERE event_type = 'click' AND timestamp >= $1 ORDER BY timestamp LIMIT 1",
+};
+
+/// Clicks of a day that ends at `$2`, after the one at `$1` with the id `$3`; the reason is that of [`PRUNE_CLICKS`].
+pub const CLICKS_OF_DAY: Sql = Sql {
+    postgres: "SELECT id, url_id, timestamp, details FROM events WHERE event_type = 'click' \
+               AND (timestamp AT TIME ZONE INTERVAL '0')::date = ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
+               AND timestamp < $2 AND id > $3 ORDER BY id LIMIT $4",
+    sqlite: "SELECT id, url_id, timestamp, details FROM events WHERE event_type = 'click' \
+             AND timestamp >= $1 AND timestamp < $2 AND (timestamp > $1 OR id > $3) ORDER BY timestamp, id LIMIT $4",
+};
+
 /// Reads a link that is about to change, and keeps others from changing it. SQLite has no row locks: a transaction
 /// that writes has the whole database.
 pub const URL_TO_CHANGE: Sql = Sql {
@@ -78,6 +105,9 @@ pub const BEGIN_SEQUENCES: Sql = Sql {
 
 /// Every statement of this module, but for those on temporary tables: they can be prepared only where these are.
 pub(super) const STATEMENTS: &[Sql] = &[
+    PRUNE_CLICKS,
+    NEXT_CLICK,
+    CLICKS_OF_DAY,
     URL_TO_CHANGE,
     USER_TO_DELETE,
     URLS_TO_DELETE,

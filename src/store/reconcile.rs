@@ -22,15 +22,11 @@ use crate::{
         clock::Timestamp,
         rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, first_moment},
     },
-    store::dialect::Sql,
+    store::dialect::{self, Sql},
 };
 
 const KEPT_SINCE: &str = "SELECT coalesce(max(value), $1) FROM click_state WHERE name = 'kept_since_day'";
-const NEXT_CLICK: &str = "SELECT min(timestamp) FROM events WHERE event_type = 'click' AND timestamp >= $1";
 const NEXT_DAY: &str = "SELECT min(day) FROM click_days WHERE day >= $1";
-const CLICKS: &str = "SELECT id, url_id, timestamp, details FROM events WHERE event_type = 'click' \
-                      AND timestamp >= $1 AND timestamp < $2 AND (timestamp > $1 OR id > $3) \
-                      ORDER BY timestamp, id LIMIT $4";
 const SUBJECTS: &str = "SELECT subject FROM click_days WHERE day = $1";
 /// What belongs to a day that has no row of its own: nothing, unless somebody interfered.
 const STRAY_SLOTS: &str = "SELECT DISTINCT s.subject, (s.slot - (s.slot % 96 + 96) % 96) / 96 AS day FROM click_slots s \
@@ -45,8 +41,7 @@ const TOTALS: &str = "SELECT coalesce(t.url_id, d.subject) AS url_id, coalesce(t
                       ON d.subject = t.url_id WHERE coalesce(t.clicks - t.bots, 0) <> coalesce(d.people, 0) \
                       OR coalesce(t.bots, 0) <> coalesce(d.bots, 0) ORDER BY 1";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[KEPT_SINCE, NEXT_CLICK, NEXT_DAY, CLICKS, SUBJECTS, STRAY_SLOTS, STRAY_VALUES, TOTALS];
+pub(super) const STATEMENTS: &[&str] = &[KEPT_SINCE, NEXT_DAY, SUBJECTS, STRAY_SLOTS, STRAY_VALUES, TOTALS];
 pub(super) const ROW_STATEMENTS: &[Sql] = &[held::DAYS, held::SLOTS, held::VALUES, repair::DROP_EMPTY];
 
 /// PostgreSQL's transaction in which every statement sees what the first one saw; a whole day may take its time.
@@ -216,8 +211,9 @@ impl Reconciliation {
     /// The first day from `next` on that has events, rollups or strays.
     async fn find_day(&self, tx: &mut Tx) -> Result<Option<i64>> {
         let begin = first_moment(self.next);
+        let next_click = dialect::NEXT_CLICK.on(tx.is_embedded());
         let click: Option<Timestamp> =
-            on_tx!(tx, |conn| sqlx::query_scalar(NEXT_CLICK).bind(begin).fetch_one(conn).await?);
+            on_tx!(tx, |conn| sqlx::query_scalar(next_click).bind(begin).fetch_optional(conn).await?);
         let rolled: Option<i64> =
             on_tx!(tx, |conn| sqlx::query_scalar(NEXT_DAY).bind(self.next).fetch_one(conn).await?);
         let stray = self.strays.range(self.next..).next().map(|(day, _)| *day);
@@ -265,10 +261,11 @@ impl Tx {
     /// What the events of a day add up to.
     async fn expected(&mut self, day: i64) -> Result<Expected> {
         let mut expected = Expected::default();
+        let sql = dialect::CLICKS_OF_DAY.on(self.is_embedded());
         let (mut from, to, mut after) = (first_moment(day), first_moment(day + 1), 0);
         loop {
             let clicks: Vec<StoredClick> = on_tx!(self, |conn| {
-                sqlx::query_as(CLICKS).bind(from).bind(to).bind(after).bind(CHUNK).fetch_all(conn).await?
+                sqlx::query_as(sql).bind(from).bind(to).bind(after).bind(CHUNK).fetch_all(conn).await?
             });
             let counted = self.counted(&clicks).await?;
             expected.add(counted);

@@ -17,15 +17,13 @@ const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since
 const KEEP_SINCE: &str = "INSERT INTO click_state (name, value) VALUES ('kept_since_day', $1) \
                           ON CONFLICT (name) DO UPDATE SET value = excluded.value \
                           WHERE click_state.value < excluded.value";
-const PRUNE_CLICKS: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events \
-                            WHERE event_type = 'click' AND timestamp < $1 ORDER BY timestamp LIMIT $2)";
 /// Where a step through the visitors ends: they are deleted by a range of their key, which costs no more the more there are.
 const STEP_ENDS: &str = "SELECT day, subject, visitor FROM visitors WHERE day <= $1 \
                          ORDER BY day, subject, visitor LIMIT 1 OFFSET $2";
 const PRUNE_VISITORS: &str = "DELETE FROM visitors WHERE day <= $1 AND (day, subject, visitor) <= ($2, $3, $4)";
 const PRUNE_SALTS: &str = "DELETE FROM visitor_salts WHERE day <= $1";
 
-pub(super) const STATEMENTS: &[&str] = &[KEPT_SINCE, KEEP_SINCE, PRUNE_CLICKS, STEP_ENDS, PRUNE_VISITORS, PRUNE_SALTS];
+pub(super) const STATEMENTS: &[&str] = &[KEPT_SINCE, KEEP_SINCE, STEP_ENDS, PRUNE_VISITORS, PRUNE_SALTS];
 
 /// Rows that one transaction deletes at most.
 pub const STEP: i64 = 5_000;
@@ -126,8 +124,9 @@ impl Tx {
     }
 
     async fn prune_clicks(&mut self, first_kept: i64) -> Result<u64> {
+        let prune = dialect::PRUNE_CLICKS.on(self.is_embedded());
         let deleted = on_tx!(self, |conn| {
-            sqlx::query(PRUNE_CLICKS).bind(first_moment(first_kept)).bind(STEP).execute(conn).await?.rows_affected()
+            sqlx::query(prune).bind(first_moment(first_kept)).bind(STEP).execute(conn).await?.rows_affected()
         });
         if deleted > 0 {
             self.keep_since(first_kept).await?;

@@ -18,6 +18,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// Bytes that are written without waiting.
 const ENOUGH: usize = 32 * 1024;
+/// Bytes to gather lines in: enough, and the line by which it is enough.
+const ROOM: usize = ENOUGH + 4 * 1024;
 
 /// Where lines go; clones share it.
 #[derive(Clone)]
@@ -73,7 +75,8 @@ impl Shared {
 
     fn write(&self) -> io::Result<()> {
         let mut out = lock(&self.out);
-        let lines = mem::take(&mut *lock(&self.lines));
+        // With room from the beginning: growing copies each line three times.
+        let lines = mem::replace(&mut *lock(&self.lines), Vec::with_capacity(ROOM));
         out.write_all(&lines)?;
         out.flush()
     }

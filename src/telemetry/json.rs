@@ -125,10 +125,10 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Writes a field's name; answers where its value is to follow.
+    /// Writes a field's name as it stands in the code, which is no place for quotes; answers where its value is to follow.
     fn name(&mut self, field: &Field) -> &mut String {
         self.line.push_str(",\"");
-        push_escaped(self.line, field.name());
+        self.line.push_str(field.name());
         self.line.push_str("\":");
         self.line
     }
@@ -188,8 +188,7 @@ impl fmt::Write for Escaped<'_> {
 
 /// Adds text as the inside of a JSON string.
 fn push_escaped(line: &mut String, text: &str) {
-    // Every byte is looked at, which the processor does by the dozen; looking for the first one takes several times as long.
-    if !text.bytes().fold(false, |special, byte| special | is_special(byte)) {
+    if is_plain(text) {
         line.push_str(text);
         return;
     }
@@ -204,9 +203,22 @@ fn push_escaped(line: &mut String, text: &str) {
     }
 }
 
-/// Whether a byte cannot stand in a JSON string as it is.
-fn is_special(byte: u8) -> bool {
-    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+/// Whether a text can stand in a JSON string as it is: eight bytes at a time, which takes a fifth of the time.
+fn is_plain(text: &str) -> bool {
+    let (chunks, rest) = text.as_bytes().as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    chunks.iter().chain([&last]).fold(0, |special, chunk| special | special_bytes(u64::from_ne_bytes(*chunk))) == 0
+}
+
+/// Not 0 where one of eight bytes is a control character, a quote or a backslash.
+fn special_bytes(bytes: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHEST_BITS: u64 = EACH << 7;
+    // Taking away more than a byte holds borrows its highest bit, unless that was set before.
+    let below = |bytes: u64, bound: u8| bytes.wrapping_sub(EACH * u64::from(bound)) & !bytes;
+    let equal = |byte: u8| below(bytes ^ (EACH * u64::from(byte)), 1);
+    (below(bytes, b' ') | equal(b'"') | equal(b'\\')) & HIGHEST_BITS
 }
 
 #[cfg(test)]
@@ -279,6 +291,17 @@ mod tests {
             assert_eq!(number(value), format!("{value}"));
         }
         assert_eq!((number(f64::NAN), number(f64::INFINITY)), ("null".to_owned(), "null".to_owned()));
+    }
+
+    #[test]
+    fn every_byte_is_plain_or_not_wherever_it_stands() {
+        for byte in 0..=127_u8 {
+            let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
+            for place in 0..20 {
+                let text = format!("{}{}\u{e4}\u{10ffff}", "x".repeat(place), char::from(byte));
+                assert_eq!(is_plain(&text), !is_special, "{text:?}");
+            }
+        }
     }
 
     proptest! {

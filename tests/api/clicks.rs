@@ -187,10 +187,10 @@ async fn a_click_that_cannot_be_stored_holds_up_no_other(kind: Kind) {
     execute(&app.database, &refusal(kind, &bad["id"].to_string())).await;
     let path = |url: &serde_json::Value| format!("/{}", url["short_code"].as_str().unwrap());
     let paths = [path(&good), path(&bad)];
-    let follow = (0..40).map(|nth| app.get(&paths[usize::from(nth % 13 == 5)]));
+    let follow = (0..240).map(|nth| app.get(&paths[usize::from(nth % 80 == 5)]));
     assert!(futures_util::future::join_all(follow).await.iter().all(|answer| answer.status == 302));
     app.until("settled", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;
-    assert_eq!((app.clicks(&good["id"]).await, app.clicks(&bad["id"]).await), (37, 0));
+    assert_eq!((app.clicks(&good["id"]).await, app.clicks(&bad["id"]).await), (237, 0));
     let page = app.get("/metrics").await.body;
     assert!(page.contains("buoy_clicks_lost_total{reason=\"refused\"} 3\n"), "{page}");
     assert_clicks_add_up(&app.database).await;

@@ -62,11 +62,11 @@ pub(crate) async fn pending(database: &Database) -> i64 {
     number(database, "SELECT count(*) FROM click_pending").await
 }
 
-/// Fails where clicks do not add up, or are not all in the sums in time: replicas fold what they left after five seconds.
+/// Fails where clicks do not add up, or are not all in the sums in time: replicas fold what they left after ten seconds.
 pub(crate) async fn assert_clicks_add_up(database: &Database) {
     let begun = std::time::Instant::now();
     while pending(database).await > 0 {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(15), "nobody folds what large batches left");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "nobody folds what large batches left");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     for (what, sql) in DISAGREEMENTS {

@@ -35,7 +35,7 @@ impl Ledger {
             for replica in replicas {
                 ledger.add(&replica.url()).await?;
             }
-            // What large batches left is folded after five seconds, by whichever replica is there.
+            // What large batches left is folded after ten seconds, by whichever replica is there.
             let is_folded = stack.sql(PENDING).await?.trim() == "0";
             if is_folded && ledger.accepted == ledger.stored + ledger.lost {
                 ledger.events = stack.sql(STORED).await?.trim().parse()?;

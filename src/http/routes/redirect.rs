@@ -55,9 +55,10 @@ pub async fn follow(
 /// nothing has to be waited for, none of them has anything to do. None where the router is to answer.
 pub fn at_once(app: &AppState, parts: &Asked<'_>) -> Option<Response> {
     let is_simple = parts.method == Method::GET && app.clicks.is_buffered();
-    let code = ShortCode::parse(parts.path.strip_prefix('/').filter(|_| is_simple)?).ok()?;
+    // What is no code is not in memory.
+    let code = parts.path.strip_prefix('/').filter(|_| is_simple)?;
     let envelope = Envelope::open(parts.method, parts.headers, REDIRECT_ROUTE);
-    let link = app.cache.at_hand(&code, |link| refusal(link).is_none())?;
+    let link = app.cache.at_hand(code, |link| refusal(link).is_none())?;
     let answer = answer(&link).ok()?;
     if is_counted(parts.method, parts.headers) {
         let client = ClientAddress::behind(Some(parts.peer), parts.headers, &app.settings.trust);

@@ -30,10 +30,7 @@ use self::{
     body::{Arriving, Leaving},
     timely::{AtWork, Timely},
 };
-use super::{
-    client_address::PeerAddress,
-    routes::redirect::{self, Asked},
-};
+use super::{client_address::PeerAddress, routes::redirect};
 use crate::state::AppState;
 
 /// How long a connection may be idle, a head that follows included, or up to twice as long. Longer than a proxy keeps an idle
@@ -81,9 +78,8 @@ impl Site {
         Self { router: super::router(app.clone()), app: Some(app) }
     }
 
-    fn at_once(&self, request: &Request<Incoming>, peer: PeerAddress) -> Option<Response> {
-        let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
-        redirect::at_once(self.app.as_ref()?, &Asked { method, path, headers, peer })
+    fn at_once(&self, request: &mut Request<Incoming>, peer: PeerAddress) -> Option<Response> {
+        redirect::at_once(self.app.as_ref()?, request, peer)
     }
 }
 
@@ -147,7 +143,7 @@ async fn serve_connection(
     let timely = Timely::new(stream, at_work.clone(), IDLE_LIMIT, limits.head, limits.answer);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let ended = at_work.begin();
-        let answer = match site.at_once(&request, peer) {
+        let answer = match site.at_once(&mut request, peer) {
             Some(answer) => Either::Left(ready(answer)),
             None => {
                 request.extensions_mut().insert(peer);

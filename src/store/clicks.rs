@@ -30,6 +30,9 @@ const INSERT: Sql = over_rows!(
 
 pub(super) const ROW_STATEMENTS: &[Sql] = &[INSERT];
 
+/// Bytes of details that most clicks have less than.
+const DETAILS: usize = 96;
+
 /// A click about to be stored: what its event says, and how it counts.
 #[derive(Debug, Clone)]
 pub struct NewClick<'a> {
@@ -44,7 +47,10 @@ pub struct NewClick<'a> {
 pub struct ClickBatch<'a> {
     urls: Vec<i64>,
     times: Vec<Timestamp>,
-    details: Vec<Details>,
+    /// All of them in one text: thousands of small ones would be as many allocations.
+    details: String,
+    /// Where each click's details end.
+    ends: Vec<usize>,
     sums: Sums<'a>,
 }
 
@@ -54,7 +60,8 @@ impl<'a> ClickBatch<'a> {
         Self {
             urls: Vec::with_capacity(clicks),
             times: Vec::with_capacity(clicks),
-            details: Vec::with_capacity(clicks),
+            details: String::with_capacity(clicks * DETAILS),
+            ends: Vec::with_capacity(clicks),
             sums: Sums::default(),
         }
     }
@@ -63,8 +70,15 @@ impl<'a> ClickBatch<'a> {
     pub fn add(&mut self, click: NewClick<'a>) {
         self.urls.push(click.counted.url_id.0);
         self.times.push(click.counted.at);
-        self.details.push(click.details);
+        self.details.push_str(click.details.as_str());
+        self.ends.push(self.details.len());
         self.sums.add(click.counted);
+    }
+
+    /// The details of the click at this place.
+    fn details(&self, nth: usize) -> &str {
+        let start = nth.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.details[start..self.ends[nth]]
     }
 
     /// The order in which the events are stored: large batches by link, whose places in the index by link are neighbours then. A
@@ -146,7 +160,7 @@ impl Tx {
         let columns = vec![
             Column::Numbers(order.iter().map(|nth| batch.urls[*nth]).collect()),
             Column::Times(order.iter().map(|nth| batch.times[*nth]).collect()),
-            Column::Texts(order.iter().map(|nth| batch.details[*nth].as_str()).collect()),
+            Column::Texts(order.iter().map(|nth| batch.details(*nth)).collect()),
         ];
         self.change_rows(INSERT, columns).await?;
         Ok(())

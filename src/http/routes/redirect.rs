@@ -3,12 +3,12 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, header::InvalidHeaderValue},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, header::InvalidHeaderValue},
     response::Response,
 };
 
 use crate::{
-    clicks::{Click, Request, is_counted},
+    clicks::{self, Click, is_counted},
     domain::ShortCode,
     http::{
         Error,
@@ -25,6 +25,9 @@ use crate::{
 
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Headers that an answer's map has room for at most.
+const MOST_HEADERS: usize = 64;
 
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
@@ -44,7 +47,7 @@ pub async fn follow(
     if let Some(refusal) = refusal(&link) {
         return Err(limits::unknown_code(&app, &client, refusal));
     }
-    let answer = answer(&link).map_err(Error::internal)?;
+    let answer = answer(location(&link).map_err(Error::internal)?, HeaderMap::new());
     if is_counted(&method, &headers) {
         app.clicks.record(click(&app, &link, &headers, client), &app.availability).await;
     }
@@ -53,46 +56,46 @@ pub async fn follow(
 
 /// Follows a link that is in memory, as [`follow`] does, without the router and its layers, which cost as much as the rest: where
 /// nothing has to be waited for, none of them has anything to do. None where the router is to answer.
-pub fn at_once(app: &AppState, parts: &Asked<'_>) -> Option<Response> {
-    let is_simple = parts.method == Method::GET && app.clicks.is_buffered();
+pub fn at_once<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -> Option<Response> {
+    let is_simple = request.method() == Method::GET && app.clicks.is_buffered();
     // What is no code is not in memory.
-    let code = parts.path.strip_prefix('/').filter(|_| is_simple)?;
-    let envelope = Envelope::open(parts.method, parts.headers, REDIRECT_ROUTE);
+    let code = request.uri().path().strip_prefix('/').filter(|_| is_simple)?;
+    let envelope = Envelope::open(&Method::GET, request.headers(), REDIRECT_ROUTE);
     let link = app.cache.at_hand(code, |link| refusal(link).is_none())?;
-    let answer = answer(&link).ok()?;
-    if is_counted(parts.method, parts.headers) {
-        let client = ClientAddress::behind(Some(parts.peer), parts.headers, &app.settings.trust);
-        app.clicks.take(click(app, &link, parts.headers, client));
+    let location = location(&link).ok()?;
+    if is_counted(request.method(), request.headers()) {
+        let client = ClientAddress::behind(Some(peer), request.headers(), &app.settings.trust);
+        app.clicks.take(click(app, &link, request.headers(), client));
     }
-    Some(envelope.close(app, answer))
+    Some(envelope.close(app, answer(location, emptied(request.headers_mut()))))
 }
 
-/// What a request asks for, and who.
-pub struct Asked<'a> {
-    /// How.
-    pub method: &'a Method,
-    /// The path alone.
-    pub path: &'a str,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// Who opened the connection.
-    pub peer: PeerAddress,
+/// A request's map of headers, emptied for those of its answer. The server makes the next request's of it, so that a connection
+/// allocates one for all its requests. An uncommonly large one is not kept.
+fn emptied(headers: &mut HeaderMap) -> HeaderMap {
+    let mut headers = std::mem::take(headers);
+    if headers.capacity() > MOST_HEADERS {
+        return HeaderMap::new();
+    }
+    headers.clear();
+    headers
 }
 
-fn answer(link: &Link) -> Result<Response, InvalidHeaderValue> {
-    let location = HeaderValue::try_from(link.original_url.location().as_ref())?;
-    // With room for the headers that every answer has: a map that grows is made three times.
-    let mut headers = HeaderMap::with_capacity(8);
+fn location(link: &Link) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::try_from(link.original_url.location().as_ref())
+}
+
+fn answer(location: HeaderValue, mut headers: HeaderMap) -> Response {
     headers.insert(header::LOCATION, location);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::FOUND;
     *response.headers_mut() = headers;
-    Ok(response)
+    response
 }
 
 fn click(app: &AppState, link: &Link, headers: &HeaderMap, client: ClientAddress) -> Click {
-    let visitor = app.visitors.read(&Request::read(headers, client.address));
+    let visitor = app.visitors.read(&clicks::Request::read(headers, client.address));
     Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn copy_clicks(tx: &mut PgTx, batch: &ClickBatch<'_>, order: &[
     let mut piece = Vec::with_capacity(PIECE + ROW);
     piece.extend_from_slice(HEADER);
     for nth in order {
-        push_row(&mut piece, batch.urls[*nth], batch.times[*nth], batch.details[*nth].as_str());
+        push_row(&mut piece, batch.urls[*nth], batch.times[*nth], batch.details(*nth));
         if piece.len() >= PIECE {
             copy.send(piece.as_slice()).await?;
             piece.clear();

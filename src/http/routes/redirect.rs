@@ -60,8 +60,9 @@ pub fn at_once<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -
     let is_simple = request.method() == Method::GET && app.clicks.is_buffered();
     // What is no code is not in memory.
     let code = request.uri().path().strip_prefix('/').filter(|_| is_simple)?;
-    let envelope = Envelope::open(&Method::GET, request.headers(), REDIRECT_ROUTE);
     let link = app.cache.at_hand(code, |link| refusal(link).is_none())?;
+    // After the look-up, which finds nothing for all that the router answers.
+    let envelope = Envelope::open(&Method::GET, request.headers(), REDIRECT_ROUTE);
     let location = location(&link).ok()?;
     if is_counted(request.method(), request.headers()) {
         let client = ClientAddress::behind(Some(peer), request.headers(), &app.settings.trust);

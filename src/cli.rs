@@ -14,6 +14,7 @@ pub mod key;
 pub mod migrate;
 mod reach;
 pub mod reconcile;
+mod runtime;
 pub mod serve;
 
 use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -109,8 +110,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     let config = Config::from_vars(variables)?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
     telemetry::init(&config.log, stream, REQUEST_LINES)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = runtime::build(&config.runtime)?;
     let result = runtime.block_on(run_async(command, config));
     // Without this the process would wait for a name look-up that nobody waits for any more.
     runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);

@@ -31,7 +31,7 @@ pub use self::{
     env_file::read_env_file,
     http::{HttpConfig, ShutdownConfig},
     limits::{LimitsConfig, LoadConfig, WhoIsLimited},
-    program::{LogConfig, LogFormat},
+    program::{CpuScheduling, LogConfig, LogFormat, RuntimeConfig},
     redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
     secret_file::read_secret_files,
@@ -70,6 +70,8 @@ pub struct Config {
     pub targets: TargetConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// The threads that requests are answered on.
+    pub runtime: RuntimeConfig,
     /// The subcommand to run where the command line names none.
     pub command: Option<String>,
 }
@@ -104,6 +106,7 @@ impl Config {
         let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
         let targets = TargetConfig::read(source);
         let log = LogConfig::read(source);
+        let runtime = RuntimeConfig::read(source);
         let program = ProgramConfig::read(source);
         Some(Self {
             database: database?,
@@ -119,6 +122,7 @@ impl Config {
             proxies: proxies?,
             targets: targets?,
             log: log?,
+            runtime: runtime?,
             command: program?.command,
         })
     }
@@ -152,6 +156,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("proxies", ProxyConfig::VARIABLES),
     ("targets", TargetConfig::VARIABLES),
     ("log", LogConfig::VARIABLES),
+    ("runtime", RuntimeConfig::VARIABLES),
     ("program", ProgramConfig::VARIABLES),
 ];
 

@@ -17,6 +17,8 @@ use crate::api::{Api, ApiLink};
 
 /// Instances behind Nginx.
 pub const INSTANCES: usize = 3;
+/// What docker-compose.yml sets for replicas that share a machine with their proxy and their database.
+const SHARED_MACHINE: [(&str, &str); 2] = [("WORKER_THREADS", "1"), ("CPU_SCHEDULING", "batch")];
 /// Starts that the time to become ready is the median of.
 const STARTS: usize = 5;
 
@@ -36,6 +38,8 @@ pub struct Place {
 pub struct Fleet {
     /// Bare servers.
     pub bare: Vec<Server>,
+    /// A replica without a proxy, as the program starts where nothing is set.
+    pub alone: Server,
     /// Replicas.
     pub replicas: Vec<Server>,
     /// Nginx before the bare servers.
@@ -56,20 +60,26 @@ impl Fleet {
         ensure!(migrated.context("cannot call buoy")?.success(), "cannot migrate the database");
         let mut starts = Vec::new();
         for _ in 0..STARTS {
-            let server = replica(place).await?;
+            let server = replica(place, &[]).await?;
             starts.push(server.ready_after);
             server.stop().await?;
         }
         let (mut bare, mut replicas) = (Vec::new(), Vec::new());
         for _ in 0..INSTANCES {
             bare.push(bare_server(place).await?);
-            replicas.push(replica(place).await?);
+            replicas.push(replica(place, &SHARED_MACHINE).await?);
         }
+        let alone = replica(place, &[]).await?;
         let bare_proxy = proxy(nginx, &bare, &place.folder.join("nginx-bare")).await?;
         let proxy = proxy(nginx, &replicas, &place.folder.join("nginx-buoy")).await?;
         // A replica that has just heard of others reads every link anew for a moment.
         sleep(Duration::from_secs(1)).await;
-        Ok(Self { bare, replicas, bare_proxy, proxy, starts })
+        Ok(Self { bare, alone, replicas, bare_proxy, proxy, starts })
+    }
+
+    /// All processes of buoy.
+    pub fn buoys(&self) -> impl Iterator<Item = &Server> {
+        self.replicas.iter().chain([&self.alone])
     }
 
     /// A client of the API of the first replica.
@@ -88,7 +98,7 @@ impl Fleet {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.proxy.stop().await?;
         self.bare_proxy.stop().await?;
-        for server in self.replicas {
+        for server in self.replicas.into_iter().chain([self.alone]) {
             server.stop().await?;
         }
         // The bare servers know no signals: they are killed when dropped.
@@ -112,12 +122,13 @@ pub async fn links(api: &Api, count: u64) -> anyhow::Result<(i64, Vec<ApiLink>)>
     Ok((owner, links))
 }
 
-async fn replica(place: &Place) -> anyhow::Result<Server> {
+async fn replica(place: &Place, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
     let port = free_port()?;
     let mut command = Command::new(&place.buoy);
     command.arg("serve").env("DATABASE_URL", &place.database_url).env("PORT", port.to_string());
     // As docker-compose.yml sets them; the drain is cut short, since Nginx is gone by then.
     command.env("LOG_FORMAT", "json").env("DATABASE_POOL_SIZE", "5").env("SHUTDOWN_DRAIN_SECONDS", "0");
+    command.envs(settings.iter().copied());
     Server::start(command, port, "/ready", &place.folder.join("buoy.log")).await
 }
 

@@ -45,19 +45,19 @@ pub async fn run(fleet: &Fleet, extent: Extent) -> anyhow::Result<Figures> {
         ..Figures::default()
     };
     // Every code once on every replica, and every path of the client.
-    for port in [fleet.bare[0].port, fleet.replicas[0].port, fleet.bare_proxy.port, fleet.proxy.port] {
+    for port in [fleet.bare[0].port, fleet.alone.port, fleet.bare_proxy.port, fleet.proxy.port] {
         phase(extent, Duration::from_secs(1), port, &follow).await?;
     }
     for nth in 1..=extent.rounds {
         let bare = phase(extent, extent.phase, fleet.bare[0].port, &follow).await?;
-        let buoy = counted(&api, fleet, extent, fleet.replicas[0].port, &follow).await?;
+        let buoy = counted(&api, fleet, extent, fleet.alone.port, &follow).await?;
         let bare_proxied = phase(extent, extent.phase, fleet.bare_proxy.port, &follow).await?;
         let proxied = counted(&api, fleet, extent, fleet.proxy.port, &follow).await?;
         let round = Round::new(&bare, buoy, &bare_proxied, proxied);
         eprintln!("round {nth}: {round}");
         figures.rounds.push(round);
     }
-    let port = fleet.replicas[0].port;
+    let port = fleet.alone.port;
     figures.create_per_second = api_phase(extent, port, creating(owner), StatusCode::CREATED).await?;
     figures.read_per_second = api_phase(extent, port, reading(&links), StatusCode::OK).await?;
     figures.list_per_second = api_phase(extent, port, listing(), StatusCode::OK).await?;
@@ -71,7 +71,7 @@ pub struct Counted {
     pub outcome: Outcome,
     /// Clicks that are in the database because of it.
     pub stored: u64,
-    /// Processor time of the replicas, of PostgreSQL and of Nginx, in microseconds for each redirect.
+    /// Processor time of all replicas, of PostgreSQL and of Nginx, in microseconds for each redirect.
     pub cpu_us: [f64; 3],
     /// The most memory that a replica had, in MiB.
     pub resident_mib: f64,
@@ -80,7 +80,7 @@ pub struct Counted {
 async fn counted(api: &Api, fleet: &Fleet, extent: Extent, port: u16, follow: &Requests) -> anyhow::Result<Counted> {
     // What an earlier phase left is settled first.
     let before = settled(api, None).await?;
-    let cpu = || [fleet.replicas.iter().map(|r| r.cpu_seconds()).sum::<f64>(), cpu_of("postgres"), cpu_of("nginx")];
+    let cpu = || [fleet.buoys().map(|r| r.cpu_seconds()).sum::<f64>(), cpu_of("postgres"), cpu_of("nginx")];
     let cpu_before = cpu();
     let running = phase(extent, extent.phase, port, follow);
     let mut running = std::pin::pin!(running);
@@ -90,7 +90,7 @@ async fn counted(api: &Api, fleet: &Fleet, extent: Extent, port: u16, follow: &R
             outcome = &mut running => break outcome?,
             () = sleep(Duration::from_millis(250)) => {}
         }
-        resident_mib = fleet.replicas.iter().map(|replica| replica.resident_mib()).fold(resident_mib, f64::max);
+        resident_mib = fleet.buoys().map(|replica| replica.resident_mib()).fold(resident_mib, f64::max);
     };
     let after = settled(api, Some(before + outcome.answered())).await?;
     let each = 1e6 / outcome.answered().max(1) as f64;

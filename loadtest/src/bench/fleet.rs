@@ -17,8 +17,10 @@ use crate::api::{Api, ApiLink};
 
 /// Instances behind Nginx.
 pub const INSTANCES: usize = 3;
-/// What docker-compose.yml sets for replicas that share a machine with their proxy and their database.
-const SHARED_MACHINE: [(&str, &str); 2] = [("WORKER_THREADS", "1"), ("CPU_SCHEDULING", "batch")];
+/// For a replica that shares its machine with its database.
+const ALONE: &[(&str, &str)] = &[("CPU_SCHEDULING", "batch")];
+/// For replicas that share a machine with each other and their proxy too, as docker-compose.yml has it.
+const SHARED: &[(&str, &str)] = &[("CPU_SCHEDULING", "batch"), ("WORKER_THREADS", "1")];
 /// Starts that the time to become ready is the median of.
 const STARTS: usize = 5;
 
@@ -38,7 +40,7 @@ pub struct Place {
 pub struct Fleet {
     /// Bare servers.
     pub bare: Vec<Server>,
-    /// A replica without a proxy, as the program starts where nothing is set.
+    /// A replica without a proxy, with a thread for each processor.
     pub alone: Server,
     /// Replicas.
     pub replicas: Vec<Server>,
@@ -60,16 +62,16 @@ impl Fleet {
         ensure!(migrated.context("cannot call buoy")?.success(), "cannot migrate the database");
         let mut starts = Vec::new();
         for _ in 0..STARTS {
-            let server = replica(place, &[]).await?;
+            let server = replica(place, ALONE).await?;
             starts.push(server.ready_after);
             server.stop().await?;
         }
         let (mut bare, mut replicas) = (Vec::new(), Vec::new());
         for _ in 0..INSTANCES {
             bare.push(bare_server(place).await?);
-            replicas.push(replica(place, &SHARED_MACHINE).await?);
+            replicas.push(replica(place, SHARED).await?);
         }
-        let alone = replica(place, &[]).await?;
+        let alone = replica(place, ALONE).await?;
         let bare_proxy = proxy(nginx, &bare, &place.folder.join("nginx-bare")).await?;
         let proxy = proxy(nginx, &replicas, &place.folder.join("nginx-buoy")).await?;
         // A replica that has just heard of others reads every link anew for a moment.

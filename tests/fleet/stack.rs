@@ -16,6 +16,17 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1_800);
 const COMPOSE_LIMIT: Duration = Duration::from_secs(180);
 /// How long a healthy fleet may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// What a developer may have set for their own stack.
+const SETTINGS: [&str; 8] = [
+    "ADMIN_TOKEN",
+    "ALLOWED_HOSTS",
+    "POSTGRES_PASSWORD",
+    "PUBLIC_URL",
+    "DATABASE_POOL_SIZE",
+    "WORKER_THREADS",
+    "CPU_SCHEDULING",
+    "LOG_LEVEL",
+];
 const IMAGE: &str = "buoy:fleet";
 /// How many replicas docker-compose.yml starts.
 pub(crate) const REPLICAS: usize = 3;
@@ -82,9 +93,7 @@ impl Stack {
         // No `.env`: what a developer set for their own stack is not what is tested.
         command.args(["compose", "--env-file", "/dev/null", "--project-name", &self.project, "--file"]);
         command.arg(root.join("docker-compose.yml")).args(args);
-        for name in
-            ["ADMIN_TOKEN", "ALLOWED_HOSTS", "POSTGRES_PASSWORD", "PUBLIC_URL", "DATABASE_POOL_SIZE", "LOG_LEVEL"]
-        {
+        for name in SETTINGS {
             command.env_remove(name);
         }
         command.env("BUOY_IMAGE", IMAGE).env("BUOY_PORT", self.port.to_string());

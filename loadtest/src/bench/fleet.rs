@@ -40,8 +40,8 @@ pub struct Place {
 pub struct Fleet {
     /// Bare servers.
     pub bare: Vec<Server>,
-    /// A replica without a proxy, with a thread for each processor.
-    pub alone: Server,
+    /// A replica without a proxy, with a thread for each processor; only where it is measured, since it hears every change too.
+    alone: Option<Server>,
     /// Replicas.
     pub replicas: Vec<Server>,
     /// Nginx before the bare servers.
@@ -53,11 +53,11 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Migrates the database and starts everything.
+    /// Migrates the database and starts everything, the replica without a proxy where it is wanted.
     ///
     /// # Errors
     /// Where a part does not start.
-    pub async fn start(place: &Place, nginx: &str) -> anyhow::Result<Self> {
+    pub async fn start(place: &Place, nginx: &str, with_alone: bool) -> anyhow::Result<Self> {
         let migrated = Command::new(&place.buoy).arg("migrate").env("DATABASE_URL", &place.database_url).status().await;
         ensure!(migrated.context("cannot call buoy")?.success(), "cannot migrate the database");
         let mut starts = Vec::new();
@@ -71,7 +71,7 @@ impl Fleet {
             bare.push(bare_server(place).await?);
             replicas.push(replica(place, SHARED).await?);
         }
-        let alone = replica(place, ALONE).await?;
+        let alone = if with_alone { Some(replica(place, ALONE).await?) } else { None };
         let bare_proxy = proxy(nginx, &bare, &place.folder.join("nginx-bare")).await?;
         let proxy = proxy(nginx, &replicas, &place.folder.join("nginx-buoy")).await?;
         // A replica that has just heard of others reads every link anew for a moment.
@@ -81,7 +81,15 @@ impl Fleet {
 
     /// All processes of buoy.
     pub fn buoys(&self) -> impl Iterator<Item = &Server> {
-        self.replicas.iter().chain([&self.alone])
+        self.replicas.iter().chain(&self.alone)
+    }
+
+    /// The replica without a proxy.
+    ///
+    /// # Errors
+    /// Where it was not wanted.
+    pub fn alone(&self) -> anyhow::Result<&Server> {
+        self.alone.as_ref().context("the replica without a proxy was not started")
     }
 
     /// A client of the API of the first replica.
@@ -100,7 +108,7 @@ impl Fleet {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.proxy.stop().await?;
         self.bare_proxy.stop().await?;
-        for server in self.replicas.into_iter().chain([self.alone]) {
+        for server in self.replicas.into_iter().chain(self.alone) {
             server.stop().await?;
         }
         // The bare servers know no signals: they are killed when dropped.

@@ -37,7 +37,7 @@ pub struct Extent {
 /// # Errors
 /// Where a part of it does not answer.
 pub async fn run(fleet: &Fleet, extent: Extent) -> anyhow::Result<Figures> {
-    let api = fleet.api()?;
+    let (api, alone) = (fleet.api()?, fleet.alone()?.port);
     let (owner, links) = fleet::links(&api, LINKS).await?;
     let follow = following(&links);
     let mut figures = Figures {
@@ -45,22 +45,21 @@ pub async fn run(fleet: &Fleet, extent: Extent) -> anyhow::Result<Figures> {
         ..Figures::default()
     };
     // Every code once on every replica, and every path of the client.
-    for port in [fleet.bare[0].port, fleet.alone.port, fleet.bare_proxy.port, fleet.proxy.port] {
+    for port in [fleet.bare[0].port, alone, fleet.bare_proxy.port, fleet.proxy.port] {
         phase(extent, Duration::from_secs(1), port, &follow).await?;
     }
     for nth in 1..=extent.rounds {
         let bare = phase(extent, extent.phase, fleet.bare[0].port, &follow).await?;
-        let buoy = counted(&api, fleet, extent, fleet.alone.port, &follow).await?;
+        let buoy = counted(&api, fleet, extent, alone, &follow).await?;
         let bare_proxied = phase(extent, extent.phase, fleet.bare_proxy.port, &follow).await?;
         let proxied = counted(&api, fleet, extent, fleet.proxy.port, &follow).await?;
         let round = Round::new(&bare, buoy, &bare_proxied, proxied);
         eprintln!("round {nth}: {round}");
         figures.rounds.push(round);
     }
-    let port = fleet.alone.port;
-    figures.create_per_second = api_phase(extent, port, creating(owner), StatusCode::CREATED).await?;
-    figures.read_per_second = api_phase(extent, port, reading(&links), StatusCode::OK).await?;
-    figures.list_per_second = api_phase(extent, port, listing(), StatusCode::OK).await?;
+    figures.create_per_second = api_phase(extent, alone, creating(owner), StatusCode::CREATED).await?;
+    figures.read_per_second = api_phase(extent, alone, reading(&links), StatusCode::OK).await?;
+    figures.list_per_second = api_phase(extent, alone, listing(), StatusCode::OK).await?;
     Ok(figures)
 }
 

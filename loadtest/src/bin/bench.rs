@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Runs a command against a fleet that lives as long as it does.
 async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Result<()> {
-    let fleet = start(arguments).await?;
+    let fleet = start(arguments, false).await?;
     let host = format!("http://127.0.0.1:{}", fleet.proxy.port);
     let status = match command {
         [program, rest @ ..] => tokio::process::Command::new(program).args(rest).env("BUOY_HOST", host).status().await,
@@ -80,7 +80,7 @@ async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Resu
     Ok(())
 }
 
-async fn start(arguments: &Arguments) -> anyhow::Result<Fleet> {
+async fn start(arguments: &Arguments, with_alone: bool) -> anyhow::Result<Fleet> {
     anyhow::ensure!(!arguments.database_url.is_empty(), "--database-url or TEST_DATABASE_URL is needed");
     fs::create_dir_all(&arguments.output)?;
     // Of an earlier run; a line for each redirect makes hundreds of megabytes.
@@ -94,11 +94,11 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Fleet> {
         folder: arguments.output.clone(),
     };
     let nginx = fs::read_to_string(&arguments.nginx).context("cannot read the configuration of Nginx")?;
-    Fleet::start(&place, &nginx).await
+    Fleet::start(&place, &nginx, with_alone).await
 }
 
 async fn measure(arguments: Arguments) -> anyhow::Result<()> {
-    let fleet = start(&arguments).await?;
+    let fleet = start(&arguments, true).await?;
     let extent = Extent {
         rounds: arguments.rounds,
         phase: Duration::from_secs(u64::from(arguments.seconds)),

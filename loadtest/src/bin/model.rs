@@ -7,7 +7,10 @@ use anyhow::Context as _;
 use clap::Parser;
 use loadtest::{
     bench::figures::Figures,
-    model::scale::{self, Run, TOLERANCE},
+    model::{
+        measured::Run,
+        scale::{self, TOLERANCE},
+    },
 };
 
 /// The capacity model, from measured service times.
@@ -43,14 +46,15 @@ fn main() -> anyhow::Result<()> {
 
 /// Prints the measured runs beside the model's; answers how many are missed.
 fn repeat(arguments: &Arguments, figures: &Figures) -> anyhow::Result<usize> {
-    println!("users  think ms  measured/s  model/s  off  p95 ms  model p95 ms  off");
+    eprintln!("repeating the measured runs, for about a minute");
+    println!("users  think ms  measured/s  model/s  off  p95 ms  model p95 ms  off  p99 ms  model p99 ms");
     let mut missed = 0;
     for repeated in scale::repeat(figures, &runs(&arguments.measured)?, arguments.cores)? {
         let (run, found) = (&repeated.run, &repeated.found);
         let (rate, p95) = (repeated.rate_off(), repeated.p95_off());
         missed += usize::from(rate.abs() > TOLERANCE || p95.abs() > TOLERANCE);
         println!(
-            "{:>5} {:>6} {:>9.0} {:>9.0} {:>5.0}% {:>9.2} {:>9.2} {:>5.0}%",
+            "{:>5} {:>6} {:>9.0} {:>9.0} {:>5.0}% {:>9.2} {:>9.2} {:>5.0}% {:>9.2} {:>9.2}",
             run.users,
             run.think_ms,
             run.steady.row.per_second,
@@ -58,7 +62,9 @@ fn repeat(arguments: &Arguments, figures: &Figures) -> anyhow::Result<usize> {
             rate * 100.0,
             run.steady.row.p95_ms,
             found.p95_ms,
-            p95 * 100.0
+            p95 * 100.0,
+            run.steady.row.p99_ms,
+            found.p99_ms
         );
     }
     Ok(missed)

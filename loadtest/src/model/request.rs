@@ -8,8 +8,21 @@ use serde::{Deserialize, Serialize};
 pub struct Request {
     /// Times that it needs a processor, one after the other: client, Nginx, replica, database, and back.
     pub hops: u32,
-    /// What it waits for beside processors.
+    /// How long it uses each, in parts of the mean.
+    pub work: f64,
+    /// Statements that it then asks of the database, with a connection of its replica.
+    pub statements: u32,
+    /// How long each of these uses a processor, in parts of the mean.
+    pub statement: f64,
+    /// What it waits for beside processors and connections.
     pub delay: Delay,
+}
+
+impl Request {
+    /// A request that needs a processor so many times, and nothing else.
+    pub fn plain(hops: u32) -> Self {
+        Self { hops, work: 1.0, statements: 0, statement: 0.0, delay: Delay::default() }
+    }
 }
 
 /// Waiting for what is no processor: a distribution by its quantiles, as (share, seconds), ascending.
@@ -44,19 +57,14 @@ pub struct Steps {
     pub manage: Vec<Request>,
     /// The part of steps that manages.
     pub manages: f64,
-    /// Times that calling a user who has paused needs a processor: as often as following a link; 0 where clients are elsewhere.
+    /// Times that calling a user who has paused needs a processor; 0 where clients are elsewhere.
     pub wake_hops: u32,
 }
 
 impl Steps {
     /// Visits of one kind alone, which need one processor once and wait for nothing else.
     pub fn plain() -> Self {
-        Self {
-            visits: vec![(1.0, Request { hops: 1, delay: Delay::default() })],
-            manage: Vec::new(),
-            manages: 0.0,
-            wake_hops: 0,
-        }
+        Self { visits: vec![(1.0, Request::plain(1))], manage: Vec::new(), manages: 0.0, wake_hops: 0 }
     }
 
     /// Draws the requests of a step, as places in [`Steps::request`].
@@ -108,7 +116,7 @@ mod tests {
 
     #[test]
     fn steps_are_drawn_in_their_proportions() {
-        let request = |hops| Request { hops, delay: Delay::default() };
+        let request = Request::plain;
         let steps = Steps {
             visits: vec![(3.0, request(1)), (1.0, request(2))],
             manage: vec![request(5), request(6)],

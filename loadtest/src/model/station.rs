@@ -1,4 +1,4 @@
-//! A station: processors that serve whoever waits, in no order.
+//! A station: processors that serve whoever waits, in no order, but for requests in the midst of a transaction.
 
 use std::time::Duration;
 
@@ -21,14 +21,38 @@ pub struct Job {
     pub hops: u32,
     /// How long it uses each, in parts of the mean.
     pub work: f64,
+    /// Statements that it has still to ask of the database, once it has a connection.
+    pub statements: u32,
+    /// How long a statement uses a processor, in parts of the mean.
+    pub statement: f64,
+    /// The replica whose connection it holds.
+    pub holds: Option<usize>,
     /// Its place among the kinds of requests, and where its step ends.
     pub place: usize,
     /// The end of its step.
     pub end: usize,
 }
 
-/// Processors with one crowd before them: schedulers, event loops and locks serve in no order that a client would see. Service times
-/// are exponential.
+impl Default for Job {
+    fn default() -> Self {
+        let sent = MonotonicTime::EPOCH;
+        Self { sent, hops: 1, work: 1.0, statements: 0, statement: 0.0, holds: None, place: 0, end: 0 }
+    }
+}
+
+/// How long services take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Services {
+    /// Each as long as the mean: what differs is in the kinds of requests, and in the seconds.
+    Alike,
+    /// Exponential: nothing is known but the mean.
+    Exponential,
+}
+
+/// Processors with one crowd before them: schedulers, event loops and locks serve in no order that a client would see.
+///
+/// Who holds a connection does not stand in the crowd. PostgreSQL's process, which has slept, is let in at once; the replica's thread, with the
+/// answer, when those have had their turn that run already. That is a time of its own, which no longer crowd makes longer.
 #[derive(Serialize, Deserialize)]
 pub struct Station {
     /// Where served requests go.
@@ -36,7 +60,10 @@ pub struct Station {
     servers: u32,
     busy: u32,
     mean: f64,
+    services: Services,
+    turn: f64,
     waiting: Vec<Job>,
+    ready: Vec<Job>,
     draws: u64,
     /// How much longer than the mean services take, second by second.
     slowness: Vec<f64>,
@@ -46,10 +73,10 @@ pub struct Station {
 #[Model]
 impl Station {
     /// A station of `servers` processors, each of which takes `mean` seconds for a hop, times what `slowness` says of this second, over
-    /// and over.
-    pub fn new(servers: u32, mean: f64, slowness: Vec<f64>) -> Self {
-        let (output, waiting) = (Output::default(), Vec::new());
-        Self { output, servers, busy: 0, mean, waiting, draws: 0, slowness, second: 0 }
+    /// and over. A turn of others takes `turn` seconds on average, but no longer than serving the crowd would.
+    pub fn new(servers: u32, (mean, services): (f64, Services), turn: f64, slowness: Vec<f64>) -> Self {
+        let (output, waiting, ready) = (Output::default(), Vec::new(), Vec::new());
+        Self { output, servers, busy: 0, mean, services, turn, waiting, ready, draws: 0, slowness, second: 0 }
     }
 
     /// Seconds pass where they differ.
@@ -69,7 +96,14 @@ impl Station {
 
     /// A request comes in.
     pub fn arrive(&mut self, job: Job, context: &Context<Self>) {
-        self.waiting.push(job);
+        self.line_up(job, context);
+        self.serve(context);
+    }
+
+    /// A request has waited for others to have their turn.
+    #[nexosim(schedulable)]
+    async fn let_in(&mut self, job: Job, context: &Context<Self>) {
+        self.ready.push(job);
         self.serve(context);
     }
 
@@ -79,25 +113,49 @@ impl Station {
         self.busy -= 1;
         job.hops = job.hops.saturating_sub(1);
         if job.hops > 0 {
-            self.waiting.push(job);
+            self.line_up(job, context);
         } else {
             self.output.send(job).await;
         }
         self.serve(context);
     }
 
+    fn line_up(&mut self, job: Job, context: &Context<Self>) {
+        let turn = self.turn.min(self.waiting.len() as f64 * self.mean);
+        if job.holds.is_none() {
+            self.waiting.push(job);
+        } else if turn > 0.0 {
+            let draw: f64 = Exp1.sample(&mut self.random());
+            context.schedule_event(after(turn * draw), schedulable!(Self::let_in), job).ok();
+        } else {
+            self.ready.push(job);
+        }
+    }
+
     fn serve(&mut self, context: &Context<Self>) {
-        while self.busy < self.servers && !self.waiting.is_empty() {
-            // Drawn from a counter, so that a model is all state and a run can be repeated.
-            self.draws += 1;
-            let mut random = SmallRng::seed_from_u64(self.draws);
-            let job = self.waiting.swap_remove(random.random_range(0..self.waiting.len()));
-            let draw: f64 = Exp1.sample(&mut random);
+        while self.busy < self.servers && !(self.waiting.is_empty() && self.ready.is_empty()) {
+            let mut random = self.random();
+            let from = if self.ready.is_empty() { &mut self.waiting } else { &mut self.ready };
+            let job = from.swap_remove(random.random_range(0..from.len()));
+            let draw = match self.services {
+                Services::Alike => 1.0,
+                Services::Exponential => Exp1.sample(&mut random),
+            };
             let slower = self.slowness.get(self.second).copied().unwrap_or(1.0);
-            let service = Duration::from_secs_f64(self.mean * job.work * slower * draw).max(Duration::from_nanos(1));
             self.busy += 1;
-            // A time after now can always be scheduled.
+            let service = after(self.mean * job.work * slower * draw);
             context.schedule_event(service, schedulable!(Self::finish), job).ok();
         }
     }
+
+    /// From a counter, so that a model is all state and a run can be repeated.
+    fn random(&mut self) -> SmallRng {
+        self.draws += 1;
+        SmallRng::seed_from_u64(self.draws)
+    }
+}
+
+/// A time after now, which can always be scheduled.
+pub(super) fn after(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds).max(Duration::from_nanos(1))
 }

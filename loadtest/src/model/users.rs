@@ -1,17 +1,17 @@
 //! The users of a closed network: each takes a step, which is one request or several, thinks, and takes the next. The clicks that they
 //! make are stored in batches, one for each replica and second.
 
-use std::time::Duration;
-
 use nexosim::{
     model::{Context, Model, schedulable},
     ports::Output,
-    time::MonotonicTime,
 };
 use rand::{SeedableRng as _, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 
-use super::{request::Steps, station::Job};
+use super::{
+    request::{Request, Steps},
+    station::{Job, after},
+};
 
 /// Seconds between two batches of a replica: CLICK_FLUSH_BUSY_MS.
 const WINDOW: f64 = 1.0;
@@ -74,9 +74,7 @@ impl Users {
         self.clicks -= share;
         let hops = (share * self.store).round();
         if hops >= 1.0 {
-            self.output
-                .send(Job { sent: MonotonicTime::EPOCH, hops: hops as u32, work: 1.0, place: BATCH, end: 0 })
-                .await;
+            self.output.send(Job { hops: hops as u32, place: BATCH, ..Job::default() }).await;
         }
     }
 
@@ -88,7 +86,7 @@ impl Users {
             return self.step(context);
         }
         let (sent, hops) = (context.time(), self.wake_hops);
-        self.output.send(Job { sent, hops, work: WAKING_WORK, place: WAKING, end: 0 }).await;
+        self.output.send(Job { sent, hops, work: WAKING_WORK, place: WAKING, ..Job::default() }).await;
     }
 
     /// A user begins a step.
@@ -124,8 +122,9 @@ impl Users {
     fn send(&mut self, place: usize, end: usize, context: &Context<Self>) {
         let mut random = self.random();
         let request = self.steps.request(place);
-        let job = Job { sent: context.time(), hops: request.hops, work: 1.0, place, end };
-        context.schedule_event(after(request.delay.draw(&mut random)), schedulable!(Self::depart), job).ok();
+        let Request { hops, work, statements, statement, ref delay } = *request;
+        let job = Job { sent: context.time(), hops, work, statements, statement, holds: None, place, end };
+        context.schedule_event(after(delay.draw(&mut random)), schedulable!(Self::depart), job).ok();
     }
 
     /// From a counter, so that a model is all state and a run can be repeated.
@@ -133,8 +132,4 @@ impl Users {
         self.draws += 1;
         SmallRng::seed_from_u64(self.draws ^ 0x5555_5555)
     }
-}
-
-fn after(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds).max(Duration::from_nanos(1))
 }

@@ -36,7 +36,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped while preparing; the user loadtest-… may be left"),
     };
     world.recorder = Recorder::new();
-    world.pace = options.rate.map(Pace::new);
+    world.pace = options.rate.map(|rate| Pace::new(rate, options.starting()));
     let world = Arc::new(world);
     let started = Instant::now();
     let watch = machine::is_here(&base).then(|| tokio::spawn(machine::watch(Arc::clone(&world))));

@@ -1,6 +1,6 @@
 //! What the command line says.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
@@ -26,7 +26,7 @@ pub struct Options {
     /// Milliseconds that a user waits after each step.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub think_ms: u32,
-    /// Requests per second at which visits are due, shared by all users; latency is then measured from when a visit was due.
+    /// Visits per second that are due, shared by all users, fewer while these come; latency is then measured from when a visit was due.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: Option<u32>,
     /// What users do.
@@ -85,6 +85,11 @@ impl Options {
     /// Users that start per second.
     pub fn users_per_second(&self) -> u32 {
         self.start_rate.unwrap_or_else(|| self.users.div_ceil(5).max(1))
+    }
+
+    /// How long users come.
+    pub fn starting(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.users) / f64::from(self.users_per_second()))
     }
 
     /// The whole seconds, counted from the start, in which every user is there and none is new.

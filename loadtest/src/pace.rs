@@ -1,5 +1,6 @@
-//! When visits are due, where a rate is given: the n-th is due n / rate after the start, however long those before it took.
-//! A latency measured from then shows what a visitor would have waited, also while every user was busy.
+//! When visits are due, where a rate is given, however long those before took. A latency measured from then shows what a visitor would
+//! have waited, also while every user was busy. While users still come, only their part of the rate is due: what those who are not
+//! there yet leave undone is no fault of the server.
 
 use std::{
     sync::{
@@ -16,19 +17,30 @@ use tokio::time::Instant;
 pub struct Pace {
     started: OnceLock<Instant>,
     rate: f64,
+    starting: f64,
     given: AtomicU64,
 }
 
 impl Pace {
-    /// `rate` visits a second, from the first one on.
-    pub fn new(rate: u32) -> Self {
-        Self { started: OnceLock::new(), rate: f64::from(rate), given: AtomicU64::new(0) }
+    /// `rate` visits a second from `starting` after the first one on, until then evenly more and more.
+    pub fn new(rate: u32, starting: Duration) -> Self {
+        let (rate, starting) = (f64::from(rate), starting.as_secs_f64());
+        Self { started: OnceLock::new(), rate, starting, given: AtomicU64::new(0) }
     }
 
     /// When the next visit is due, in the past where users cannot keep up.
     pub fn next_due(&self) -> Instant {
         let nth = self.given.fetch_add(1, Ordering::Relaxed);
-        *self.started.get_or_init(Instant::now) + Duration::from_secs_f64(nth as f64 / self.rate)
+        *self.started.get_or_init(Instant::now) + Duration::from_secs_f64(self.seconds_until(nth as f64))
+    }
+
+    fn seconds_until(&self, nth: f64) -> f64 {
+        // A rate that grows evenly for so long makes half as many visits as the full one.
+        if nth < self.rate * self.starting / 2.0 {
+            (2.0 * nth * self.starting / self.rate).sqrt()
+        } else {
+            nth / self.rate + self.starting / 2.0
+        }
     }
 }
 
@@ -38,9 +50,20 @@ mod tests {
 
     #[tokio::test]
     async fn visits_are_due_at_the_rate_whoever_takes_them() {
-        let pace = Pace::new(100);
+        let pace = Pace::new(100, Duration::ZERO);
         let due: Vec<Instant> = (0..101).map(|_| pace.next_due()).collect();
         assert_eq!(due[100] - due[0], Duration::from_secs(1));
         assert_eq!(due[51] - due[50], Duration::from_millis(10));
+    }
+
+    #[tokio::test]
+    async fn fewer_visits_are_due_while_users_come() {
+        let pace = Pace::new(100, Duration::from_secs(4));
+        let due: Vec<Instant> = (0..301).map(|_| pace.next_due()).collect();
+        // Half of the rate after two of four seconds, on average a quarter until then.
+        assert_eq!(due[50] - due[0], Duration::from_secs(2));
+        assert_eq!(due[200] - due[0], Duration::from_secs(4));
+        assert_eq!(due[300] - due[0], Duration::from_secs(5));
+        assert!(due.is_sorted());
     }
 }

@@ -9,6 +9,7 @@ use loadtest::bench::{
     fleet::{Fleet, Place},
     plan::{self, Extent},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures buoy beside a bare axum handler, with and without Nginx.
 #[derive(Debug, Parser)]
@@ -71,13 +72,22 @@ async fn main() -> anyhow::Result<()> {
 async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Result<()> {
     let fleet = start(arguments, false).await?;
     let host = format!("http://127.0.0.1:{}", fleet.proxy.port);
-    let status = match command {
-        [program, rest @ ..] => tokio::process::Command::new(program).args(rest).env("BUOY_HOST", host).status().await,
-        [] => anyhow::bail!("a command is needed"),
-    };
+    let (program, rest) = command.split_first().context("a command is needed")?;
+    let running = async { Ok(tokio::process::Command::new(program).args(rest).env("BUOY_HOST", host).status().await?) };
+    let status = unless_stopped(running).await;
     fleet.stop().await?;
     anyhow::ensure!(status?.success(), "the command failed");
     Ok(())
+}
+
+/// Does something until Ctrl-C or SIGTERM comes, so that what was started can be ended.
+async fn unless_stopped<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped by Ctrl-C"),
+        _ = terminated.recv() => anyhow::bail!("stopped by SIGTERM"),
+    }
 }
 
 async fn start(arguments: &Arguments, with_alone: bool) -> anyhow::Result<Fleet> {
@@ -104,7 +114,7 @@ async fn measure(arguments: Arguments) -> anyhow::Result<()> {
         phase: Duration::from_secs(u64::from(arguments.seconds)),
         connections: u64::from(arguments.connections),
     };
-    let figures = plan::run(&fleet, extent).await;
+    let figures = unless_stopped(plan::run(&fleet, extent)).await;
     fleet.stop().await?;
     let mut figures = figures?;
     figures.commit = arguments.commit;

@@ -73,8 +73,9 @@ async fn beside_fleet(arguments: &Arguments, command: &[String]) -> anyhow::Resu
     let fleet = start(arguments, false).await?;
     let host = format!("http://127.0.0.1:{}", fleet.proxy.port);
     let (program, rest) = command.split_first().context("a command is needed")?;
-    let running = async { Ok(tokio::process::Command::new(program).args(rest).env("BUOY_HOST", host).status().await?) };
-    let status = unless_stopped(running).await;
+    let mut command = tokio::process::Command::new(program);
+    command.args(rest).env("BUOY_HOST", host).kill_on_drop(true);
+    let status = unless_stopped(async { Ok(command.status().await?) }).await;
     fleet.stop().await?;
     anyhow::ensure!(status?.success(), "the command failed");
     Ok(())

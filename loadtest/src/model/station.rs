@@ -73,7 +73,8 @@ pub struct Station {
 #[Model]
 impl Station {
     /// A station of `servers` processors, each of which takes `mean` seconds for a hop, times what `slowness` says of this second, over
-    /// and over. A turn of others takes `turn` seconds on average, but no longer than serving the crowd would.
+    /// and over. A turn of others takes `turn` seconds on average, but no longer than one
+    /// processor would serve the crowd.
     pub fn new(servers: u32, (mean, services): (f64, Services), turn: f64, slowness: Vec<f64>) -> Self {
         let (output, waiting, ready) = (Output::default(), Vec::new(), Vec::new());
         Self { output, servers, busy: 0, mean, services, turn, waiting, ready, draws: 0, slowness, second: 0 }

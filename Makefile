@@ -42,7 +42,7 @@ down: ## Stop the fleet; its data stays
 	docker compose down
 
 test-fleet: ## Test the fleet over real containers (needs a container engine)
-	cargo test --locked --test fleet -- --test-threads=1
+	cargo test --workspace --locked --test fleet
 
 rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (needs a container engine)
 	cargo run --quiet --locked -p platform -- rehearse

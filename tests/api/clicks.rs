@@ -16,8 +16,8 @@ use crate::{
     common::{
         database::{Database, Kind},
         on_both_databases,
+        sums::{assert_clicks_add_up, number},
     },
-    sums::{assert_clicks_add_up, number},
 };
 
 on_both_databases!(

@@ -8,9 +8,11 @@ use std::{
 use crate::{
     app::TestApp,
     clicks::{STORED, Visitors, links},
-    common::database::{Database, Kind},
+    common::{
+        database::{Database, Kind},
+        sums::{assert_clicks_add_up, number},
+    },
     forwarder::Forwarder,
-    sums::{assert_clicks_add_up, number},
 };
 
 /// A service whose way to the database the test can cut, and its links.

@@ -11,10 +11,12 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     app::TestApp,
-    common::database::{Database, Kind},
+    common::{
+        database::{Database, Kind},
+        sums::number,
+    },
     forwarder::Forwarder,
     limits::{BEHIND_A_PROXY, create, get},
-    sums::number,
 };
 
 const RATE_A_SECOND: f64 = 10.0;

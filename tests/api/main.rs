@@ -3,8 +3,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/sums.rs"]
-mod sums;
 
 mod access;
 mod app;
@@ -26,6 +24,7 @@ mod limits_tokens;
 mod lists;
 mod logs;
 mod outages;
+mod platform;
 mod program;
 mod races;
 mod ranking;

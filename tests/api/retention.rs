@@ -10,9 +10,9 @@ use crate::{
     common::{
         database::{Database, Kind},
         on_both_databases,
+        sums::{assert_clicks_add_up, number},
     },
     process::{Finished, run},
-    sums::{assert_clicks_add_up, number},
 };
 
 on_both_databases!(

@@ -10,8 +10,8 @@ use crate::{
     common::{
         database::{Database, Kind},
         on_both_databases,
+        sums::number,
     },
-    sums::number,
 };
 
 on_both_databases!(

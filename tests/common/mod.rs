@@ -1,6 +1,7 @@
-//! What the test programs share: fresh databases of both kinds, and the macro that runs a test on each.
+//! What the test programs share: fresh databases of both kinds, the check of sums, and the macro that runs a test on each.
 
 pub(crate) mod database;
+pub(crate) mod sums;
 
 /// Makes two tests of each function that takes a [`database::Kind`]: one on SQLite, one on PostgreSQL.
 macro_rules! on_both_databases {

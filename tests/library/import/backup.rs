@@ -1,0 +1,41 @@
+//! Copies of the embedded database.
+
+use buoy::store::{Store, StoreSettings};
+
+use crate::{
+    common::database::Kind,
+    import::world::{World, strict},
+};
+
+#[tokio::test]
+async fn a_copy_is_taken_while_another_writes() {
+    let world = World::new(Kind::Sqlite).await;
+    world.furnish().await;
+    let before = world.content().await;
+    let mut tx = world.store.begin().await.unwrap();
+    tx.delete_user(before.users[0].id, strict().now, &buoy::domain::Details::none()).await.unwrap();
+    let copy = world.database.folder().join("copy.db");
+    let bytes = world.store.backup(&copy).await.unwrap();
+    drop(tx.commit().await.unwrap());
+    assert_eq!(bytes, std::fs::metadata(&copy).unwrap().len());
+
+    let url = format!("sqlite:{}", copy.display()).parse().unwrap();
+    let limit = std::time::Duration::from_secs(5);
+    let settings = StoreSettings { url, pool_size: 2, wait: limit, statement_timeout: limit };
+    let copied = World { store: Store::open(&settings).await.unwrap(), database: world.database };
+    assert_eq!(copied.content().await, before);
+
+    let refused = copied.store.backup(&copy).await.unwrap_err().to_string();
+    assert!(refused.ends_with("copy.db: exists already, and is not overwritten"), "{refused}");
+    let nowhere = copied.database.folder().join("missing/copy.db");
+    assert!(copied.store.backup(&nowhere).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_is_copied_by_its_own_program() {
+    let world = World::new(Kind::Postgres).await;
+    let file = world.database.folder().join("copy.db");
+    let refused = world.store.backup(&file).await.unwrap_err().to_string();
+    assert!(refused.contains("pg_dump"), "{refused}");
+    assert!(!file.exists());
+}

@@ -1,0 +1,94 @@
+//! Conformance of the store: every method does the same on both databases.
+
+mod batches;
+mod changes;
+mod limits;
+mod lists;
+mod locks;
+mod pending;
+mod reconcile;
+mod retention;
+mod rollups;
+mod words;
+
+use buoy::{
+    domain::{
+        EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, Title, Url, User, UserId, Username, clock::Timestamp,
+    },
+    store::{Store, Tx},
+};
+
+use crate::common::{
+    database::{Database, Kind},
+    sums,
+};
+
+/// A store on a database of its own.
+struct Fixture {
+    // Dropped first, with its connections.
+    store: Store,
+    database: Database,
+}
+
+impl Fixture {
+    async fn new(kind: Kind) -> Self {
+        let database = Database::fresh(kind).await;
+        Self { store: database.store().await, database }
+    }
+
+    /// Does something in a transaction of its own.
+    async fn in_tx<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> T) -> T {
+        let mut tx = self.store.begin().await.unwrap();
+        let done = work(&mut tx).await;
+        drop(tx.commit().await.unwrap());
+        done
+    }
+
+    /// Runs statements behind the store's back.
+    async fn execute(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.store {
+            Store::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(&pool.current()).await.unwrap()),
+            Store::Sqlite { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// Folds what large batches left, as replicas do from time to time.
+    async fn fold(&self) {
+        self.store.fold_clicks().await.unwrap();
+    }
+
+    async fn assert_clicks_add_up(&self) {
+        self.fold().await;
+        sums::assert_clicks_add_up(&self.database).await;
+    }
+
+    async fn user(&self, name: &str) -> User {
+        self.in_tx(async |tx| tx.create_user(&new_user(name), at(0)).await.unwrap()).await
+    }
+
+    async fn url(&self, owner: UserId, code: &str) -> Url {
+        self.in_tx(async |tx| tx.create_url(&new_url(owner, Some(code)), at(0)).await.unwrap()).await
+    }
+}
+
+/// A moment, to the microsecond.
+fn at(seconds: i64) -> Timestamp {
+    chrono::DateTime::from_timestamp(1_780_000_000 + seconds, 123_456_000).unwrap()
+}
+
+fn new_user(name: &str) -> NewUser {
+    NewUser {
+        username: Username::parse(name).unwrap(),
+        email: EmailAddress::parse(format!("{name}@example.com")).unwrap(),
+    }
+}
+
+fn new_url(user_id: UserId, code: Option<&str>) -> NewUrl {
+    NewUrl {
+        user_id,
+        original_url: TargetUrl::parse("https://example.com/ü?q=%20").unwrap(),
+        title: Some(Title::parse("שלום 🛟").unwrap()),
+        short_code: code.map(|code| ShortCode::parse(code).unwrap()),
+    }
+}

@@ -1,0 +1,112 @@
+//! What is past its time goes, and what is older than the rollups is added to them.
+
+use buoy::{
+    domain::{EventType, page::PageStart},
+    store::{EventFilter, NewClick, backfill::RolledUp, retention::Swept},
+};
+
+use crate::{
+    common::{database::Kind, on_both_databases, sums::number},
+    store::{Fixture, at, batches::click},
+};
+
+on_both_databases!(
+    old_clicks_go_and_their_rollups_stay,
+    many_clicks_go_in_steps,
+    visitors_are_forgotten_after_two_days,
+    older_clicks_are_added_once,
+);
+
+const DAY: i64 = 86_400;
+
+async fn count(fixture: &Fixture, sql: &str) -> i64 {
+    number(&fixture.database, &format!("SELECT CAST({sql} AS BIGINT)")).await
+}
+
+async fn old_clicks_go_and_their_rollups_stay(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let ann = fixture.user("ann").await;
+    fixture.url(ann.id, "code").await;
+    for days in 0..10 {
+        fixture.store.store_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)].into(), at(0)).await.unwrap();
+    }
+    assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap(), Swept::default());
+    assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), None);
+    assert_eq!(fixture.store.sweep(Some(10), at(0)).await.unwrap().clicks, 0);
+    assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), None, "nothing was deleted");
+    assert_eq!(fixture.store.sweep(Some(3), at(0)).await.unwrap().clicks, 6);
+    let today = at(0).timestamp().div_euclid(DAY);
+    assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), Some(today - 3));
+    // A longer time brings nothing back.
+    assert_eq!(fixture.store.sweep(Some(9), at(0)).await.unwrap().clicks, 0);
+    assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), Some(today - 3));
+    assert_what_is_left(&fixture).await;
+}
+
+async fn assert_what_is_left(fixture: &Fixture) {
+    let events = fixture.store.events(&EventFilter::default(), PageStart::Offset(0), 100).await.unwrap();
+    assert_eq!(events.iter().filter(|event| event.event_type == EventType::created()).count(), 1);
+    assert_eq!(events.len(), 5);
+    for sum in ["(SELECT sum(people) FROM click_days WHERE subject = 1)", "(SELECT sum(clicks) FROM click_totals)"] {
+        assert_eq!(count(fixture, sum).await, 10, "{sum}");
+    }
+}
+
+async fn many_clicks_go_in_steps(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let clicks: Vec<NewClick<'_>> = (0..11_000).map(|n| click(1, 1, n)).collect();
+    fixture.store.store_clicks("many", &clicks.into(), at(0)).await.unwrap();
+    let (one, two) = tokio::join!(fixture.store.sweep(Some(1), at(9 * DAY)), fixture.store.sweep(Some(1), at(9 * DAY)));
+    assert_eq!(one.unwrap().clicks + two.unwrap().clicks, 11_000);
+    assert_eq!(count(&fixture, "(SELECT count(*) FROM events)").await, 0);
+}
+
+async fn visitors_are_forgotten_after_two_days(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let today = at(0).timestamp().div_euclid(DAY);
+    for day in 0..4 {
+        fixture.store.visitor_salt(today - day, &[7; 32]).await.unwrap();
+        let mut by_visitor: Vec<NewClick<'_>> = (0..2_000).map(|n| click(1 + n % 3, 1, -day * DAY)).collect();
+        (0..).zip(&mut by_visitor).for_each(|(n, click)| click.counted.visitor = Some(n));
+        fixture.store.store_clicks(&format!("{day}"), &by_visitor.into(), at(0)).await.unwrap();
+    }
+    fixture.fold().await;
+    let before = count(&fixture, "(SELECT count(*) FROM visitors)").await;
+    assert_eq!(before, 4 * 3 * 2_000);
+    assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap().visitors, 2 * 3 * 2_000);
+    for table in ["visitors", "visitor_salts"] {
+        assert_eq!(count(&fixture, &format!("(SELECT min(day) FROM {table})")).await, today - 1, "{table}");
+    }
+    assert_eq!(count(&fixture, "(SELECT sum(uniques) FROM click_days WHERE subject = 0)").await, 8_000);
+}
+
+async fn older_clicks_are_added_once(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let ann = fixture.user("ann").await;
+    fixture.url(ann.id, "code").await;
+    let clicks: Vec<NewClick<'_>> = (0..6_000).map(|n| click(1 + n % 2, 1, n * 60)).collect();
+    fixture.store.store_clicks("old", &clicks.into(), at(0)).await.unwrap();
+    fixture.fold().await;
+    assert_eq!(fixture.store.rolled_up().await.unwrap(), RolledUp::All);
+    assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
+    // As the migration leaves a database that had clicks before it had rollups.
+    for sql in [
+        "DELETE FROM click_days",
+        "DELETE FROM click_slots",
+        "DELETE FROM click_values",
+        "UPDATE click_totals SET clicks = 0, bots = 0",
+        "UPDATE click_state SET value = (SELECT max(id) FROM events) WHERE name = 'roll_up_until'",
+        "UPDATE click_state SET value = 0 WHERE name IN ('rolled_up', 'rolled_up_until')",
+    ] {
+        fixture.execute(sql).await;
+    }
+    // What comes in meanwhile is counted as always.
+    fixture.store.store_clicks("new", &[click(1, 1, 0)].into(), at(0)).await.unwrap();
+    assert_eq!(fixture.store.roll_up_step().await.unwrap(), Some(5_000));
+    assert!(matches!(fixture.store.rolled_up().await.unwrap(), RolledUp::Until(..)));
+    let (one, two) = tokio::join!(fixture.store.roll_up_step(), fixture.store.roll_up_step());
+    assert_eq!(one.unwrap().unwrap_or(0) + two.unwrap().unwrap_or(0), 1_000);
+    assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
+    fixture.assert_clicks_add_up().await;
+    assert_eq!(count(&fixture, "(SELECT sum(clicks) FROM click_totals)").await, 6_001);
+}

@@ -1,11 +1,10 @@
-//! A YAML file as values that remember their lines.
+//! A YAML file as JSON values that keep their lines.
 //!
-//! The values are JSON's, since that is what the schema and the platform's own tools make of them. Each is found by its JSON
-//! pointer. Anchors, tags and more than one document are refused: a spec that is read by people and tools spells things out.
+//! Each value is found by its JSON pointer. Tags, duplicate keys and a second document are refused.
 
 use std::{collections::HashMap, path::Path};
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, SpannedEventReceiver, StrInput};
+use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use serde_json::{Map, Value};
 
 /// A file that was understood.
@@ -36,7 +35,7 @@ impl Document {
     /// Reads a file.
     ///
     /// # Errors
-    /// Where it cannot be read (then at line 1) or is not the YAML of one document.
+    /// When it cannot be read (then at line 1) or is not the YAML of one document.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Fault {
@@ -50,23 +49,25 @@ impl Document {
     /// Reads a text; `name` is what faults are reported under.
     ///
     /// # Errors
-    /// Where the text is not the YAML of one document, or uses what is refused here.
+    /// When the text is not the YAML of one document, or holds a tag.
     pub fn parse(name: &str, text: &str) -> Result<Self, Fault> {
         let fault = |line: usize, problem: String| Fault { file: name.to_owned(), line, problem };
-        let mut builder = Builder::default();
-        let scanned: Result<(), ScanError> = Parser::<StrInput>::new_from_str(text).load(&mut builder, true);
-        if let Err(error) = scanned {
-            return Err(fault(error.marker().line(), format!("is no YAML: {}", error.info())));
-        }
-        if let Some((line, problem)) = builder.refused {
-            return Err(fault(line, problem));
-        }
-        let root = builder.root.ok_or_else(|| fault(1, "expected a document".to_owned()))?;
-        Ok(Self { name: name.to_owned(), text: text.to_owned(), root, lines: builder.lines })
+        let documents = MarkedYaml::load_from_str(text)
+            .map_err(|error| fault(error.marker().line(), format!("is no YAML: {}", error.info())))?;
+        let root = match &documents[..] {
+            [root] => root,
+            [] => return Err(fault(1, "expected a document".to_owned())),
+            [_, second, ..] => {
+                return Err(fault(second.span.start.line(), "expected a single document".to_owned()));
+            }
+        };
+        let mut lines = HashMap::new();
+        let root = json(root, "", &mut lines).map_err(|(line, problem)| fault(line, problem.to_owned()))?;
+        Ok(Self { name: name.to_owned(), text: text.to_owned(), root, lines })
     }
 
-    /// The line of a value: for an entry of a mapping the line of its key. A pointer that leads nowhere gets the line of the
-    /// nearest value above it, which is where something is missing.
+    /// The line of a value, or of its key if it has one. A pointer that leads nowhere gets the line of the nearest value
+    /// above it: something is missing there.
     #[must_use]
     pub fn line(&self, pointer: &str) -> usize {
         let mut pointer = pointer;
@@ -94,124 +95,38 @@ pub fn join(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Puts values together from the parser's events.
-#[derive(Default)]
-struct Builder {
-    open: Vec<Open>,
-    root: Option<Value>,
-    lines: HashMap<String, usize>,
-    refused: Option<(usize, String)>,
-}
-
-/// A collection whose end has not been seen.
-struct Open {
-    pointer: String,
-    value: Collection,
-}
-
-enum Collection {
-    List(Vec<Value>),
-    /// A mapping, and the key whose value comes next.
-    Map(Map<String, Value>, Option<String>),
-}
-
-impl Builder {
-    fn refuse(&mut self, at: Marker, problem: impl Into<String>) {
-        self.refused.get_or_insert((at.line(), problem.into()));
-    }
-
-    /// The pointer of the value that comes next, whose line is noted unless its key's already is.
-    fn place(&mut self, at: Marker) -> String {
-        let pointer = match self.open.last() {
-            None => String::new(),
-            Some(Open { pointer, value: Collection::List(items) }) => join(pointer, &items.len().to_string()),
-            Some(Open { pointer, value: Collection::Map(_, key) }) => join(pointer, key.as_deref().unwrap_or_default()),
-        };
-        self.lines.entry(pointer.clone()).or_insert(at.line());
-        pointer
-    }
-
-    fn scalar(&mut self, text: &str, style: ScalarStyle, at: Marker) {
-        if let Some(Open { pointer, value: Collection::Map(map, key @ None) }) = self.open.last_mut() {
-            if map.contains_key(text) {
-                self.refuse(at, format!("the key {text:?} appears twice"));
-                return;
+/// The JSON of a node; `lines` gets the line of each value by its pointer. The error is a line and a problem.
+fn json(
+    node: &MarkedYaml<'_>,
+    pointer: &str,
+    lines: &mut HashMap<String, usize>,
+) -> Result<Value, (usize, &'static str)> {
+    let line = node.span.start.line();
+    // An entry of a mapping has the line of its key already.
+    lines.entry(pointer.to_owned()).or_insert(line);
+    Ok(match &node.data {
+        YamlData::Value(Scalar::Null) => Value::Null,
+        YamlData::Value(Scalar::Boolean(flag)) => (*flag).into(),
+        YamlData::Value(Scalar::Integer(number)) => (*number).into(),
+        YamlData::Value(Scalar::FloatingPoint(number)) => number.into_inner().into(),
+        YamlData::Value(Scalar::String(text)) => text.as_ref().into(),
+        YamlData::Sequence(items) => {
+            let items = items.iter().enumerate().map(|(at, item)| json(item, &join(pointer, &at.to_string()), lines));
+            items.collect::<Result<_, _>>()?
+        }
+        YamlData::Mapping(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries {
+                let line = key.span.start.line();
+                let name = key.data.as_str().ok_or((line, "expected a word as key"))?;
+                let pointer = join(pointer, name);
+                lines.insert(pointer.clone(), line);
+                map.insert(name.to_owned(), json(value, &pointer, lines)?);
             }
-            self.lines.insert(join(pointer, text), at.line());
-            *key = Some(text.to_owned());
-            return;
+            map.into()
         }
-        self.place(at);
-        self.add(if style == ScalarStyle::Plain { plain(text) } else { Value::String(text.to_owned()) });
-    }
-
-    fn begin(&mut self, value: Collection, at: Marker) {
-        if let Some(Open { value: Collection::Map(_, None), .. }) = self.open.last() {
-            self.refuse(at, "expected a word as key");
-        }
-        let pointer = self.place(at);
-        self.open.push(Open { pointer, value });
-    }
-
-    fn end(&mut self) {
-        match self.open.pop().map(|open| open.value) {
-            Some(Collection::List(items)) => self.add(Value::Array(items)),
-            Some(Collection::Map(map, _)) => self.add(Value::Object(map)),
-            None => {}
-        }
-    }
-
-    fn add(&mut self, value: Value) {
-        match self.open.last_mut().map(|open| &mut open.value) {
-            None => self.root = Some(value),
-            Some(Collection::List(items)) => items.push(value),
-            Some(Collection::Map(map, key)) => drop(map.insert(key.take().unwrap_or_default(), value)),
-        }
-    }
-}
-
-impl<'input> SpannedEventReceiver<'input> for Builder {
-    fn on_event(&mut self, event: Event<'input>, span: Span) {
-        let at = span.start;
-        match event {
-            Event::Alias(_) => self.refuse(at, "expected no alias: write the value out"),
-            Event::Scalar(_, _, anchor, _) | Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _)
-                if anchor > 0 =>
-            {
-                self.refuse(at, "expected no anchor: write the value out where it is used");
-            }
-            Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_)) => {
-                self.refuse(at, "expected no tag");
-            }
-            Event::DocumentStart(_) if self.root.is_some() => self.refuse(at, "expected a single document"),
-            Event::Scalar(text, style, ..) => self.scalar(&text, style, at),
-            Event::SequenceStart(..) => self.begin(Collection::List(Vec::new()), at),
-            Event::MappingStart(..) => self.begin(Collection::Map(Map::new(), None), at),
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
-            _ => {}
-        }
-    }
-}
-
-/// A scalar without quotes, by the core schema of YAML 1.2. The words of YAML 1.1 (yes, off) are words here and booleans to older
-/// parsers, so the schema's types catch them wherever they matter.
-fn plain(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    let looks_like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    if looks_like_a_number {
-        if let Ok(number) = text.parse::<i64>() {
-            return number.into();
-        }
-        if let Some(number) = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64) {
-            return Value::Number(number);
-        }
-    }
-    Value::String(text.to_owned())
+        _ => return Err((line, "expected no tag")),
+    })
 }
 
 #[cfg(test)]
@@ -245,10 +160,10 @@ mod tests {
     #[test]
     fn what_would_be_read_in_two_ways_is_refused() {
         for (text, line, word) in [
-            ("a: 1\nb: 2\na: 3\n", 3, "twice"),
-            ("a: &x 1\n", 1, "anchor"),
-            ("a: !!str 1\n", 1, "tag"),
-            ("a: 1\n---\nb: 1\n", 2, "single"),
+            ("a: 1\nb: 2\na: 3\n", 3, "duplicated"),
+            ("a: !own {}\n", 1, "tag"),
+            ("1: a\n", 1, "key"),
+            ("a: 1\n---\nb: 1\n", 3, "single"),
             ("a: [1\nb: 2\n", 2, "YAML"),
             ("", 1, "document"),
         ] {

@@ -18,15 +18,18 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
 FROM rust:1.95-bookworm AS build
 WORKDIR /app
 COPY --from=manifests /app .
-# Dependencies alone. What was compiled from the empty sources is thrown away again: Cargo compares modification times,
-# and the real sources may be older than these artefacts.
-RUN cargo build --release --locked -p buoy --bin buoy \
- && cargo clean --release --locked -p buoy
+# The cargo profile: release, or fleet, which compiles faster and runs slower.
+ARG PROFILE=release
+# Dependencies alone. What was compiled from the empty sources is removed again: Cargo compares modification times, and the
+# real sources may be older than these artefacts.
+RUN cargo build --profile "$PROFILE" --locked -p buoy --bin buoy \
+ && cargo clean --profile "$PROFILE" --locked -p buoy
 COPY . .
 # Declared only here, since a changed argument rebuilds all that follows it.
 ARG COMMIT=unknown
 # The binary reports this commit as its build's.
-RUN BUOY_COMMIT="$COMMIT" cargo build --release --locked --offline -p buoy --bin buoy
+RUN BUOY_COMMIT="$COMMIT" cargo build --profile "$PROFILE" --locked --offline -p buoy --bin buoy \
+ && install "target/$PROFILE/buoy" /usr/local/bin/buoy
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=unknown
@@ -36,7 +39,7 @@ LABEL org.opencontainers.image.title="buoy" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$COMMIT"
-COPY --from=build /app/target/release/buoy /usr/local/bin/buoy
+COPY --from=build /usr/local/bin/buoy /usr/local/bin/buoy
 # EMBEDDED_DATABASE: without DATABASE_URL the program stops with an error here, since a file in a container is data lost
 # at the next deployment. HOST: a server on the container's loopback address would be out of everyone's reach.
 ENV EMBEDDED_DATABASE=false \

@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq as _;
 
 use self::keyring::KeyRing;
 use crate::{
+    db::{Store, StoreError},
     domain::{Clock, HostNames, KeyHolder, Secret},
-    store::{Store, StoreError},
 };
 
 /// Who is let in, and what is known of keys.

@@ -22,8 +22,10 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use self::shard::{Fill, Shard};
 use crate::{
+    db::{Changes, Store, StoreError},
     domain::ShortCode,
-    store::{Availability, Changes, Link, Store, StoreError},
+    fleet::Availability,
+    store::Link,
 };
 
 /// Bytes that an entry of ordinary size takes, keys and bookkeeping included; a longer target takes the place of several.

@@ -24,9 +24,10 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Config, DatabaseConfig, process_variables, read_env_file, read_secret_files},
+    db::{Store, StoreSettings, migrate::SchemaState},
     domain::{HostName, HostNames, TargetPolicy},
+    fleet::monitor::wait_for_server,
     http::middleware::REQUEST_LINES,
-    store::{Store, StoreSettings, migrate::SchemaState, monitor::wait_for_server},
     telemetry::{self, Stream},
 };
 

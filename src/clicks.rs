@@ -7,17 +7,18 @@
 mod destination;
 mod ledger;
 mod recorder;
-pub mod visitor;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::domain::{UrlId, UserId, clock::Timestamp};
+use crate::{
+    domain::{UrlId, UserId, clock::Timestamp},
+    visitors::Visitor,
+};
 
 pub use self::{
     ledger::{Ledger, Loss},
     recorder::ClickRecorder,
-    visitor::{AddressPolicy, Request, Visitor, VisitorSettings, Visitors, is_counted},
     writer::ClickWriter,
 };
 

@@ -12,12 +12,12 @@ use csv_async::AsyncWriter;
 use tokio::{fs::File, io::BufWriter};
 
 use crate::{
-    domain::{Dimension, Event, EventId, Url, UrlId, User, UserId, clock::Timestamp, rollup::SLOT_SECONDS},
-    store::{
+    db::{
         Store, StoreError,
-        carried::{Carried, CarriedRollup},
         snapshot::{RetiredCode, Snapshot},
     },
+    domain::{Dimension, Event, EventId, Url, UrlId, User, UserId, clock::Timestamp, rollup::SLOT_SECONDS},
+    stats::exported::{Carried, CarriedRollup},
 };
 
 /// Rows read at once.

@@ -17,10 +17,7 @@ pub mod routes;
 pub mod server;
 pub mod upload;
 
-use std::time::Duration;
-
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
-use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -28,15 +25,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
-use crate::{
-    domain::Caller,
-    limits::Policy,
-    state::AppState,
-    store::{Committed, Store, Tx},
-};
-
-/// How long a change waits for the other replicas to drop what they know of its link.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
+use crate::{limits::Policy, state::AppState};
 
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
@@ -122,40 +111,6 @@ fn public_api() -> OpenApiRouter<AppState> {
         .routes(routes!(health::ready))
         .routes(routes!(redirect::follow_under_urls))
         .routes(routes!(redirect::follow))
-}
-
-impl AppState {
-    /// The store, where the database can be used now.
-    ///
-    /// # Errors
-    /// 503 at once where it cannot: nobody waits for what the monitor knows to be away.
-    pub fn store(&self) -> Result<&Store, Error> {
-        self.availability.outage().map_or(Ok(&self.store), |outage| Err(Error::outage(&outage)))
-    }
-
-    /// Begins a change that `caller` asked for.
-    ///
-    /// # Errors
-    /// 503 where the database cannot be used.
-    pub async fn begin(&self, caller: Caller) -> Result<Tx, Error> {
-        Ok(self.store()?.begin_as(caller).await?)
-    }
-
-    /// Commits a change. When this returns, no replica known to be alive serves the old state, provided that they all
-    /// acknowledge in time.
-    ///
-    /// # Errors
-    /// Where the connection breaks meanwhile, it is not known whether the change was made.
-    pub async fn commit(&self, tx: Tx) -> Result<(), Error> {
-        let Committed { changes, receipt } = tx.commit().await?;
-        self.cache.forget(&changes);
-        if let Some(receipt) = receipt {
-            let started = Instant::now();
-            let in_time = receipt.wait(ACKNOWLEDGED_WITHIN).await;
-            self.metrics.acknowledged(started.elapsed(), in_time);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

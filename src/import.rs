@@ -25,12 +25,10 @@ pub use self::{
 };
 use self::{records::Record, source::File};
 use crate::{
+    db::{StoreError, Tx},
     domain::{Invalid, TargetPolicy, clock::Timestamp},
-    store::{
-        StoreError, Tx,
-        bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser},
-        carried::CarriedRollup,
-    },
+    stats::exported::CarriedRollup,
+    store::bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser},
 };
 
 /// Rows of a chunk at most.

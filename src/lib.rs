@@ -2,7 +2,7 @@
 //!
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
-//! `domain` → `store` → `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` → `state` → `http` → `cli` → `main`
+//! `domain` → `db` → `stats`, `fleet` → `store` → `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound`, `visitors` → `state` → `http` → `cli` → `main`
 //!
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.
@@ -12,8 +12,10 @@ pub mod cache;
 pub mod cli;
 pub mod clicks;
 pub mod config;
+pub mod db;
 pub mod domain;
 pub mod export;
+pub mod fleet;
 pub mod http;
 pub mod import;
 pub mod lifecycle;
@@ -21,5 +23,8 @@ pub mod limits;
 pub mod metrics;
 pub mod outbound;
 pub mod state;
+pub mod statements;
+pub mod stats;
 pub mod store;
 pub mod telemetry;
+pub mod visitors;

@@ -8,18 +8,21 @@ use std::{
 };
 
 use axum::http::{HeaderName, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Access,
     cache::LinkCache,
-    clicks::{ClickRecorder, Ledger, Visitors},
-    domain::{Clock, TargetPolicy, TrustedProxies, clock::Timestamp},
+    clicks::{ClickRecorder, Ledger},
+    db::{Committed, Peers, PoolUse, Result, Store, StoreError, Tx},
+    domain::{Caller, Clock, ShortCode, TargetPolicy, TrustedProxies, clock::Timestamp},
+    fleet::Availability,
     limits::{Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
-    store::{Availability, Store},
+    store::Link,
+    visitors::Visitors,
 };
 
 /// The settings of the HTTP side.
@@ -54,14 +57,21 @@ pub struct Trust {
     pub proxies: TrustedProxies,
 }
 
+/// How long a change waits for the other replicas to invalidate their cached links.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
+
 /// What routes share: one pointer, since every layer that a request passes takes a clone.
 #[derive(Clone)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState(Arc<Inner>);
+
+/// The database stands apart from the other handles, so that no route passes by the check of [`AppState::store`].
+struct Inner {
+    store: Store,
+    shared: Shared,
+}
 
 /// The handles behind [`AppState`].
 pub struct Shared {
-    /// The database.
-    pub store: Store,
     /// Whether the database can be used.
     pub availability: Availability,
     /// Links at hand.
@@ -92,21 +102,73 @@ pub struct Shared {
     pub keys_at_work: KeysAtWork,
 }
 
-impl From<Shared> for AppState {
-    fn from(shared: Shared) -> Self {
-        Self(Arc::new(shared))
-    }
-}
-
 impl Deref for AppState {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        &self.0
+        &self.0.shared
     }
 }
 
 impl AppState {
+    /// The state of a process that serves `store`.
+    pub fn new(store: Store, shared: Shared) -> Self {
+        Self(Arc::new(Inner { store, shared }))
+    }
+
+    /// The store, if the database can be used now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], immediately, while the monitor knows of an outage.
+    pub fn store(&self) -> Result<&Store> {
+        match self.availability.outage() {
+            None => Ok(&self.0.store),
+            Some(outage) => Err(StoreError::Unavailable(outage.reason)),
+        }
+    }
+
+    /// The link of a code, from the cache if it is fresh there; during an outage a stale one, as long as its time allows.
+    ///
+    /// # Errors
+    /// If the code is not in the cache and the database cannot be asked.
+    pub async fn link(&self, code: &ShortCode) -> std::result::Result<Option<Arc<Link>>, Arc<StoreError>> {
+        self.cache.link(code, &self.0.store, &self.availability).await
+    }
+
+    /// Begins a change that `caller` asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] during an outage, and if no connection becomes free in time.
+    pub async fn begin(&self, caller: Caller) -> Result<Tx> {
+        self.store()?.begin_as(caller).await
+    }
+
+    /// Commits a change. When this returns, no replica known to be alive serves the old state, provided that they all
+    /// acknowledge in time.
+    ///
+    /// # Errors
+    /// If the connection breaks during the commit, it is unknown whether the change was made.
+    pub async fn commit(&self, tx: Tx) -> Result<()> {
+        let Committed { changes, receipt } = tx.commit().await?;
+        self.cache.forget(&changes);
+        if let Some(receipt) = receipt {
+            let started = Instant::now();
+            let in_time = receipt.wait(ACKNOWLEDGED_WITHIN).await;
+            self.metrics.acknowledged(started.elapsed(), in_time);
+        }
+        Ok(())
+    }
+
+    /// The use of the connection pool.
+    pub fn pool_use(&self) -> PoolUse {
+        self.0.store.pool_use()
+    }
+
+    /// The other replicas; the embedded database has none.
+    pub fn peers(&self) -> Option<&Peers> {
+        self.0.store.peers()
+    }
+
     /// This process's counters, as the other replicas and `GET /replicas` see them: a JSON object.
     pub fn totals(&self) -> String {
         totals(self.clicks.ledger())

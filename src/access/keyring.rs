@@ -11,8 +11,9 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use crate::{
+    db::{Store, StoreError},
     domain::{Clock, KeyHolder, Secret, clock::Timestamp},
-    store::{KnownKey, Store, StoreError},
+    store::KnownKey,
 };
 
 /// How long what the database said of a key is believed, from before it was asked.

@@ -10,10 +10,7 @@ use futures_util::{
 
 use tokio::time::Instant;
 
-use crate::{
-    domain::ShortCode,
-    store::{Link, StoreError},
-};
+use crate::{db::StoreError, domain::ShortCode, store::Link};
 
 type Outcome = Result<Option<Arc<Link>>, Arc<StoreError>>;
 

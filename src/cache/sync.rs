@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{LinkCache, Trust};
-use crate::store::{Changes, Observer};
+use crate::{db::Changes, fleet::Observer};
 
 /// Keeps a cache in step with the other replicas, and tells them of this one.
 pub struct CacheSync {

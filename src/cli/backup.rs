@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::store::Store;
+use crate::db::Store;
 
 const AFTER_HELP: &str = "\
 The copy is the database as it is at one moment, while the service goes on reading and writing. It is a database like the

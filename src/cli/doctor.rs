@@ -13,7 +13,7 @@ use self::report::{Check, Report};
 use super::{open_store, reach};
 use crate::{
     config::{CaCert, Config, ConfigError, DatabaseConfig},
-    store::{DatabaseUrl, migrate::SchemaState},
+    db::{DatabaseUrl, migrate::SchemaState},
 };
 
 const AFTER_HELP: &str = "\
@@ -89,7 +89,7 @@ async fn examine(args: &Args, config: &Config) -> Report {
 }
 
 /// Whether the database is on another machine, so that this is a deployment rather than somebody's laptop.
-fn is_elsewhere(server: &crate::store::Server) -> bool {
+fn is_elsewhere(server: &crate::db::Server) -> bool {
     let options = server.any();
     let host = options.get_host();
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    db::Store,
     export::{ExportError, FILES, Progress, export},
-    store::Store,
 };
 
 const AFTER_HELP: &str = "\

@@ -6,9 +6,9 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    db::Store,
     domain::{Clock, TargetPolicy},
     import::{ImportError, Kind, Options, Progress, Report, Source, import, sources_from_paths},
-    store::Store,
 };
 
 const AFTER_HELP: &str = "\

@@ -4,8 +4,8 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use crate::{
+    db::Store,
     domain::{Clock, Cursor, KeyId, KeyName, NewKey, Scopes, Secret, UserId, Username, page::PageStart},
-    store::Store,
 };
 
 const AFTER_HELP: &str = "\

@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow};
 
 use crate::{
     config::{CaCert, DatabaseConfig, TlsMode},
-    store::{DatabaseUrl, Reach, Tls},
+    db::{DatabaseUrl, Reach, Tls},
 };
 
 /// The configured database, and how it is reached.

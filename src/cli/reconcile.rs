@@ -5,12 +5,9 @@ use chrono::DateTime;
 use clap::ValueEnum;
 
 use crate::{
+    db::Store,
     domain::rollup::SLOT_SECONDS,
-    store::{
-        Store,
-        backfill::RolledUp,
-        reconcile::{Counts, Difference},
-    },
+    stats::reconcile::{Counts, Difference},
 };
 
 const AFTER_HELP: &str = "\
@@ -51,9 +48,6 @@ enum Format {
 /// # Errors
 /// Where something differs and is not to be repaired, and where the database fails.
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
-    if store.rolled_up().await? != RolledUp::All {
-        bail!("clicks that are older than the rollups have not been added to them yet: run `buoy migrate` first");
-    }
     let mut reconciliation = store.reconcile(args.fix).await?;
     let (mut days, mut found) = (0_u64, 0_u64);
     while let Some((_, differences)) = reconciliation.next_day().await? {

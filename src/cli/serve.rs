@@ -17,9 +17,11 @@ use super::{store_settings, target_policy};
 use crate::{
     access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, AddressPolicy, ClickRecorder, ClickSettings, Durability, VisitorSettings, Visitors},
+    clicks::{self, ClickRecorder, ClickSettings, Durability},
     config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
+    db::{Store, StoreSettings},
     domain::{Clock, clock::Timestamp},
+    fleet::{Availability, Monitor, monitor::wait_for_server},
     http::{
         self,
         idempotency::KEPT_FOR,
@@ -30,7 +32,7 @@ use crate::{
     metrics::RequestMetrics,
     outbound::{Titles, titles},
     state::{AppState, HttpSettings, KeysAtWork, Shared, Trust, totals},
-    store::{Availability, Monitor, Store, StoreSettings, monitor::wait_for_server},
+    visitors::{AddressPolicy, VisitorSettings, Visitors},
 };
 
 /// How often answers to idempotent requests that are past their time are deleted.
@@ -65,11 +67,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let shared = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
-    let app = AppState::from(Shared { titles, ..shared });
+    let app = AppState::new(store.clone(), Shared { titles, ..shared });
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
-    let sharing = start_sharing(&app, &lifecycle);
+    let sharing = start_sharing(&app, &store, &lifecycle);
 
     let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
@@ -95,8 +97,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Starts the task that shares clients' budgets with the other replicas.
-fn start_sharing(app: &AppState, lifecycle: &Lifecycle) -> JoinHandle<()> {
-    let (limits, store, availability) = (Arc::clone(&app.limits), app.store.clone(), app.availability.clone());
+fn start_sharing(app: &AppState, store: &Store, lifecycle: &Lifecycle) -> JoinHandle<()> {
+    let (limits, store, availability) = (Arc::clone(&app.limits), store.clone(), app.availability.clone());
     tokio::spawn(exchange::run(limits, store, availability, lifecycle.stopping()))
 }
 
@@ -121,7 +123,6 @@ fn assemble(
 ) -> Shared {
     let clock = Clock::system();
     Shared {
-        store: store.clone(),
         availability,
         cache,
         access: access(config),
@@ -265,13 +266,12 @@ async fn prune(app: AppState, event_days: Option<u32>, stop: CancellationToken) 
     }
 }
 
-async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::store::Result<()> {
+async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::db::Result<()> {
     let now = app.clock.now();
-    app.store.prune_answers(now - KEPT_FOR).await?;
-    app.store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
-    // An embedded database has no `buoy migrate` that would have done it.
-    while app.store.roll_up_step().await?.is_some() {}
-    let swept = app.store.sweep(event_days, now).await?;
+    let store = app.store()?;
+    store.prune_answers(now - KEPT_FOR).await?;
+    store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
+    let swept = store.sweep(event_days, now).await?;
     if swept.clicks > 0 {
         tracing::info!(clicks = swept.clicks, "deleted click events that are past their time");
     }
@@ -281,7 +281,7 @@ async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::store::Re
 /// The tasks that look after the database.
 struct Background {
     availability: Availability,
-    monitor: JoinHandle<Result<(), crate::store::monitor::Refused>>,
+    monitor: JoinHandle<Result<(), crate::fleet::monitor::Refused>>,
     migration: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }

@@ -8,10 +8,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Click, Ledger, Loss, visitor::Salt};
+use super::{Click, Ledger, Loss};
 use crate::{
+    db::{Result, Store, StoreError},
     domain::{Clock, rollup::day_of},
-    store::{Availability, ClickBatch, Counted, NewClick, Result, Store, StoreError},
+    fleet::Availability,
+    stats::{ClickBatch, Counted, NewClick},
+    visitors::Salt,
 };
 
 /// Pauses between attempts to write a batch: the first, doubled up to the longest.

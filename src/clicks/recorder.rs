@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{Click, ClickSettings, Durability, Ledger, Loss};
-use crate::store::Availability;
+use crate::fleet::Availability;
 
 /// What travels through the queue.
 #[derive(Debug)]

@@ -16,10 +16,7 @@ use super::{
     destination::{Destination, Fold},
     recorder::{Message, QueueState},
 };
-use crate::{
-    domain::Clock,
-    store::{Availability, Store},
-};
+use crate::{db::Store, domain::Clock, fleet::Availability};
 
 /// After so long without a click the writer looks for what is left to be folded.
 const IDLE: Duration = Duration::from_secs(5);

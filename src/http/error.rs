@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Outage, StoreError};
+use crate::db::StoreError;
 
 /// Seconds after which a client may try again where the database is missing or busy.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -117,12 +117,6 @@ impl Error {
     /// 503 for a request that took too long.
     pub fn too_slow() -> Self {
         Self::unavailable("request_timeout", "The request took too long, please try again")
-    }
-
-    /// 503 for a database that cannot be used.
-    pub fn outage(outage: &Outage) -> Self {
-        Self::unavailable("database_unavailable", "The database is not available, please try again")
-            .with_cause(&outage.reason)
     }
 
     /// 500: a fault of the program. The cause is logged, not sent.

@@ -14,11 +14,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, error::problem_response};
-use crate::{
-    domain::Caller,
-    state::AppState,
-    store::{RecordedAnswer, Tx},
-};
+use crate::{db::Tx, domain::Caller, state::AppState, store::RecordedAnswer};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);

@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use super::{Error, extract::ListQuery};
 use crate::{
+    db::StoreError,
     domain::{
         Cursor, Page, PageRequest,
         page::{NO_CURSOR, PageStart},
     },
-    store::StoreError,
 };
 
 /// Rows that are read at a time for a complete list.

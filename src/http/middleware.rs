@@ -11,7 +11,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{Error, error::Cause};
-use crate::{domain::Caller, state::AppState};
+use crate::{db::StoreError, domain::Caller, state::AppState};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REPLICA: HeaderName = HeaderName::from_static("x-replica");
@@ -83,7 +83,7 @@ pub async fn while_available(State(app): State<AppState>, request: Request, next
         // The answer first: where both are there, the work is done.
         biased;
         response = next.run(request) => response,
-        outage = app.availability.lost() => Error::outage(&outage).into_response(),
+        outage = app.availability.lost() => Error::from(StoreError::Unavailable(outage.reason)).into_response(),
     }
 }
 

@@ -20,13 +20,15 @@ use super::{Error, client_address::PeerAddress, enclosed, limits, middleware};
 use crate::{
     access::Access,
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickSettings, Durability, VisitorSettings, Visitors},
+    clicks::{self, ClickSettings, Durability},
+    db::{DatabaseUrl, Store, StoreSettings},
     domain::{Clock, HostNames, TargetPolicy},
+    fleet::Monitor,
     limits::{Budget, LimitMode, LimitSettings, Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
-    store::{DatabaseUrl, Monitor, Store, StoreSettings},
+    visitors::{VisitorSettings, Visitors},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,7 +48,7 @@ const CLICKS: ClickSettings = ClickSettings {
 };
 
 /// The handles of a service on a database of its own, in memory.
-async fn state() -> Shared {
+async fn state() -> AppState {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
     let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
     let store = Store::open(&settings).await.unwrap();
@@ -54,8 +56,7 @@ async fn state() -> Shared {
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
     let (_, availability) = Monitor::new(&url, &store, observer);
     let clock = Clock::system();
-    Shared {
-        store,
+    let shared = Shared {
         availability,
         cache,
         access: Access::open(HostNames::default()),
@@ -80,7 +81,8 @@ async fn state() -> Shared {
         limits: Arc::new(one_at_once()),
         load: Load::new(1),
         keys_at_work: KeysAtWork::default(),
-    }
+    };
+    AppState::new(store, shared)
 }
 
 async fn ask(router: &Router, path: &str) -> Response {
@@ -108,7 +110,7 @@ async fn panics() -> &'static str {
 #[tokio::test]
 async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
     let routes = Router::new().route("/panics", get(panics)).route("/works", get(|| async { "yes" }));
-    let router = enclosed(routes, state().await.into());
+    let router = enclosed(routes, state().await);
     for _ in 0..2 {
         let failed = ask(&router, "/panics").await;
         assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -121,7 +123,7 @@ async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
 async fn a_handler_that_never_ends_is_a_503() {
     let limit = from_fn_with_state(Duration::from_millis(10), middleware::time_limit);
     let never = || async { std::future::pending::<&'static str>().await };
-    let router = enclosed(Router::new().route("/never", get(never)).layer(limit), state().await.into());
+    let router = enclosed(Router::new().route("/never", get(never)).layer(limit), state().await);
     let ended = ask(&router, "/never").await;
     assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(ended.headers().contains_key(header::RETRY_AFTER));
@@ -130,7 +132,7 @@ async fn a_handler_that_never_ends_is_a_503() {
 
 #[tokio::test]
 async fn credentials_are_not_looked_at_once_too_many_were_wrong() {
-    let app = AppState::from(state().await);
+    let app = state().await;
     let from = |address: &str| {
         let mut extensions = Extensions::new();
         extensions.insert(PeerAddress(address.parse().unwrap()));

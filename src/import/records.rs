@@ -8,17 +8,15 @@ use super::{
     values::{flag, time},
 };
 use crate::{
+    db::StoreError,
     domain::{
         Details, Dimension, DisabledReason, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UserId,
         Username,
         ids::MAX_ID,
         rollup::{day_of, slot_of},
     },
-    store::{
-        StoreError,
-        bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, Outcome},
-        carried::{Carried, CarriedRollup},
-    },
+    stats::exported::{Carried, CarriedRollup},
+    store::bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, Outcome},
 };
 
 const NO_SUBJECT: Invalid = Invalid("must be a link's id, minus a user's, or 0 for all");

@@ -6,7 +6,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ask, Grant, Limits};
-use crate::store::{Availability, LimitAsk, Result, Store, StoreError};
+use crate::{
+    db::{Result, Store, StoreError},
+    fleet::Availability,
+    store::LimitAsk,
+};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);

@@ -20,8 +20,8 @@ use super::{
     html,
 };
 use crate::{
+    db::{Store, StoreError},
     domain::{Clock, TargetPolicy, TargetUrl, Title, UrlId},
-    store::{Store, StoreError},
 };
 
 /// Links that wait at most.

@@ -10,6 +10,7 @@
 //!
 //! Leaves out: reading files, and when the transaction is committed. After an error it can only be undone.
 
+mod cell;
 mod clicks;
 mod codes;
 mod copy;
@@ -20,11 +21,13 @@ mod staging;
 mod urls;
 mod users;
 
-pub(super) use self::{rollups::ROW_STATEMENTS, sequences::STATEMENTS};
-use super::{Result, Tx, dialect, on_tx};
-use crate::domain::{
-    Details, DisabledReason, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId,
-    Username, clock::Timestamp,
+pub(crate) use self::{rollups::ROW_STATEMENTS, sequences::STATEMENTS};
+use crate::{
+    db::{Result, Tx, dialect, on_tx},
+    domain::{
+        Details, DisabledReason, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title, UrlId, UserId,
+        Username, clock::Timestamp,
+    },
 };
 
 // None of the statements below `bulk` is in `STATEMENTS` but those on sequences: they name temporary tables, which are

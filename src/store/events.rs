@@ -2,8 +2,12 @@
 
 use sqlx::QueryBuilder;
 
-use super::{Counted, Result, Store, StoreError, Tx, on_pool, on_tx, users::bounds};
-use crate::domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart};
+use super::paging::bounds;
+use crate::{
+    db::{Result, Store, StoreError, Tx, on_pool, on_tx},
+    domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart},
+    stats::Counted,
+};
 
 const BY_ID: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id = $1";
 const BY_ID_OF: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events \
@@ -16,7 +20,7 @@ const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 const LIST: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
 
-pub(super) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
+pub(crate) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
 
 /// Which events a list holds; `None` takes all.
 #[derive(Debug, Clone, Default)]

@@ -5,8 +5,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Result, Store, Tx, dialect, on_pool, on_tx};
-use crate::domain::clock::Timestamp;
+use crate::{
+    db::{Lock, Result, Store, Tx, on_pool, on_tx},
+    domain::clock::Timestamp,
+};
 
 const BY_KEY: &str = "SELECT fingerprint, status, body FROM idempotency_keys WHERE key = $1 AND created_at > $2";
 const RECORD: &str = "INSERT INTO idempotency_keys (key, fingerprint, status, body, created_at) \
@@ -15,7 +17,7 @@ const RECORD: &str = "INSERT INTO idempotency_keys (key, fingerprint, status, bo
                       created_at = excluded.created_at";
 const PRUNE: &str = "DELETE FROM idempotency_keys WHERE created_at <= $1";
 
-pub(super) const STATEMENTS: &[&str] = &[BY_KEY, RECORD, PRUNE];
+pub(crate) const STATEMENTS: &[&str] = &[BY_KEY, RECORD, PRUNE];
 
 /// What was answered to the first request of a key.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -44,8 +46,7 @@ impl Tx {
     /// # Errors
     /// Where the database fails.
     pub async fn try_lock_key(&mut self, key: &str) -> Result<bool> {
-        let sql = dialect::TRY_LOCK_KEY.on(self.is_embedded());
-        Ok(on_tx!(self, |conn| sqlx::query_scalar(sql).bind(lock_number(key)).fetch_one(conn).await)?)
+        self.try_lock(Lock::IdempotencyKey(lock_number(key))).await
     }
 
     /// The answer recorded for this key after the moment `since`.

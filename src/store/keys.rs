@@ -2,11 +2,11 @@
 //!
 //! A key that is revoked takes along the keys that were made with it, so that whoever stole one gains nothing by making more.
 
-use super::{
-    Result, Store, StoreError, Tx, dialect, on_pool, on_tx,
-    users::{bounds, missing},
+use super::paging::{bounds, missing};
+use crate::{
+    db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
+    domain::{ApiKey, KeyId, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart},
 };
-use crate::domain::{ApiKey, KeyId, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart};
 
 const BY_PREFIX: &str = "SELECT id, user_id, digest, scopes, expires_at, revoked_at, last_used_at \
                          FROM api_keys WHERE prefix = $1";
@@ -23,7 +23,7 @@ const REVOKE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM api_keys WHERE
                       SELECT k.id FROM api_keys k JOIN made ON k.made_by = made.id) \
                       UPDATE api_keys SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)";
 
-pub(super) const STATEMENTS: &[&str] = &[BY_PREFIX, LIST, EXPIRY, COUNT, INSERT, USED, REVOKE];
+pub(crate) const STATEMENTS: &[&str] = &[BY_PREFIX, LIST, EXPIRY, COUNT, INSERT, USED, REVOKE];
 
 /// What it takes to tell whether a key is good.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

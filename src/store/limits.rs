@@ -6,7 +6,7 @@
 
 use sqlx::FromRow;
 
-use super::{Result, Store};
+use crate::db::{Result, Store};
 
 /// Each pot fills at its rate. First what was minted elsewhere is charged (below zero only as far as it was), or what is
 /// returned put back; then what is left is granted. The change is added to `full_at`, not put in its place: two replicas that are
@@ -39,7 +39,7 @@ const PRUNE: &str = "DELETE FROM limit_pots WHERE (policy, subject) IN (SELECT p
                      WHERE full_at < now() LIMIT 5000 FOR UPDATE SKIP LOCKED)";
 
 /// The statements of this module, which only PostgreSQL understands.
-pub(super) const STATEMENTS: &[&str] = &[EXCHANGE, FLEET, ADD_SALT, PRUNE];
+pub(crate) const STATEMENTS: &[&str] = &[EXCHANGE, FLEET, ADD_SALT, PRUNE];
 
 /// What a replica asks of one pot.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,11 @@
 
 use sqlx::QueryBuilder;
 
-use super::{EventFilter, Result, Store, dialect::Sql, on_pool};
-use crate::domain::{Event, EventType, UserId};
+use super::EventFilter;
+use crate::{
+    db::{Result, Store, dialect::Sql, on_pool},
+    domain::{Event, EventType, UserId},
+};
 
 // Put together in `select`. The words that differ: SQLite has no LATERAL, and PostgreSQL would run the subquery of IN for each event.
 const ABOUT_LINKS: Sql = Sql {

@@ -5,14 +5,17 @@
 
 use sqlx::QueryBuilder;
 
-use super::{Result, Store, UrlFilter, on_pool, users::bounds};
-use crate::domain::{Url, UrlId, page::PageStart, stats::ByClicks};
+use super::{UrlFilter, paging::bounds};
+use crate::{
+    db::{Result, Store, on_pool},
+    domain::{Url, UrlId, page::PageStart, stats::ByClicks},
+};
 
 const BY_ID: &str = "SELECT u.id, u.user_id, u.short_code, u.original_url, u.title, u.is_active, u.created_at, \
                      u.updated_at, u.disabled_reason, coalesce(t.clicks, 0) AS clicks \
                      FROM urls u LEFT JOIN click_totals t ON t.url_id = u.id WHERE u.id = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[BY_ID];
+pub(crate) const STATEMENTS: &[&str] = &[BY_ID];
 
 // Lists have optional filters; their statements are put together from these parts.
 const LIST: &str = "SELECT u.id, u.user_id, u.short_code, u.original_url, u.title, u.is_active, u.created_at, \

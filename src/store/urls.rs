@@ -2,13 +2,13 @@
 
 use sqlx::QueryBuilder;
 
-use super::{
-    Result, Store, StoreError, Tx, dialect, on_pool, on_tx,
-    users::{bounds, missing},
-};
-use crate::domain::{
-    Details, DisabledReason, NewEvent, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
-    clock::Timestamp, event::EventType, page::PageStart,
+use super::paging::{bounds, missing};
+use crate::{
+    db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
+    domain::{
+        Details, DisabledReason, NewEvent, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
+        clock::Timestamp, event::EventType, page::PageStart,
+    },
 };
 
 const BY_ID: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
@@ -33,7 +33,7 @@ const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_acti
                     disabled_reason FROM urls WHERE id > ";
 const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
 
-pub(super) const STATEMENTS: &[&str] =
+pub(crate) const STATEMENTS: &[&str] =
     &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, FORGET_TOTAL, OWNER];
 
 /// How many generated codes are tried before giving up: with a million links, one try in 57,000 meets a taken code.
@@ -134,8 +134,8 @@ impl Tx {
             None => self.insert_url_with_free_code(new, now).await?,
         };
         match &new.short_code {
-            Some(code) => self.has_changed(code),
-            None => self.has_made(&url.short_code),
+            Some(code) => self.note_changed(code),
+            None => self.note_created(&url.short_code),
         }
         let details = serde_json::json!({ "short_code": &url.short_code, "original_url": &url.original_url });
         self.note(&url, EventType::created(), now, Details::of(&details)).await?;
@@ -151,7 +151,7 @@ impl Tx {
         let Some(mut url) = self.url_to_change(id).await? else { return Ok(None) };
         let changed = url.apply(changes, now);
         if !changed.is_empty() {
-            self.has_changed(&url.short_code);
+            self.note_changed(&url.short_code);
             on_tx!(self, |conn| {
                 let statement = sqlx::query(UPDATE).bind(id).bind(&url.original_url).bind(&url.title);
                 let statement = statement.bind(url.is_active).bind(url.updated_at).bind(&url.disabled_reason);
@@ -185,7 +185,7 @@ impl Tx {
     /// Where the database fails.
     pub async fn delete_url(&mut self, id: UrlId, now: Timestamp, details: Details) -> Result<Option<Url>> {
         let Some(url) = self.url_to_change(id).await? else { return Ok(None) };
-        self.has_changed(&url.short_code);
+        self.note_changed(&url.short_code);
         on_tx!(self, |conn| {
             sqlx::query(RETIRE_CODE).bind(&url.short_code).bind(now).execute(&mut *conn).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;

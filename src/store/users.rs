@@ -1,8 +1,9 @@
 //! Users in the database.
 
-use super::{Result, Store, StoreError, Tx, dialect, error::is_foreign_key_violation, on_pool, on_tx};
-use crate::domain::{
-    Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, clock::Timestamp, page::PageStart,
+use super::paging::bounds;
+use crate::{
+    db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
+    domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, clock::Timestamp, page::PageStart},
 };
 
 const BY_ID: &str = "SELECT id, username, email, created_at FROM users WHERE id = $1";
@@ -21,7 +22,7 @@ const NOTE_DELETIONS: &str = "INSERT INTO events (url_id, user_id, event_type, t
 const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
-pub(super) const STATEMENTS: &[&str] =
+pub(crate) const STATEMENTS: &[&str] =
     &[BY_ID, BY_NAME, LIST, COUNT, INSERT, TAKEN_USERNAME, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
 
 impl Store {
@@ -111,7 +112,7 @@ impl Tx {
             sqlx::query(DELETE_URLS).bind(id).execute(&mut *conn).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
         });
-        self.has_changed_all();
+        self.note_all_changed();
         Ok(true)
     }
 
@@ -121,17 +122,4 @@ impl Tx {
             on_tx!(self, |conn| sqlx::query_scalar(TAKEN_USERNAME).bind(username).bind(but).fetch_one(conn).await)?;
         Ok(if taken > 0 { "username" } else { "email" })
     }
-}
-
-/// A page's start as bounds that one statement takes: rows with a larger id, and how many of them to pass over.
-pub(super) fn bounds(start: PageStart) -> (i64, i64) {
-    match start {
-        PageStart::After(cursor) => (cursor.id, 0),
-        PageStart::Offset(rows) => (0, i64::try_from(rows).unwrap_or(i64::MAX)),
-    }
-}
-
-/// Turns a foreign key violation into the field that caused it.
-pub(super) fn missing(field: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |error| if is_foreign_key_violation(&error) { StoreError::Missing(field) } else { error.into() }
 }

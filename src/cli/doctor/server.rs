@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     config::{Config, DatabaseConfig},
-    store::{
+    db::{
         Server, Tls,
-        examine::{Examination, examine as look, examine_pooler},
         migrate::{SchemaState, needed_version},
     },
+    fleet::diagnose::{Examination, examine as look, examine_pooler},
 };
 
 /// A connection that takes longer is worth a word: a request waits for it.
@@ -169,7 +169,7 @@ fn clock(seen: &Examination) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{DatabaseUrl, privileges::Standing};
+    use crate::db::{DatabaseUrl, privileges::Standing};
 
     fn seen() -> Examination {
         Examination {

@@ -9,17 +9,17 @@ use serde::Serialize;
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
+use super::urls::may_disable;
 use crate::{
+    db::Tx,
     http::{
         Error, Problem,
         idempotency::{Answer, Idempotency},
         openapi::{BodyErrors, Created, Limited, ServerErrors},
-        routes::urls::may_disable,
         upload::{self, Upload},
     },
     import::{ImportError, Kind, Options, Report, Source, import},
     state::AppState,
-    store::Tx,
 };
 
 /// Bad rows that an answer names at most.

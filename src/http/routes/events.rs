@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    db::{Store, StoreError, Tx},
     domain::{
         Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart,
     },
@@ -19,7 +20,7 @@ use crate::{
         openapi::{BodyErrors, Created, EventFilters, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
-    store::{EventFilter, Store, StoreError, Tx},
+    store::EventFilter,
 };
 
 /// How long a list of events waits for clicks that were taken before it was asked for.

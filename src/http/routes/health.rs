@@ -10,9 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    fleet::{DatabaseStatus, Outage},
     http::{Error, Problem},
     state::AppState,
-    store::{DatabaseStatus, Outage},
 };
 
 /// That the process lives.

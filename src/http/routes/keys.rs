@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    db::{Store, StoreError},
     domain::{
         ApiKey, Caller, Cursor, KeyId, KeyName, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart,
     },
@@ -21,7 +22,6 @@ use crate::{
         openapi::{BodyErrors, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
-    store::{Store, StoreError},
 };
 
 /// A key to be made.

@@ -99,14 +99,14 @@ fn register_titles(registry: &mut Registry, app: &AppState) {
 
 fn register_database(registry: &mut Registry, app: &AppState) {
     let ready = u64::from(app.availability.outage().is_none());
-    let pool = app.store.pool_use();
+    let pool = app.pool_use();
     registry.register("database_ready", "1 while the database can be used", ConstGauge::new(ready));
     registry.register("database_connections", "Connections in the pool", ConstGauge::new(u64::from(pool.size)));
     let idle = pool.idle as u64;
     registry.register("database_connections_idle", "Connections in the pool that nobody uses", ConstGauge::new(idle));
-    let peers = app.store.peers().map_or(0, |peers| peers.count() as u64);
+    let peers = app.peers().map_or(0, |peers| peers.count() as u64);
     registry.register("peers", "Other replicas known to be alive", ConstGauge::new(peers));
-    let silence = app.store.peers().map_or(0.0, |peers| peers.since_heard().as_secs_f64());
+    let silence = app.peers().map_or(0.0, |peers| peers.since_heard().as_secs_f64());
     registry.register(
         "freshness_lag_seconds",
         "Time since changes were last known to be heard of",

@@ -8,7 +8,7 @@ use axum::{
 };
 
 use crate::{
-    clicks::{self, Click, is_counted},
+    clicks::Click,
     domain::ShortCode,
     http::{
         Error,
@@ -21,6 +21,7 @@ use crate::{
     metrics::REDIRECT_ROUTE,
     state::AppState,
     store::Link,
+    visitors::{self, is_counted},
 };
 
 /// A redirect that a browser or the edge keeps is a click never seen, and an edit never followed.
@@ -41,8 +42,7 @@ pub async fn follow(
     Named(code): Named<ShortCode>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
-    let link =
-        app.cache.link(&code, &app.store, &app.availability).await.map_err(|error| Error::from_shared(&error))?;
+    let link = app.link(&code).await.map_err(|error| Error::from_shared(&error))?;
     let Some(link) = link else { return Err(limits::unknown_code(&app, &client, ShortCode::not_found())) };
     if let Some(refusal) = refusal(&link) {
         return Err(limits::unknown_code(&app, &client, refusal));
@@ -96,7 +96,7 @@ fn answer(location: HeaderValue, mut headers: HeaderMap) -> Response {
 }
 
 fn click(app: &AppState, link: &Link, headers: &HeaderMap, client: ClientAddress) -> Click {
-    let visitor = app.visitors.read(&clicks::Request::read(headers, client.address));
+    let visitor = app.visitors.read(&visitors::Request::read(headers, client.address));
     Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor }
 }
 

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::clock::Timestamp,
+    fleet::Replica,
     http::{Error, openapi::ServerErrors},
     state::AppState,
-    store::Replica,
 };
 
 /// A replica seen in the last minute.

@@ -18,7 +18,7 @@ use crate::{
         openapi::{ListErrors, NotFound, ServerErrors, StatsRange},
     },
     state::AppState,
-    store::stats::{Count, Statistics, ValueCount},
+    stats::read::{Count, Statistics, ValueCount},
 };
 
 /// How long statistics wait for clicks that were taken before they were asked for.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    db::{Store, StoreError, Tx},
     domain::{
         Caller, Cursor, Details, DisabledReason, Invalid, NewUrl, Scope, ShortCode, TargetPolicy, TargetUrl, Title,
         Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart, stats::ByClicks,
@@ -23,7 +24,7 @@ use crate::{
         },
     },
     state::AppState,
-    store::{CountedUrl, Store, StoreError, Tx, UrlFilter},
+    store::{CountedUrl, UrlFilter},
 };
 
 /// How long links with their clicks wait for those that were taken before they were asked for.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    db::{Store, StoreError, Tx},
     domain::{Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
         Error, Problem,
@@ -15,7 +16,6 @@ use crate::{
         openapi::{BodyErrors, Created, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
-    store::{Store, StoreError, Tx},
 };
 
 /// A user to be created.

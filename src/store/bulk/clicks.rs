@@ -5,12 +5,15 @@
 
 use super::{Bulk, BulkEvent};
 use crate::{
-    domain::{EventType, UrlId, rollup::day_of},
-    store::{
-        Counted, Result,
+    db::{
+        Result,
+        batch_rows::over_rows,
         dialect::{self, Sql},
+    },
+    domain::{EventType, UrlId, rollup::day_of},
+    stats::{
+        Counted,
         rollups::{Sums, tally_columns, total_columns, value_columns},
-        rows::over_rows,
     },
 };
 

@@ -1,7 +1,7 @@
 //! Codes once used, in bulk.
 
 use super::{Bulk, BulkCode, Outcome};
-use crate::store::Result;
+use crate::db::Result;
 
 const IN_USE: &str = "DELETE FROM import_codes \
                       WHERE (SELECT count(*) FROM urls u WHERE u.short_code = import_codes.short_code) > 0 \

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::staging::Cell;
+use super::cell::Cell;
 
 /// Rows in COPY's text format.
 #[derive(Debug, Default)]

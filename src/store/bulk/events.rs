@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::{Bulk, BulkEvent, Outcome, sequences::Numbered, users::CHANGED_MEANWHILE};
 use crate::{
+    db::{Result, on_tx},
     domain::rollup::{FIRST_DAY, first_moment},
-    store::{Result, on_tx},
 };
 
 const BY_NOBODY: &str = "DELETE FROM import_events \

@@ -7,14 +7,16 @@ use std::collections::HashMap;
 
 use super::{Bulk, Outcome};
 use crate::{
-    domain::{UrlId, UserId},
-    store::{
+    db::{
         Result,
-        carried::{Carried, CarriedRollup},
+        batch_rows::{Column, over_rows},
         dialect::{self, Sql},
         on_tx,
+    },
+    domain::{UrlId, UserId},
+    stats::{
+        exported::{Carried, CarriedRollup},
         rollups::{ADD_TOTALS, Tally, total_columns},
-        rows::{Column, over_rows},
     },
 };
 
@@ -47,7 +49,7 @@ const KEEP_OWNERS: Sql = over_rows!(
 );
 const CLAIMS: &str = "SELECT row_id, user_id FROM import_claims WHERE row_id <> user_id";
 
-pub(in crate::store) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS, KEEP_VALUES, KEEP_OWNERS];
+pub(crate) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS, KEEP_VALUES, KEEP_OWNERS];
 
 impl Bulk<'_> {
     /// Finds or stores rollups. Of the days that they hold whole, events that follow are stored and not counted.

@@ -2,7 +2,7 @@
 //! itself.
 
 use super::Bulk;
-use crate::store::{Result, dialect, on_tx};
+use crate::db::{Result, dialect, on_tx};
 
 const LARGEST_USER: &str = "SELECT max(id) FROM users";
 const LARGEST_URL: &str = "SELECT max(id) FROM urls";
@@ -11,7 +11,7 @@ const LARGEST_EVENT: &str = "SELECT max(id) FROM events";
 const LARGEST_URL_NAMED: &str = "SELECT max(url_id) FROM events";
 const LARGEST_USER_NAMED: &str = "SELECT max(user_id) FROM events WHERE user_id IS NOT NULL";
 
-pub(in crate::store) const STATEMENTS: &[&str] =
+pub(crate) const STATEMENTS: &[&str] =
     &[LARGEST_USER, LARGEST_URL, LARGEST_EVENT, LARGEST_URL_NAMED, LARGEST_USER_NAMED];
 
 /// A table that gives out ids.

@@ -3,28 +3,15 @@
 
 use sqlx::{QueryBuilder, Sqlite, query_builder::Separated, sqlite::SqliteConnection};
 
-use super::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, copy::CopyText};
+use super::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, cell::Cell, copy::CopyText};
 use crate::{
-    domain::{ShortCode, clock::Timestamp},
-    store::{PgTx, Result, TxInner, dialect::Sql},
+    db::{PgTx, Result, TxInner, dialect::Sql},
+    domain::ShortCode,
 };
 
 /// Rows that one statement stages on SQLite: 32,766 bound values would be allowed, but the statement is kept prepared, and
 /// larger ones are no faster.
 const SQLITE_ROWS: usize = 250;
-
-/// One value of a staged row.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Cell<'a> {
-    /// A number, or none.
-    Number(Option<i64>),
-    /// Text, or none.
-    Text(Option<&'a str>),
-    /// Yes or no.
-    Flag(bool),
-    /// A moment, or none.
-    Time(Option<Timestamp>),
-}
 
 /// A row that can be staged. The columns of the statements are those of `cells`, after the row's number.
 pub(super) trait Staged {

@@ -7,8 +7,8 @@ use super::{
     users::{CHANGED_MEANWHILE, ROUNDS},
 };
 use crate::{
+    db::{Result, on_tx},
     domain::ShortCode,
-    store::{Result, on_tx},
 };
 
 const OF_NOBODY: &str = "DELETE FROM import_urls \
@@ -89,7 +89,7 @@ impl Bulk<'_> {
         self.place_urls(rows, &mut outcome).await?;
         if outcome.created > 0 {
             // Codes that led nowhere may be remembered as such.
-            self.tx.has_changed_all();
+            self.tx.note_all_changed();
         }
         Ok(outcome.count_found(rows.len()))
     }

@@ -1,7 +1,7 @@
 //! Users in bulk: a row whose username, or failing that e-mail address, is taken stands for the user who has it.
 
 use super::{Bulk, BulkUser, Outcome, sequences::Numbered};
-use crate::store::{Result, on_tx};
+use crate::db::{Result, on_tx};
 
 /// Notes the name under which each row's id was first seen, and nobody (0) as the user it stands for.
 const CLAIM: &str = "INSERT INTO import_claims (row_id, username, user_id) \

@@ -1,0 +1,286 @@
+//! The database: PostgreSQL or SQLite, with one SQL text for both.
+//!
+//! [`Store`] is an enum of two pools, [`Tx`] a transaction that writes. The macros `on_pool!` and `on_tx!` run one body on
+//! either; what cannot be said in portable SQL is in [`dialect`]. Nothing is held in the database between two calls but a [`Tx`].
+//! Every method fails with a [`StoreError`], which says whether the database or the request is at fault.
+
+pub mod address;
+pub mod announcement;
+pub mod backup;
+pub mod batch_rows;
+pub mod connect;
+pub mod dialect;
+pub mod error;
+pub mod locks;
+pub mod migrate;
+pub mod pool;
+pub mod pooler;
+pub mod privileges;
+pub mod receipts;
+pub mod snapshot;
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::announcement::{ANNOUNCEMENTS, Announcement, News, UNAWAITED};
+pub use self::{
+    address::{Reach, Server, Tls},
+    announcement::Changes,
+    connect::{DatabaseUrl, StoreSettings},
+    error::StoreError,
+    locks::Lock,
+    pool::ReplaceablePool,
+    pooler::{Connections, PgTx},
+    receipts::{Peers, Receipt},
+};
+use crate::domain::{Caller, ShortCode};
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A handle on the database, cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// A fleet's database.
+    Postgres {
+        /// The ways to it.
+        server: Arc<Server>,
+        /// Its connections.
+        pool: ReplaceablePool,
+        /// The other replicas.
+        peers: Arc<Peers>,
+    },
+    /// The embedded database.
+    Sqlite {
+        /// Its connections.
+        pool: SqlitePool,
+        /// SQLite has one writer at a time; here they queue in order of arrival instead of polling for its lock.
+        write_turn: Arc<Semaphore>,
+        /// How long a writer waits for its turn.
+        wait: Duration,
+    },
+}
+
+/// A transaction that writes. Rolled back where it is dropped without [`Tx::commit`].
+#[derive(Debug)]
+pub struct Tx {
+    pub(crate) inner: TxInner,
+    pub(crate) changes: Changes,
+    /// Whether another replica could have known otherwise of what changed, so that the answer waits until none does.
+    pub(crate) is_awaited: bool,
+    pub(crate) caller: Caller,
+}
+
+/// The transaction of either database.
+#[derive(Debug)]
+pub(crate) enum TxInner {
+    /// With whom the change is to be shared.
+    Postgres(PgTx, Arc<Peers>),
+    /// With the turn to write.
+    Sqlite(Transaction<'static, Sqlite>, OwnedSemaphorePermit),
+}
+
+/// What a pool's connections do.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolUse {
+    /// Connections.
+    pub size: u32,
+    /// Connections that nobody uses.
+    pub idle: usize,
+}
+
+/// A transaction that is in the database.
+#[derive(Debug)]
+#[must_use = "what caches know of the changed links is to be dropped"]
+pub struct Committed {
+    /// Which links it changed.
+    pub changes: Changes,
+    /// The wait for the other replicas, where there are any.
+    pub receipt: Option<Receipt>,
+}
+
+/// Runs one body on the pool of either database; the optional second name becomes the database's type.
+macro_rules! on_pool {
+    ($store:expr, |$pool:ident $(, $db:ident)?| $body:expr) => {
+        match $store {
+            $crate::db::Store::Postgres { pool, .. } => {
+                $(type $db = sqlx::Postgres;)?
+                let $pool = &pool.current();
+                $body
+            }
+            $crate::db::Store::Sqlite { pool: $pool, .. } => {
+                $(type $db = sqlx::Sqlite;)?
+                $body
+            }
+        }
+    };
+}
+
+/// Runs one body on the connection of either kind of transaction; the optional second name as in `on_pool!`.
+macro_rules! on_tx {
+    ($tx:expr, |$conn:ident $(, $db:ident)?| $body:expr) => {
+        match &mut $tx.inner {
+            $crate::db::TxInner::Postgres(tx, _) => {
+                $(type $db = sqlx::Postgres;)?
+                let $conn = tx;
+                $body
+            }
+            $crate::db::TxInner::Sqlite(tx, _) => {
+                $(type $db = sqlx::Sqlite;)?
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use {on_pool, on_tx};
+
+impl Store {
+    /// Begins a transaction that writes. On SQLite it takes the write lock at once, so that what it reads cannot
+    /// change before it writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no connection, or on SQLite no turn, can be had in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match self {
+            Self::Postgres { pool, peers, .. } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
+            Self::Sqlite { pool, write_turn, wait } => {
+                let turn = tokio::time::timeout(*wait, write_turn.clone().acquire_owned())
+                    .await
+                    .map_err(|_| StoreError::Unavailable("another change is still being written".to_owned()))?
+                    .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
+                TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn)
+            }
+        };
+        Ok(Tx::new(inner))
+    }
+
+    /// The same for what `caller` asked for: what they may not see is not there, and what they do is put down to them.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub async fn begin_as(&self, caller: Caller) -> Result<Tx> {
+        Ok(Tx { caller, ..self.begin().await? })
+    }
+
+    /// How many connections there are, and how many of them nobody uses.
+    pub fn pool_use(&self) -> PoolUse {
+        on_pool!(self, |pool| PoolUse { size: pool.size(), idle: pool.num_idle() })
+    }
+
+    /// The other replicas; the embedded database has none.
+    pub fn peers(&self) -> Option<&Peers> {
+        match self {
+            Self::Postgres { peers, .. } => Some(peers),
+            Self::Sqlite { .. } => None,
+        }
+    }
+
+    /// Whether this is the embedded database.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self, Self::Sqlite { .. })
+    }
+
+    /// Waits until every connection has been returned, and closes them.
+    pub async fn close(&self) {
+        on_pool!(self, |pool| pool.close().await);
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(inner: TxInner) -> Self {
+        Self { inner, changes: Changes::default(), is_awaited: false, caller: Caller::Open }
+    }
+
+    /// Notes a link whose code nobody can have asked for before, since it was drawn just now.
+    pub(crate) fn note_created(&mut self, code: &ShortCode) {
+        self.changes.add(code);
+    }
+
+    /// Notes a link of which a replica may know what was true before.
+    pub(crate) fn note_changed(&mut self, code: &ShortCode) {
+        self.changes.add(code);
+        self.is_awaited = true;
+    }
+
+    /// Notes that any link may have changed.
+    pub(crate) fn note_all_changed(&mut self) {
+        self.changes = Changes::All;
+        self.is_awaited = true;
+    }
+
+    /// Makes the changes permanent, and announces them to the other replicas in the same step.
+    ///
+    /// # Errors
+    /// Where the connection breaks meanwhile, it is not known whether the changes were made.
+    pub async fn commit(self) -> Result<Committed> {
+        let Self { inner, changes, is_awaited, .. } = self;
+        let receipt = match inner {
+            TxInner::Postgres(mut tx, peers) => {
+                let receipt = announce(&mut tx, &peers, &changes, is_awaited).await?;
+                tx.commit().await?;
+                receipt
+            }
+            TxInner::Sqlite(tx, turn) => {
+                tx.commit().await?;
+                drop(turn);
+                None
+            }
+        };
+        Ok(Committed { changes, receipt })
+    }
+
+    /// Undoes the changes.
+    ///
+    /// # Errors
+    /// Where the connection breaks; the database then undoes them by itself.
+    pub async fn rollback(self) -> Result<()> {
+        match self.inner {
+            TxInner::Postgres(tx, _) => tx.rollback().await?,
+            TxInner::Sqlite(tx, _) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
+    /// Marks a place to which [`Tx::undo_to_mark`] can return. There is one mark: a later one takes its place.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn mark(&mut self) -> Result<()> {
+        self.run("SAVEPOINT mark").await
+    }
+
+    /// Undoes what was changed since [`Tx::mark`]; the transaction goes on, even after a failed statement.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn undo_to_mark(&mut self) -> Result<()> {
+        self.run("ROLLBACK TO SAVEPOINT mark").await
+    }
+
+    /// Runs a statement that takes and gives nothing.
+    pub(crate) async fn run(&mut self, sql: &'static str) -> Result<()> {
+        on_tx!(self, |conn| {
+            sqlx::raw_sql(sql).execute(conn).await?;
+        });
+        Ok(())
+    }
+
+    pub(crate) fn is_embedded(&self) -> bool {
+        matches!(self.inner, TxInner::Sqlite(..))
+    }
+}
+
+/// Announces the changes as part of the transaction; the wait for the others begins before they can answer.
+async fn announce(tx: &mut PgTx, peers: &Arc<Peers>, changes: &Changes, is_awaited: bool) -> Result<Option<Receipt>> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let (number, receipt) = if is_awaited { peers.expect() } else { (UNAWAITED, None) };
+    let announcement = Announcement::of(peers.own(), News::Changed(number, changes.clone()));
+    let payload = serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(tx).await?;
+    Ok(receipt)
+}

@@ -1,0 +1,43 @@
+//! PostgreSQL's pool, which can be replaced as a whole.
+//!
+//! After an outage that drops packets, a pool is full of connections that neither work nor fail, and of tasks that
+//! wait for them. Replacing it gives the next request a fresh connection; the old ones end when TCP gives them up.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::pooler::Connections;
+
+/// A pool that can be replaced, cheap to clone; clones share the replacement.
+#[derive(Debug, Clone)]
+pub struct ReplaceablePool {
+    pool: Arc<RwLock<PgPool>>,
+    settings: Arc<(PgPoolOptions, PgConnectOptions)>,
+    opening: Option<Arc<str>>,
+}
+
+impl ReplaceablePool {
+    /// `opening` is what each transaction says first, where the connections lead to a pooler.
+    pub(super) fn new(pool: PgPoolOptions, connection: PgConnectOptions, opening: Option<Arc<str>>) -> Self {
+        let first = pool.clone().connect_lazy_with(connection.clone());
+        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)), opening }
+    }
+
+    /// The connections of the moment.
+    pub fn current(&self) -> Connections {
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Connections::new(pool, self.opening.clone())
+    }
+
+    /// Puts a new, empty pool in place of the old one, whose connections close as they come back.
+    pub(crate) fn replace(&self) {
+        let fresh = self.settings.0.clone().connect_lazy_with(self.settings.1.clone());
+        let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Marks the old pool closed at once; what is still in use is not waited for.
+        drop(old.close());
+    }
+}

@@ -1,0 +1,169 @@
+//! A look at the database from outside, for `buoy doctor`: one connection, nothing changed, whatever is wrong reported.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use sqlx::{FromRow, postgres::PgPoolOptions};
+
+use super::{connect_failure::Failure, listener::knock, replicas};
+use crate::{
+    db::{
+        Connections, Result, Server,
+        address::{self, IS_A_POOLER},
+        dialect,
+        migrate::{SchemaState, version_found},
+        privileges::{self, Standing},
+    },
+    domain::{Clock, clock::Timestamp},
+};
+
+const ABOUT: &str = "SELECT current_setting('server_version')::text AS version, \
+                     (SELECT s.version::text FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid() AND s.ssl) AS tls, \
+                     clock_timestamp() AS now";
+/// What PostgreSQL allows at most, less what it keeps for administrators; -1 where a role or database has no limit of its own.
+const LIMITS: &str = "SELECT current_setting('max_connections')::bigint \
+                      - current_setting('superuser_reserved_connections')::bigint \
+                      - coalesce(current_setting('reserved_connections', true), '0')::bigint AS server, \
+                      (SELECT rolconnlimit::bigint FROM pg_catalog.pg_roles WHERE rolname = current_user) AS role, \
+                      (SELECT datconnlimit::bigint FROM pg_catalog.pg_database WHERE datname = current_database()) AS database, \
+                      (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS used";
+
+/// The statements of this module, which only PostgreSQL understands.
+pub(crate) const STATEMENTS: &[&str] = &[ABOUT, LIMITS];
+
+/// What was found.
+#[derive(Debug)]
+pub struct Examination {
+    /// From nothing to a connection that can be used.
+    pub connected_in: Duration,
+    /// The server's version.
+    pub version: String,
+    /// The version of TLS between this program and the server, or the pooler and the server; none where nothing is encrypted.
+    pub tls: Option<String>,
+    /// How far the database's clock is ahead of this machine's.
+    pub clock_ahead: TimeDelta,
+    /// How exactly that could be told.
+    pub clock_error: Duration,
+    /// The schema's version.
+    pub schema: SchemaState,
+    /// What the role may do.
+    pub standing: Standing,
+    /// Tables that the role cannot read and write.
+    pub out_of_reach: i64,
+    /// Connections that the role may have in all.
+    pub limit: i64,
+    /// Connections of anybody at this moment.
+    pub used: i64,
+    /// Replicas seen in the last seconds.
+    pub replicas: usize,
+}
+
+#[derive(FromRow)]
+struct About {
+    version: String,
+    tls: Option<String>,
+    now: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Limits {
+    server: i64,
+    role: i64,
+    database: i64,
+    used: i64,
+}
+
+impl Limits {
+    fn least(&self) -> i64 {
+        [self.server, self.role, self.database].into_iter().filter(|limit| *limit >= 0).min().unwrap_or(self.server)
+    }
+}
+
+/// Looks at the database by its direct address, else through the pooler. Nothing takes longer than `limit`.
+///
+/// # Errors
+/// A sentence for the operator, where the database cannot be reached or asked.
+pub async fn examine(server: &Server, limit: Duration) -> std::result::Result<Examination, String> {
+    let too_late = || Err(format!("no answer within {} ms", limit.as_millis()));
+    tokio::time::timeout(limit, look(server, limit)).await.unwrap_or_else(|_| too_late())
+}
+
+/// Asks a question through the pooler, and answers how long that took.
+///
+/// # Errors
+/// As [`examine`].
+pub async fn examine_pooler(server: &Server, limit: Duration) -> std::result::Result<Duration, String> {
+    let began = Instant::now();
+    let asked = async {
+        let connections = one(server, false, limit);
+        // With a value, so that it is prepared: that is what goes wrong through a pooler.
+        sqlx::query_scalar::<_, i64>("SELECT $1").bind(1_i64).fetch_one(&connections).await.map_err(reason)
+    };
+    let too_late = || Err(format!("no answer within {} ms", limit.as_millis()));
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| too_late()).map(|_| began.elapsed())
+}
+
+async fn look(server: &Server, limit: Duration) -> std::result::Result<Examination, String> {
+    let began = Instant::now();
+    let direct = server.direct().is_some();
+    knock(&server.any()).await.map_err(reason)?;
+    let connections = one(server, direct, limit);
+    let is_direct = address::is_direct(&connections).await.map_err(reason)?;
+    if direct && !is_direct {
+        return Err(IS_A_POOLER.to_owned());
+    }
+    let connected_in = began.elapsed();
+    let asked = Instant::now();
+    let about: About = sqlx::query_as(ABOUT).fetch_one(&connections).await.map_err(reason)?;
+    let (ours, clock_error) = (Clock::system().now(), asked.elapsed());
+    let limits: Limits = sqlx::query_as(LIMITS).fetch_one(&connections).await.map_err(reason)?;
+    let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&connections).await;
+    let schema = SchemaState::of(version_read(version)?);
+    Ok(Examination {
+        connected_in,
+        version: about.version,
+        tls: about.tls,
+        clock_ahead: about.now - ours,
+        clock_error,
+        standing: Standing::of(&connections).await.map_err(reason)?,
+        out_of_reach: privileges::out_of_reach(&connections).await.map_err(reason)?,
+        limit: limits.least(),
+        used: limits.used,
+        replicas: living(&connections, schema).await.map_err(|error| error.to_string())?,
+        schema,
+    })
+}
+
+/// A table of migrations that may not be read tells no version; that it is out of reach is found beside it.
+fn version_read(version: sqlx::Result<Option<i64>>) -> std::result::Result<Option<i64>, String> {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    match version {
+        Err(sqlx::Error::Database(cause)) if cause.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE) => {
+            Ok(None)
+        }
+        other => version_found(other).map_err(|error| error.to_string()),
+    }
+}
+
+/// The replicas of a database that has the table of them.
+async fn living(connections: &Connections, schema: SchemaState) -> Result<usize> {
+    match schema {
+        SchemaState::Sufficient { .. } => Ok(replicas::alive(connections).await?.len()),
+        SchemaState::Missing | SchemaState::TooOld { .. } => Ok(0),
+    }
+}
+
+/// One connection, by the direct address or as queries go.
+fn one(server: &Server, direct: bool, limit: Duration) -> Connections {
+    let options = server.direct().filter(|_| direct).unwrap_or_else(|| server.queries(limit));
+    // The examination's own limit is to end the wait: it says that nobody answered, not that connections are scarce.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(2 * limit).test_before_acquire(false);
+    Connections::new(pool.connect_lazy_with(options), server.opening(limit).filter(|_| !direct))
+}
+
+fn reason(error: sqlx::Error) -> String {
+    match error.as_database_error().map(|cause| cause.message().to_owned()) {
+        Some(message) => format!("{}: {message}", Failure::of_connecting(error).outage().reason),
+        None => Failure::of_connecting(error).outage().reason,
+    }
+}

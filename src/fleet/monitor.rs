@@ -1,0 +1,220 @@
+//! Watches the database in the background and tells, at once and without asking it, whether it can be used.
+//!
+//! The one home of the `backoff` crate: attempts to connect are spaced exponentially with jitter, without an end.
+
+use std::{sync::Arc, time::Duration};
+
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
+use sqlx::ConnectOptions as _;
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Availability, DatabaseStatus, Observer, Outage,
+    connect_failure::Failure,
+    listener::Listener,
+    session::{Deaf, Watch},
+};
+use crate::db::{
+    DatabaseUrl, Peers, ReplaceablePool, Result, Server, Store, StoreError,
+    address::IS_A_POOLER,
+    migrate::{SchemaState, version_found},
+};
+
+/// First pause between two attempts, and the longest: the service is ready within 3 s of its database.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long one attempt may take.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
+/// How long the attempt may take that follows at once when a connection is lost. Until it fails nothing is declared
+/// lost: where only this one connection was cut, requests do not notice.
+const SECOND_CHANCE: Duration = Duration::from_millis(200);
+
+/// Keeps an [`Availability`] true, and the replicas in touch.
+pub struct Monitor {
+    server: Option<Watched>,
+    status: watch::Sender<DatabaseStatus>,
+}
+
+/// What a monitor needs to know of PostgreSQL.
+struct Watched {
+    server: Box<Server>,
+    pool: ReplaceablePool,
+    peers: Arc<Peers>,
+    observer: Arc<dyn Observer>,
+}
+
+/// The configuration did not fit the database before it was ever usable: waiting would not mend that.
+#[derive(Debug, thiserror::Error)]
+#[error("the database cannot be used as configured: {0}")]
+pub struct Refused(String);
+
+impl Monitor {
+    /// A monitor for the database of `store`, which tells `observer` of changes. An embedded database is taken as
+    /// usable, since it was opened already; it has no changes to tell of.
+    pub fn new(url: &DatabaseUrl, store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
+        let (server, first) = match (url, store) {
+            (DatabaseUrl::Postgres(server), Store::Postgres { pool, peers, .. }) => {
+                if server.direct().is_none() {
+                    observer.deaf();
+                }
+                let (server, pool, peers) = (server.clone(), pool.clone(), Arc::clone(peers));
+                (Some(Watched { server, pool, peers, observer }), DatabaseStatus::NeverReady(Outage::not_yet()))
+            }
+            _ => (None, DatabaseStatus::Ready),
+        };
+        let (status, view) = watch::channel(first);
+        (Self { server, status }, Availability::new(view))
+    }
+
+    /// Watches until `stop`.
+    ///
+    /// # Errors
+    /// [`Refused`] where the credentials, the certificate or the address are wrong and the database was never usable; later that
+    /// is an outage.
+    pub async fn run(self, stop: CancellationToken) -> std::result::Result<(), Refused> {
+        let Some(server) = &self.server else {
+            stop.cancelled().await;
+            return Ok(());
+        };
+        loop {
+            let Some(connected) = stop.run_until_cancelled(self.connect(server)).await else { return Ok(()) };
+            let mut watch = connected?;
+            loop {
+                self.status.send_replace(DatabaseStatus::Ready);
+                watch.welcome(&*server.observer);
+                let Some(reason) = stop.run_until_cancelled(watch.listen(&server.peers, &*server.observer)).await
+                else {
+                    server.leave(watch).await;
+                    return Ok(());
+                };
+                server.observer.cut_off();
+                tracing::warn!(reason, "connection for changes lost");
+                match server.attempt(SECOND_CHANCE).await {
+                    Ok(again) => watch = again,
+                    Err(failure) => {
+                        self.lose(server, &failure);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Declares the database lost, unless it answered.
+    fn lose(&self, server: &Watched, failure: &Failure) {
+        let outage = failure.outage();
+        tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
+        if !matches!(failure, Failure::Refusing(_)) {
+            server.pool.replace();
+        }
+        self.set_outage(failure);
+    }
+
+    /// Tries until the database answers with a sufficient schema.
+    async fn connect(&self, server: &Watched) -> std::result::Result<Watch, Refused> {
+        let attempt = || async {
+            server.attempt(ATTEMPT_LIMIT).await.map_err(|failure| match failure {
+                Failure::Refused(reason) if !self.was_ready() => backoff::Error::permanent(Failure::Refused(reason)),
+                failure => backoff::Error::transient(failure),
+            })
+        };
+        let notify = |failure: Failure, pause: Duration| {
+            let outage = failure.outage();
+            let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(code = outage.code, reason = outage.reason, retry_ms, "database not ready");
+            self.set_outage(&failure);
+        };
+        let connected = backoff::future::retry_notify(pauses(), attempt, notify).await;
+        let watch = connected.map_err(|failure| Refused(failure.outage().reason))?;
+        tracing::info!(peers = server.peers.count(), "database ready");
+        Ok(watch)
+    }
+
+    fn was_ready(&self) -> bool {
+        !matches!(*self.status.borrow(), DatabaseStatus::NeverReady(_))
+    }
+
+    fn set_outage(&self, failure: &Failure) {
+        let outage = failure.outage();
+        let refusing = matches!(failure, Failure::Refusing(_));
+        self.status.send_modify(|status| {
+            *status = match status {
+                DatabaseStatus::NeverReady(_) => DatabaseStatus::NeverReady(outage),
+                _ if refusing => DatabaseStatus::Deaf(outage),
+                _ => DatabaseStatus::Lost(outage),
+            };
+        });
+    }
+}
+
+impl Watched {
+    /// Connects, checks the schema, and enters the table of replicas.
+    async fn attempt(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
+        let attempt = async {
+            let mut watch = self.watch(limit).await?;
+            let version = version_found(watch.schema_version().await);
+            let version = version.map_err(|error| Failure::Unreachable(error.to_string()))?;
+            let state = SchemaState::of(version);
+            if !matches!(state, SchemaState::Sufficient { .. }) {
+                return Err(Failure::Schema(state));
+            }
+            watch.enter(&self.peers, &*self.observer).await.map_err(Failure::of_connecting)?;
+            Ok(watch)
+        };
+        let too_late = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
+        timeout(limit, attempt).await.unwrap_or_else(|_| too_late())
+    }
+
+    /// The connection to watch on: one that hears of changes wherever that can be.
+    async fn watch(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
+        let Some(options) = self.server.direct() else {
+            let deaf = Deaf::connect(&self.server, limit).await;
+            return deaf.map(Watch::Deaf).map_err(Failure::of_connecting);
+        };
+        let mut listener = Listener::connect(&options, &self.peers, limit).await.map_err(Failure::of_connecting)?;
+        if listener.is_direct().await.map_err(Failure::of_connecting)? {
+            Ok(Watch::Hearing(listener))
+        } else {
+            Err(Failure::Refused(IS_A_POOLER.to_owned()))
+        }
+    }
+
+    /// Tells the others that nobody need wait for this process any more.
+    async fn leave(&self, mut watch: Watch) {
+        // Where that fails, they find out by themselves within three seconds.
+        timeout(SECOND_CHANCE, watch.leave(&self.peers)).await.ok();
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBackoffBuilder::new()
+        .with_initial_interval(FIRST_PAUSE)
+        .with_max_interval(LONGEST_PAUSE)
+        .with_multiplier(2.0)
+        .with_max_elapsed_time(None)
+        .build()
+}
+
+/// Waits for the database as [`Monitor`] does, for a command that cannot work without it.
+///
+/// # Errors
+/// Where the credentials, the certificate or the address are refused, or `limit` passes.
+pub async fn wait_for_server(url: &DatabaseUrl, limit: Duration) -> Result<()> {
+    let DatabaseUrl::Postgres(server) = url else { return Ok(()) };
+    let options = server.any();
+    let attempt = || async {
+        let connected = timeout(ATTEMPT_LIMIT, options.connect()).await;
+        let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));
+        connected.map(drop).map_err(|error| match Failure::of_connecting(error) {
+            Failure::Refused(reason) => backoff::Error::permanent(StoreError::Unavailable(Refused(reason).to_string())),
+            failure => backoff::Error::transient(StoreError::Unavailable(failure.outage().reason)),
+        })
+    };
+    let notify = |error: StoreError, pause: Duration| {
+        let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(%error, retry_ms, "waiting for the database");
+    };
+    let pauses = ExponentialBackoff { max_elapsed_time: Some(limit), ..pauses() };
+    backoff::future::retry_notify(pauses, attempt, notify).await
+}

@@ -1,0 +1,142 @@
+//! What an export carries of the rollups: all that its events do not say.
+//!
+//! Days before `kept_since_day` are carried whole, since their events may be gone; of later days only the number of
+//! visitors, since an import counts their events again. Beside them the owners of links that are gone.
+
+use crate::{
+    db::{
+        Result,
+        snapshot::{Snapshot, on_snapshot},
+    },
+    domain::rollup::SLOTS_PER_DAY,
+};
+
+const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
+const OWNERS: &str = "SELECT t.url_id, t.user_id, CAST(0 AS BIGINT), '', CAST(0 AS BIGINT), CAST(0 AS BIGINT), \
+                      CAST(0 AS BIGINT) FROM click_totals t WHERE t.url_id > $1 AND t.user_id IS NOT NULL \
+                      AND NOT EXISTS (SELECT 1 FROM urls u WHERE u.id = t.url_id) ORDER BY t.url_id LIMIT $2";
+const DAYS: &str = "SELECT subject, day, CAST(0 AS BIGINT), '', people, bots, uniques FROM click_days \
+                    WHERE (subject, day) > ($1, $2) AND (day < $3 OR uniques > 0) ORDER BY subject, day LIMIT $4";
+const SLOTS: &str = "SELECT subject, slot, CAST(0 AS BIGINT), '', people, bots, CAST(0 AS BIGINT) FROM click_slots \
+                     WHERE (subject, slot) > ($1, $2) AND slot < $3 ORDER BY subject, slot LIMIT $4";
+const VALUES: &str = "SELECT subject, day, CAST(dimension AS BIGINT), value, clicks, CAST(0 AS BIGINT), \
+                      CAST(0 AS BIGINT) FROM click_values WHERE (subject, day, dimension, value) > ($1, $2, $3, $4) \
+                      AND day < $5 ORDER BY subject, day, dimension, value LIMIT $6";
+
+pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, OWNERS, DAYS, SLOTS, VALUES];
+
+/// What a carried row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carried {
+    /// The first day of which all click events are there: `place`.
+    KeptSince,
+    /// The owner, `place`, of a link that is gone, `subject`.
+    Owner,
+    /// Clicks and visitors of a subject and a day.
+    Day,
+    /// Clicks of a subject and a slot.
+    Slot,
+    /// Clicks of people with a value.
+    Value,
+}
+
+/// A row of rollups on its way from one database to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedRollup {
+    /// What it is.
+    pub kind: Carried,
+    /// Whose clicks.
+    pub subject: i64,
+    /// Day, slot or user, as `kind` says.
+    pub place: i64,
+    /// The number of the dimension, for values.
+    pub dimension: i64,
+    /// The value, for values.
+    pub value: String,
+    /// Clicks of people.
+    pub people: i64,
+    /// Clicks of programs.
+    pub bots: i64,
+    /// Visitors, for days.
+    pub uniques: i64,
+}
+
+type Row = (i64, i64, i64, String, i64, i64, i64);
+
+impl Carried {
+    /// All, in the order in which they are carried.
+    pub const ALL: [Self; 5] = [Self::KeptSince, Self::Owner, Self::Day, Self::Slot, Self::Value];
+
+    /// Its word in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeptSince => "kept_since",
+            Self::Owner => "owner",
+            Self::Day => "day",
+            Self::Slot => "slot",
+            Self::Value => "value",
+        }
+    }
+}
+
+impl Snapshot {
+    /// What is to be carried of the rollups after a row, or from the beginning: exactly `limit` rows, but at the end.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn rollups(&mut self, after: Option<&CarriedRollup>, limit: u32) -> Result<Vec<CarriedRollup>> {
+        let kept: Option<i64> =
+            on_snapshot!(&mut *self, |conn| sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await?);
+        let mut rows = Vec::new();
+        for kind in Carried::ALL {
+            let room = i64::from(limit) - i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            let after = match after {
+                Some(after) if after.kind > kind => continue,
+                Some(after) if after.kind == kind => Some(after),
+                _ => None,
+            };
+            if room > 0 {
+                let found = self.carried(kind, after, kept, room).await?;
+                rows.extend(found.into_iter().map(|row| CarriedRollup::of(kind, row)));
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn carried(
+        &mut self,
+        kind: Carried,
+        after: Option<&CarriedRollup>,
+        kept: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Row>> {
+        let (subject, place) = after.map_or((i64::MIN, i64::MIN), |row| (row.subject, row.place));
+        let (dimension, value) = after.map_or((0, ""), |row| (row.dimension, row.value.as_str()));
+        // Where all events are there, no day is carried whole.
+        let kept_day = kept.unwrap_or(i64::MIN / SLOTS_PER_DAY);
+        Ok(on_snapshot!(self, |conn| match kind {
+            Carried::KeptSince => {
+                let day = kept.filter(|_| after.is_none());
+                day.map(|day| (0, day, 0, String::new(), 0, 0, 0)).into_iter().collect()
+            }
+            Carried::Owner => sqlx::query_as(OWNERS).bind(subject).bind(limit).fetch_all(conn).await?,
+            Carried::Day => {
+                sqlx::query_as(DAYS).bind(subject).bind(place).bind(kept_day).bind(limit).fetch_all(conn).await?
+            }
+            Carried::Slot => {
+                let statement = sqlx::query_as(SLOTS).bind(subject).bind(place).bind(kept_day * SLOTS_PER_DAY);
+                statement.bind(limit).fetch_all(conn).await?
+            }
+            Carried::Value => {
+                let statement = sqlx::query_as(VALUES).bind(subject).bind(place).bind(dimension).bind(value);
+                statement.bind(kept_day).bind(limit).fetch_all(conn).await?
+            }
+        }))
+    }
+}
+
+impl CarriedRollup {
+    fn of(kind: Carried, (subject, place, dimension, value, people, bots, uniques): Row) -> Self {
+        Self { kind, subject, place, dimension, value, people, bots, uniques }
+    }
+}

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use buoy::{
+    db::{Store, StoreSettings},
     domain::{Clock, Details, Dimension, UrlId, UserId},
-    store::{Counted, NewClick, Store, StoreSettings},
+    stats::{Counted, NewClick},
 };
 use futures_util::{StreamExt as _, stream};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};

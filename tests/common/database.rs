@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use buoy::store::{Store, StoreSettings};
+use buoy::db::{Store, StoreSettings};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// Which database.

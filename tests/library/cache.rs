@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use buoy::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
+    db::{DatabaseUrl, Store, StoreSettings},
     domain::{Clock, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlChanges, UrlId, UserId, Username},
-    store::{Availability, DatabaseUrl, Monitor, Observer as _, Store, StoreSettings},
+    fleet::{Availability, Monitor, Observer as _},
 };
 
 /// Longer than a cache distrusts itself after it began to hear of changes.

@@ -12,10 +12,10 @@ mod rollups;
 mod words;
 
 use buoy::{
+    db::{Store, Tx},
     domain::{
         EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, Title, Url, User, UserId, Username, clock::Timestamp,
     },
-    store::{Store, Tx},
 };
 
 use crate::common::{

@@ -6,9 +6,10 @@ use std::{
 };
 
 use buoy::{
+    db::{Store, StoreSettings, Tx},
     domain::{Clock, Details, EventType, ShortCode, TargetPolicy, TargetUrl, Title, UrlId, UserId, page::PageStart},
     import::{ImportError, Options, Report, Source, import},
-    store::{EventFilter, Store, StoreSettings, Tx, UrlFilter},
+    store::{EventFilter, UrlFilter},
 };
 use csv_async::AsyncWriter;
 use proptest::{collection::vec, option, prelude::*};

@@ -7,16 +7,13 @@ use axum::{
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use buoy::{
-    clicks::{
-        Request, is_counted,
-        visitor::{Salt, VisitorSettings, Visitors},
-    },
     domain::{Caller, HostNames, Secret},
     http::{
         client_address::{ClientAddress, PeerAddress},
         idempotency::Idempotency,
     },
     state::Trust,
+    visitors::{Request, Salt, VisitorSettings, Visitors, is_counted},
 };
 use futures_util::FutureExt as _;
 use proptest::{collection::vec, option, prelude::*};

@@ -1,6 +1,6 @@
 //! Copies of the embedded database.
 
-use buoy::store::{Store, StoreSettings};
+use buoy::db::{Store, StoreSettings};
 
 use crate::{
     common::database::Kind,

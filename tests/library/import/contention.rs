@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use buoy::{
+    db::Tx,
     domain::{Details, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlId, UserId, Username},
-    store::Tx,
 };
 
 use crate::{

@@ -1,9 +1,10 @@
 //! Which link a row stands for.
 
 use buoy::{
+    db::announcement::Changes,
     domain::{Details, TargetPolicy, UrlId},
     import::{Options, import},
-    store::changes::Changes,
+    statements::prepare_all,
 };
 
 use crate::{
@@ -171,5 +172,5 @@ async fn new_links_are_announced(kind: Kind) {
         import(&mut tx, vec![text("urls.csv", urls), text("users.csv", users)], &strict(), &()).await.unwrap();
         assert_eq!(tx.commit().await.unwrap().changes, expected);
     }
-    world.store.prepare_all().await.unwrap();
+    prepare_all(&world.store).await.unwrap();
 }

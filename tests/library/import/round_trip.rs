@@ -4,7 +4,7 @@ use buoy::{
     domain::{Details, NewUrl, TargetUrl, UrlId, UserId, rollup::Dimension},
     export::{FILES, export},
     import::sources_from_paths,
-    store::{Counted, NewClick},
+    stats::{Counted, NewClick},
 };
 
 use crate::{

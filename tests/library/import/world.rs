@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use buoy::{
+    db::{Store, snapshot::RetiredCode},
     domain::{Clock, Event, EventId, TargetPolicy, Url, UrlId, User, UserId},
     import::{ImportError, Options, Report, Source, import, sources_from_paths},
-    store::{Store, snapshot::RetiredCode},
 };
 
 use crate::common::database::{Database, Kind};

@@ -2,7 +2,8 @@
 
 use buoy::{
     domain::{Details, UrlId, UserId, page::PageStart},
-    store::{Counted, EventFilter, NewClick},
+    stats::{Counted, NewClick},
+    store::EventFilter,
 };
 
 use crate::{

@@ -1,11 +1,12 @@
 //! Users, links and events as they change.
 
 use buoy::{
+    db::StoreError,
     domain::{
         Details, DisabledReason, EmailAddress, EventType, NewEvent, ShortCode, TargetUrl, Title, UrlChanges, UrlId,
         UserChanges, UserId, Username, page::PageStart,
     },
-    store::{EventFilter, StoreError, UrlFilter},
+    store::{EventFilter, UrlFilter},
 };
 
 use crate::{

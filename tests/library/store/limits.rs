@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buoy::store::{LimitAsk, Store};
+use buoy::{db::Store, store::LimitAsk};
 use futures_util::future::join_all;
 
 use crate::{

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use buoy::{
+    db::{Store, StoreError},
     domain::{Details, UrlChanges, UrlId, UserId, page::PageStart},
-    store::{Store, StoreError, UrlFilter},
+    store::UrlFilter,
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;

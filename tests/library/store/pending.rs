@@ -1,6 +1,6 @@
 //! Sums that large batches leave: each is folded once, whoever comes, and nothing reads rollups without them.
 
-use buoy::store::NewClick;
+use buoy::stats::NewClick;
 
 use crate::{
     common::{

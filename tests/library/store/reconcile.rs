@@ -2,7 +2,7 @@
 
 use buoy::{
     domain::{Subject, rollup::Dimension},
-    store::{
+    stats::{
         NewClick,
         reconcile::{Counts, Difference},
     },

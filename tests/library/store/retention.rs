@@ -2,7 +2,8 @@
 
 use buoy::{
     domain::{EventType, page::PageStart},
-    store::{EventFilter, NewClick, backfill::RolledUp, retention::Swept},
+    stats::{NewClick, retention::Swept},
+    store::EventFilter,
 };
 
 use crate::{
@@ -14,7 +15,6 @@ on_both_databases!(
     old_clicks_go_and_their_rollups_stay,
     many_clicks_go_in_steps,
     visitors_are_forgotten_after_two_days,
-    older_clicks_are_added_once,
 );
 
 const DAY: i64 = 86_400;
@@ -78,35 +78,4 @@ async fn visitors_are_forgotten_after_two_days(kind: Kind) {
         assert_eq!(count(&fixture, &format!("(SELECT min(day) FROM {table})")).await, today - 1, "{table}");
     }
     assert_eq!(count(&fixture, "(SELECT sum(uniques) FROM click_days WHERE subject = 0)").await, 8_000);
-}
-
-async fn older_clicks_are_added_once(kind: Kind) {
-    let fixture = Fixture::new(kind).await;
-    let ann = fixture.user("ann").await;
-    fixture.url(ann.id, "code").await;
-    let clicks: Vec<NewClick<'_>> = (0..6_000).map(|n| click(1 + n % 2, 1, n * 60)).collect();
-    fixture.store.store_clicks("old", &clicks.into(), at(0)).await.unwrap();
-    fixture.fold().await;
-    assert_eq!(fixture.store.rolled_up().await.unwrap(), RolledUp::All);
-    assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
-    // As the migration leaves a database that had clicks before it had rollups.
-    for sql in [
-        "DELETE FROM click_days",
-        "DELETE FROM click_slots",
-        "DELETE FROM click_values",
-        "UPDATE click_totals SET clicks = 0, bots = 0",
-        "UPDATE click_state SET value = (SELECT max(id) FROM events) WHERE name = 'roll_up_until'",
-        "UPDATE click_state SET value = 0 WHERE name IN ('rolled_up', 'rolled_up_until')",
-    ] {
-        fixture.execute(sql).await;
-    }
-    // What comes in meanwhile is counted as always.
-    fixture.store.store_clicks("new", &[click(1, 1, 0)].into(), at(0)).await.unwrap();
-    assert_eq!(fixture.store.roll_up_step().await.unwrap(), Some(5_000));
-    assert!(matches!(fixture.store.rolled_up().await.unwrap(), RolledUp::Until(..)));
-    let (one, two) = tokio::join!(fixture.store.roll_up_step(), fixture.store.roll_up_step());
-    assert_eq!(one.unwrap().unwrap_or(0) + two.unwrap().unwrap_or(0), 1_000);
-    assert_eq!(fixture.store.roll_up_step().await.unwrap(), None);
-    fixture.assert_clicks_add_up().await;
-    assert_eq!(count(&fixture, "(SELECT sum(clicks) FROM click_totals)").await, 6_001);
 }

@@ -1,11 +1,10 @@
 //! Rollups: they agree with the events whoever writes them, at the same time too, and they cannot be made to grow.
 
 use buoy::{
+    db::Store,
     domain::{Details, EventType, NewEvent, UrlId, UserId, rollup::Dimension},
-    store::{
-        NewClick, Store,
-        bulk::{Bulk, BulkEvent},
-    },
+    stats::NewClick,
+    store::bulk::{Bulk, BulkEvent},
 };
 
 use crate::{

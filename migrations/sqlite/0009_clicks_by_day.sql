@@ -1,1 +1,0 @@
--- Nothing here, where clicks stay indexed by their moments. It keeps the numbers of the schemas alike.

@@ -2,7 +2,9 @@
 //!
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
-//! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` → `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` → `state` → `http` → `cli` → `main`
+//! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` →
+//! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` →
+//! `state` → `http` → `cli` → `main`
 //!
 //! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
 //! ARCHITECTURE.md draws the map and follows a request through it.

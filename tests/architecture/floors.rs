@@ -2,9 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// Between two floors of the map.
-const ARROW: &str = " → ";
-
 /// Opens the side rooms: the top floors.
 const OPENERS: [&str; 2] = ["cli", "main"];
 
@@ -20,7 +17,10 @@ impl Floors {
     pub(crate) fn read(text: &str) -> Self {
         let doc: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("//!")).collect();
         let line = |mark: &str| doc.iter().copied().find(|line| line.contains(mark)).expect("the map is in src/lib.rs");
-        let floors = line(ARROW).split(ARROW).enumerate();
+        // The map may take several lines; each but the last ends with an arrow.
+        let map: Vec<&str> = doc.iter().copied().filter(|line| line.contains('→')).collect();
+        let map = map.join("");
+        let floors = map.split('→').enumerate();
         let heights = floors.flat_map(|(height, floor)| names(floor).map(move |name| (name, height))).collect();
         let (side_rooms, _) = line("side rooms").split_once("side rooms").expect("the line has the mark");
         Self { heights, side_rooms: names(side_rooms).collect() }

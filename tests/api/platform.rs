@@ -5,6 +5,7 @@ mod bindings;
 mod connections;
 mod doctor;
 mod pooler;
+mod roles;
 mod schema;
 mod servers;
 mod tls;

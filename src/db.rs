@@ -211,11 +211,16 @@ impl Tx {
         self.is_awaited = true;
     }
 
-    /// Makes the changes permanent, and announces them to the other replicas in the same step.
-    ///
-    /// # Errors
-    /// Where the connection breaks meanwhile, it is not known whether the changes were made.
-    pub async fn commit(self) -> Result<Committed> {
+    /// Makes the changes permanent, in a process that caches no link. Other replicas hear which links changed, and nothing
+    /// waits for them.
+    pub async fn commit(mut self) -> Result<()> {
+        self.is_awaited = false;
+        self.commit_links().await.map(drop)
+    }
+
+    /// Makes the changes permanent and announces them to the other replicas in the same transaction; the caller then
+    /// invalidates its own cache and waits for the others. If the connection breaks, it is unknown whether the changes were made.
+    pub async fn commit_links(self) -> Result<Committed> {
         let Self { inner, changes, is_awaited, .. } = self;
         let receipt = match inner {
             TxInner::Postgres(mut tx, peers) => {

@@ -27,31 +27,41 @@ pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{limits::Policy, state::AppState};
 
+/// The routes in groups, each of which has layers of its own.
+struct Groups {
+    /// Routes that cannot answer without the database.
+    database: Router<AppState>,
+    /// Routes that take files. Their limits are their own: the file's size, and the time it may take.
+    bulk: Router<AppState>,
+    /// Routes behind the gate that do without the database.
+    own: Router<AppState>,
+    /// Routes for everyone, which decide by themselves what to answer without the database.
+    public: Router<AppState>,
+}
+
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
-    let (with_database, mut document) = database_api().split_for_parts();
-    let (bulk, rest) = bulk_api().split_for_parts();
-    document.merge(rest);
-    let (own, rest) = own_api().split_for_parts();
-    document.merge(rest);
-    let (public, rest) = public_api().split_for_parts();
-    document.merge(rest);
-    openapi::tell_needs(&mut document);
+    let (Groups { database, bulk, own, public }, document) = api();
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
     let turns = from_fn_with_state(app.clone(), limits::turns);
     let creations = |policy| from_fn_with_state((app.clone(), policy), limits::creations);
-    // The last layer is the outermost. Who calls is asked first, as budgets are the caller's; then the budget, before anything is
-    // waited for.
-    let with_database = with_database.layer(turns).layer(limit.clone());
+    // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate limit is
+    // checked, before the request waits for anything.
+    let database = database.layer(turns).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
-    let with_database = with_database.layer(while_available.clone()).layer(creations(Policy::Creations));
+    let database = database.layer(while_available.clone()).layer(creations(Policy::Creations));
     let bulk = bulk.layer(bulk_limit).layer(while_available).layer(creations(Policy::Bulk));
-    let guarded = with_database.merge(bulk).merge(own.layer(limit.clone())).layer(gate);
+    let guarded = database.merge(bulk).merge(own.layer(limit.clone())).layer(gate);
     let routes = guarded.merge(public.layer(limit)).merge(documentation);
     enclosed(routes, app)
+}
+
+/// The OpenAPI document, made from the handlers.
+pub fn document() -> utoipa::openapi::OpenApi {
+    api().1
 }
 
 /// Puts around routes what every request passes through.
@@ -64,19 +74,26 @@ fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
         .with_state(app)
 }
 
-/// The OpenAPI document, made from the handlers.
-pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = database_api().split_for_parts().1;
-    document.merge(bulk_api().split_for_parts().1);
-    document.merge(own_api().split_for_parts().1);
-    document.merge(public_api().split_for_parts().1);
+/// Every route once, and the OpenAPI document of them all.
+fn api() -> (Groups, utoipa::openapi::OpenApi) {
+    let mut document = openapi::Document::openapi();
+    let mut group = |routes: OpenApiRouter<AppState>| {
+        let (router, part) = routes.split_for_parts();
+        document.merge(part);
+        router
+    };
+    let groups = Groups {
+        database: group(database_routes()),
+        bulk: group(bulk_routes()),
+        own: group(OpenApiRouter::new().routes(routes!(metrics::metrics))),
+        public: group(public_routes()),
+    };
     openapi::tell_needs(&mut document);
-    document
+    (groups, document)
 }
 
-/// Routes that work with the database and cannot do without it.
-fn database_api() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::Document::openapi())
+fn database_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::read, users::update, users::patch, users::delete))
         .routes(routes!(keys::list, keys::create))
@@ -90,8 +107,7 @@ fn database_api() -> OpenApiRouter<AppState> {
         .routes(routes!(stats::of_all))
 }
 
-/// Routes that take in files. Their limits are their own: the file's size, and the time it may take.
-fn bulk_api() -> OpenApiRouter<AppState> {
+fn bulk_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(bulk::users))
         .routes(routes!(bulk::urls))
@@ -99,13 +115,7 @@ fn bulk_api() -> OpenApiRouter<AppState> {
         .layer(DefaultBodyLimit::disable())
 }
 
-/// Routes that are not for everyone and do without the database.
-fn own_api() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(metrics::metrics))
-}
-
-/// Routes for everyone, which know by themselves what to do without the database. No gate stands before them.
-fn public_api() -> OpenApiRouter<AppState> {
+fn public_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(health::health))
         .routes(routes!(health::ready))

@@ -149,7 +149,7 @@ impl AppState {
     /// # Errors
     /// If the connection breaks during the commit, it is unknown whether the change was made.
     pub async fn commit(&self, tx: Tx) -> Result<()> {
-        let Committed { changes, receipt } = tx.commit().await?;
+        let Committed { changes, receipt } = tx.commit_links().await?;
         self.cache.forget(&changes);
         if let Some(receipt) = receipt {
             let started = Instant::now();

@@ -60,7 +60,7 @@ pub async fn run(args: &Args, store: &Store, targets: TargetPolicy) -> anyhow::R
     match imported {
         Ok(report) => {
             // Replicas are told by the commit itself; this process remembers no links that it would have to drop.
-            drop(tx.commit().await?);
+            tx.commit().await?;
             print_bad_rows(&report);
             print_files(&report);
             Ok(())

@@ -101,7 +101,7 @@ async fn create(
     let mut tx = store.begin().await?;
     let key = tx.create_key(&NewKey { user_id, name, scopes, expires_at }, &secret, None, now).await?;
     let key = key.context("the key was not made")?;
-    let _ = tx.commit().await?;
+    tx.commit().await?;
     eprintln!("key {} of user {user_id} with {scopes}; it is shown this once:", key.id);
     println!("{}", secret.expose());
     Ok(())
@@ -135,7 +135,7 @@ async fn revoke(store: &Store, id: KeyId) -> anyhow::Result<()> {
     if !tx.revoke_key(id, None, Clock::system().now()).await? {
         bail!("there is no key with the id {id}; `buoy key list` shows a user's");
     }
-    let _ = tx.commit().await?;
+    tx.commit().await?;
     println!("key {id} is revoked");
     Ok(())
 }

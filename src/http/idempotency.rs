@@ -1,7 +1,8 @@
-//! `Idempotency-Key`: a POST sent twice with one key is done once, on whatever replica it arrives, and answered alike.
+//! `Idempotency-Key`: a POST sent twice with one key is done once, on whichever replica it arrives, and answered alike.
 //!
-//! The answer is recorded in the transaction that does the work. A replica that is killed in between leaves neither;
-//! the client's next try then does the work. Follows draft-ietf-httpapi-idempotency-key-header.
+//! A handler begins an attempt, changes, and finishes it. The answer is recorded in the transaction of the change: if a
+//! replica is killed in between, neither is kept, and the client's next request does the work.
+//! Follows draft-ietf-httpapi-idempotency-key-header.
 
 use axum::{
     extract::FromRequestParts,
@@ -14,7 +15,12 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, error::problem_response};
-use crate::{db::Tx, domain::Caller, state::AppState, store::RecordedAnswer};
+use crate::{
+    db::Tx,
+    domain::Caller,
+    state::{AppState, KeyAtWork},
+    store::RecordedAnswer,
+};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
@@ -22,14 +28,31 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What a client's key belongs to.
+/// The request that a client's key belongs to.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// Who sent it: what they do is put down to them.
     caller: Caller,
     key: Option<String>,
     method: Method,
     path: String,
+}
+
+/// What a handler is to do with a request.
+pub enum Begun {
+    /// The work: no answer is recorded for the key, or the request has none.
+    First(Attempt),
+    /// To answer what was recorded.
+    Again(Response),
+}
+
+/// Work in progress: its transaction, and the key under which its answer is to be recorded.
+pub struct Attempt {
+    /// The transaction of the change.
+    pub tx: Tx,
+    app: AppState,
+    request: Idempotency,
+    /// Keeps other requests of this process from working on the same key.
+    _at_work: Option<KeyAtWork>,
 }
 
 /// A success that can be recorded: its status and its body.
@@ -43,7 +66,7 @@ impl Answer {
     /// 201 with `body` as JSON.
     ///
     /// # Errors
-    /// Where `body` cannot be written as JSON.
+    /// If `body` cannot be serialised as JSON.
     pub fn created(body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_string(body).map_err(Error::internal)?;
         Ok(Self { status: StatusCode::CREATED, body })
@@ -65,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
             let key = value.to_str().unwrap_or_default().trim();
             if (1..=255).contains(&key.len()) { Ok(key.to_owned()) } else { Err(invalid_key()) }
         });
-        // Each user's keys are their own: nobody is told another's answer. No header can hold a line break.
+        // Each user's keys are their own: no user gets another's answer. No header can hold a line break.
         let key = key.transpose()?.map(|key| match caller.owner() {
             None => key,
             Some(user) => format!("{user}\n{key}"),
@@ -75,71 +98,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
 }
 
 impl Idempotency {
-    /// Who sent the request.
+    /// The caller who sent the request.
     pub fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// Does `work` in a transaction, unless this key's answer to the same `body` is known already.
+    /// Begins the transaction of a change, unless the key's answer is recorded. `content` is read to its end only if it is.
     ///
     /// # Errors
-    /// What `work` answers; 409 where the first request of this key is still at work, 422 where the key came with
-    /// another request before.
-    pub async fn once<F>(&self, app: &AppState, body: &Bytes, work: F) -> Result<Response, Error>
-    where
-        F: AsyncFnOnce(&mut Tx) -> Result<Answer, Error>,
-    {
-        self.once_with(app, &mut Known(body.clone()), async |tx, _| work(tx).await).await
-    }
-
-    /// The same for content that is still arriving: `work` reads it, and its digest is known only afterwards.
-    ///
-    /// # Errors
-    /// As [`Idempotency::once`].
-    pub async fn once_with<C, F>(&self, app: &AppState, content: &mut C, work: F) -> Result<Response, Error>
-    where
-        C: Content,
-        F: AsyncFnOnce(&mut Tx, &mut C) -> Result<Answer, Error>,
-    {
-        let Some(key) = &self.key else {
-            let mut tx = app.begin(self.caller).await?;
-            let answer = work(&mut tx, content).await?;
-            app.commit(tx).await?;
-            return Ok(answer.into_response());
+    /// 409 if the first request of this key is still in progress, 422 if the key came with another request before.
+    pub async fn begin(self, app: &AppState, content: &mut impl Content) -> Result<Begun, Error> {
+        let at_work = match &self.key {
+            Some(key) => Some(app.keys_at_work.take(key).ok_or_else(at_work)?),
+            None => None,
         };
-        let Some(_at_work) = app.keys_at_work.take(key) else { return Err(at_work()) };
         let mut tx = app.begin(self.caller).await?;
-        if let Some(recorded) = self.recorded(key, app, &mut tx).await? {
-            // At once, not when the connection is next used: until then the key would count as at work.
-            tx.rollback().await?;
-            return replay(recorded, &self.fingerprint(&content.digest().await?));
-        }
-        tx.mark().await?;
-        let (status, body, response) = match work(&mut tx, content).await {
-            Ok(answer) => (answer.status, answer.body.clone(), answer.into_response()),
-            Err(error) if error.is_final() => {
-                tx.undo_to_mark().await?;
-                let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
-                (error.status(), problem, error.into_response())
-            }
-            Err(error) => {
+        if let Some(key) = &self.key {
+            if let Some(recorded) = recorded(key, app, &mut tx).await? {
+                // Awaited: until the rollback is done, the key would count as in progress.
                 tx.rollback().await?;
-                return Err(error);
+                return replay(recorded, &self.fingerprint(&content.digest().await?)).map(Begun::Again);
             }
-        };
-        let fingerprint = self.fingerprint(&content.digest().await?);
-        let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };
-        tx.record_answer(key, &recorded, app.clock.now()).await?;
-        app.commit(tx).await?;
-        Ok(response)
-    }
-
-    /// The answer recorded for this key, once no other replica is at work on it.
-    async fn recorded(&self, key: &str, app: &AppState, tx: &mut Tx) -> Result<Option<RecordedAnswer>, Error> {
-        if !tx.try_lock_key(key).await? {
-            return Err(at_work());
+            tx.mark().await?;
         }
-        Ok(tx.recorded_answer(key, app.clock.now() - KEPT_FOR).await?)
+        Ok(Begun::First(Attempt { tx, app: app.clone(), request: self, _at_work: at_work }))
     }
 
     /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
@@ -147,23 +129,60 @@ impl Idempotency {
         let mut digest = Sha256::new();
         digest.update(format!("{} {}\n", self.method, self.path));
         digest.update(content);
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(digest.finalize())
     }
 }
 
-/// What a request brings.
+impl Attempt {
+    /// Commits a success; of a failure that would repeat itself keeps the answer alone. Any other failure keeps nothing.
+    pub async fn finish(
+        mut self,
+        content: &mut impl Content,
+        result: Result<Answer, Error>,
+    ) -> Result<Response, Error> {
+        let Some(key) = &self.request.key else {
+            let answer = result?;
+            self.app.commit(self.tx).await?;
+            return Ok(answer.into_response());
+        };
+        let (status, body, response) = match result {
+            Ok(answer) => (answer.status, answer.body.clone(), answer.into_response()),
+            Err(error) if error.is_final() => {
+                self.tx.undo_to_mark().await?;
+                let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
+                (error.status(), problem, error.into_response())
+            }
+            Err(error) => {
+                self.tx.rollback().await?;
+                return Err(error);
+            }
+        };
+        let fingerprint = self.request.fingerprint(&content.digest().await?);
+        let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };
+        self.tx.record_answer(key, &recorded, self.app.clock.now()).await?;
+        self.app.commit(self.tx).await?;
+        Ok(response)
+    }
+}
+
+/// The content of a request.
 pub trait Content: Send {
-    /// The digest of the whole content, read to its end where that is still to be done.
+    /// The digest of the whole content, which is read to its end first.
     fn digest(&mut self) -> impl Future<Output = Result<Vec<u8>, Error>> + Send;
 }
 
-/// Content that is here already.
-struct Known(Bytes);
-
-impl Content for Known {
+impl Content for Bytes {
     async fn digest(&mut self) -> Result<Vec<u8>, Error> {
-        Ok(Sha256::digest(&self.0).to_vec())
+        Ok(Sha256::digest(&*self).to_vec())
     }
+}
+
+/// The answer recorded for a key, unless another replica works on it.
+async fn recorded(key: &str, app: &AppState, tx: &mut Tx) -> Result<Option<RecordedAnswer>, Error> {
+    if !tx.try_lock_key(key).await? {
+        return Err(at_work());
+    }
+    Ok(tx.recorded_answer(key, app.clock.now() - KEPT_FOR).await?)
 }
 
 fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error> {

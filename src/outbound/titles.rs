@@ -160,7 +160,7 @@ impl Seeker {
         let mut tx = self.store.begin().await?;
         let given = tx.give_title(order.id, &order.target, title, self.clock.now()).await?;
         // What caches know of a link is not its title.
-        drop(tx.commit().await?);
+        tx.commit().await?;
         Ok(given)
     }
 }

@@ -53,8 +53,7 @@ impl Store {
             let mut tx = self.begin().await?;
             tx.run(BE_PATIENT).await?;
             folded += tx.fold().await?;
-            // Clicks change no link: there is nothing to announce.
-            let _ = tx.commit().await?;
+            tx.commit().await?;
         }
         Ok(folded)
     }

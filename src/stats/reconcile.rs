@@ -248,7 +248,7 @@ impl Reconciliation {
     async fn settle(&self, mut comparison: Tx, differences: &[Difference]) -> Result<()> {
         if self.fix && self.store.is_embedded() {
             comparison.repair(differences).await?;
-            let _ = comparison.commit().await?;
+            comparison.commit().await?;
             return Ok(());
         }
         comparison.rollback().await?;
@@ -258,7 +258,7 @@ impl Reconciliation {
         for part in repair::parts(differences) {
             let mut tx = self.store.begin().await?;
             tx.repair(part).await?;
-            let _ = tx.commit().await?;
+            tx.commit().await?;
         }
         Ok(())
     }

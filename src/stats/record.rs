@@ -116,8 +116,7 @@ impl Store {
             tx.insert_clicks(batch).await?;
             tx.add_or_leave(&batch.sums, batch.urls.len(), now).await?;
         }
-        // Clicks change no link: there is nothing to announce.
-        let _ = tx.commit().await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -133,7 +132,7 @@ impl Store {
             sqlx::query(ADD_SALT).bind(day).bind(&candidate).execute(&mut *conn).await?;
             sqlx::query_scalar(SALT).bind(day).fetch_one(conn).await?
         });
-        let _ = tx.commit().await?;
+        tx.commit().await?;
         let mut salt = [0; 32];
         hex::decode_to_slice(text, &mut salt).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(salt)

@@ -88,7 +88,7 @@ impl Store {
                 Past::Clicks { first_kept } => tx.prune_clicks(first_kept).await?,
                 Past::Visitors { until } => tx.prune_visitors(until).await?,
             };
-            let _ = tx.commit().await?;
+            tx.commit().await?;
             deleted += rows;
             if rows < STEP.unsigned_abs() {
                 return Ok(deleted);

@@ -49,7 +49,7 @@ impl World {
         let changes = UrlChanges { original_url: Some(TargetUrl::parse(target).unwrap()), ..UrlChanges::default() };
         let mut tx = self.store.begin().await.unwrap();
         tx.update_url(UrlId(1), changes, Clock::system().now()).await.unwrap();
-        let committed = tx.commit().await.unwrap();
+        let committed = tx.commit_links().await.unwrap();
         self.cache.forget(&committed.changes);
     }
 }
@@ -62,7 +62,7 @@ async fn add_link(store: &Store) {
     let original_url = TargetUrl::parse("https://example.com/1").unwrap();
     let short_code = Some(ShortCode::parse("there").unwrap());
     tx.create_url(&NewUrl { user_id: UserId(1), original_url, title: None, short_code }, now).await.unwrap();
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]

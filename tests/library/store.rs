@@ -40,7 +40,7 @@ impl Fixture {
     async fn in_tx<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> T) -> T {
         let mut tx = self.store.begin().await.unwrap();
         let done = work(&mut tx).await;
-        drop(tx.commit().await.unwrap());
+        tx.commit().await.unwrap();
         done
     }
 

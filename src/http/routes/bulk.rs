@@ -14,7 +14,7 @@ use crate::{
     db::Tx,
     http::{
         Error, Problem,
-        idempotency::{Answer, Idempotency},
+        idempotency::{Answer, Begun, Idempotency},
         openapi::{BodyErrors, Created, Limited, ServerErrors},
         upload::{self, Upload},
     },
@@ -102,14 +102,21 @@ async fn take_in(
         may_disable: may_disable(idempotency.caller()),
         now: app.clock.now(),
     };
-    let work = async |tx: &mut Tx, file: &mut Upload| {
-        let imported = import_file(tx, file, &options).await;
-        // Where the upload broke off, that is the cause, whatever the importer made of it.
-        let report = file.failure().map_or(imported, Err)?;
-        let rows = report.rows();
-        Answer::created(&BulkAnswer { imported: rows, count: rows, created: report.created() })
+    let mut attempt = match idempotency.begin(&app, &mut file).await? {
+        Begun::First(attempt) => attempt,
+        Begun::Again(answer) => return Ok(answer),
     };
-    idempotency.once_with(&app, &mut file, work).await
+    let imported = import_file(&mut attempt.tx, &mut file, &options).await;
+    // If the upload broke off, that is the cause, whatever the importer made of it.
+    let report = file.failure().map_or(imported, Err);
+    attempt.finish(&mut file, report.and_then(|report| BulkAnswer::of(&report))).await
+}
+
+impl BulkAnswer {
+    fn of(report: &Report) -> Result<Answer, Error> {
+        let rows = report.rows();
+        Answer::created(&Self { imported: rows, count: rows, created: report.created() })
+    }
 }
 
 async fn import_file(tx: &mut Tx, file: &mut Upload, options: &Options) -> Result<Report, Error> {

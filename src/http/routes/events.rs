@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    db::{Store, StoreError, Tx},
+    db::{Store, StoreError},
     domain::{
         Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart,
     },
@@ -15,7 +15,7 @@ use crate::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource},
         field::{Faults, Field},
-        idempotency::{Answer, Idempotency},
+        idempotency::{Answer, Begun, Idempotency},
         list::{self, Rows},
         openapi::{BodyErrors, Created, EventFilters, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
@@ -97,11 +97,15 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, bytes }: JsonObject<CreateEvent>,
+    JsonObject { value, mut bytes }: JsonObject<CreateEvent>,
 ) -> Result<Response, Error> {
     let event = value.check(app.clock.now())?;
-    let answer = async |tx: &mut Tx| Answer::created(&tx.create_event(&event).await?);
-    idempotency.once(&app, &bytes, answer).await
+    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+        Begun::First(attempt) => attempt,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let created = attempt.tx.create_event(&event).await.map_err(Error::from);
+    attempt.finish(&mut bytes, created.and_then(|event| Answer::created(&event))).await
 }
 
 /// One event.

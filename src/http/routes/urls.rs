@@ -1,13 +1,13 @@
 //! `/urls`.
 
-use std::{str::FromStr, sync::OnceLock, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    db::{Store, StoreError, Tx},
+    db::{Store, StoreError},
     domain::{
         Caller, Cursor, Details, DisabledReason, Invalid, NewUrl, Scope, ShortCode, TargetPolicy, TargetUrl, Title,
         Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart, stats::ByClicks,
@@ -16,7 +16,7 @@ use crate::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, PublicBase, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Answer, Idempotency},
+        idempotency::{Answer, Begun, Idempotency},
         list::{self, Rows},
         openapi::{
             BodyErrors, Created, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
@@ -181,20 +181,18 @@ pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
     base: PublicBase,
-    JsonObject { value, bytes }: JsonObject<CreateUrl>,
+    JsonObject { value, mut bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
     let new = value.check(&app.settings.targets)?;
-    let now = app.clock.now();
-    let untitled = OnceLock::new();
-    let answer = async |tx: &mut Tx| {
-        let url = tx.create_url(&new, now).await?;
-        if url.title.is_none() {
-            untitled.get_or_init(|| url.id);
-        }
-        Answer::created(&UrlBody::new(url, &base))
+    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+        Begun::First(attempt) => attempt,
+        Begun::Again(answer) => return Ok(answer),
     };
-    let answer = idempotency.once(&app, &bytes, answer).await?;
-    if let Some(id) = untitled.into_inner() {
+    let created = attempt.tx.create_url(&new, app.clock.now()).await.map_err(Error::from);
+    let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
+    let answer = created.and_then(|url| Answer::created(&UrlBody::new(url, &base)));
+    let answer = attempt.finish(&mut bytes, answer).await?;
+    if let Some(id) = untitled {
         app.titles.look_up(id, &new.original_url);
     }
     Ok(answer)

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    db::{Store, StoreError, Tx},
+    db::{Store, StoreError},
     domain::{Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Answer, Idempotency},
+        idempotency::{Answer, Begun, Idempotency},
         list::{self, Rows},
         openapi::{BodyErrors, Created, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
@@ -96,12 +96,15 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, bytes }: JsonObject<CreateUser>,
+    JsonObject { value, mut bytes }: JsonObject<CreateUser>,
 ) -> Result<Response, Error> {
     let new = value.check()?;
-    let now = app.clock.now();
-    let answer = async |tx: &mut Tx| Answer::created(&tx.create_user(&new, now).await?);
-    idempotency.once(&app, &bytes, answer).await
+    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+        Begun::First(attempt) => attempt,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let created = attempt.tx.create_user(&new, app.clock.now()).await.map_err(Error::from);
+    attempt.finish(&mut bytes, created.and_then(|user| Answer::created(&user))).await
 }
 
 /// One user.

@@ -138,7 +138,7 @@ async fn round_trip(store: &Store, id: i64, (title, path, active, kind, details)
     ];
     let mut tx = store.begin().await.unwrap();
     let report = take_in(&mut tx, &files).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     prop_assert_eq!(report.created(), 3, "{:?}", report);
     let link = store.link(&ShortCode::parse(code).unwrap()).await.unwrap().unwrap();
     prop_assert_eq!((link.id, link.original_url.as_str(), link.is_active), (UrlId(id), target.as_str(), active));

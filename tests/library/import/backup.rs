@@ -16,7 +16,7 @@ async fn a_copy_is_taken_while_another_writes() {
     tx.delete_user(before.users[0].id, strict().now, &buoy::domain::Details::none()).await.unwrap();
     let copy = world.database.folder().join("copy.db");
     let bytes = world.store.backup(&copy).await.unwrap();
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     assert_eq!(bytes, std::fs::metadata(&copy).unwrap().len());
 
     let url = format!("sqlite:{}", copy.display()).parse().unwrap();

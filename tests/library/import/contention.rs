@@ -20,7 +20,7 @@ const URLS: &str = "id,user_id,short_code,original_url\n";
 async fn import_into(world: &World, tx: Tx, files: &[&str]) -> Vec<String> {
     let commit = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        drop(tx.commit().await.unwrap());
+        tx.commit().await.unwrap();
     };
     tokio::join!(world.bad_rows(files), commit).0
 }

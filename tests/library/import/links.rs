@@ -101,7 +101,7 @@ async fn a_code_once_used_is_never_given_again(kind: Kind) {
     let world = furnished(kind).await;
     let mut tx = world.store.begin().await.unwrap();
     tx.delete_url(UrlId(1), strict().now, Details::none()).await.unwrap().unwrap();
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     let urls = format!("{HEAD}1,1,abc,https://x.example/1\n8,1,old,https://x.example\n9,1,good,https://x.example\n");
     let codes = "short_code,retired_at\nold,2025-01-01 00:00:00\nabc,2025-01-01 00:00:00\ndef,2025-01-01 00:00:00\n";
     let expected = [
@@ -170,7 +170,7 @@ async fn new_links_are_announced(kind: Kind) {
     {
         let mut tx = world.store.begin().await.unwrap();
         import(&mut tx, vec![text("urls.csv", urls), text("users.csv", users)], &strict(), &()).await.unwrap();
-        assert_eq!(tx.commit().await.unwrap().changes, expected);
+        assert_eq!(tx.commit_links().await.unwrap().changes, expected);
     }
     prepare_all(&world.store).await.unwrap();
 }

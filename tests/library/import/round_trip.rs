@@ -37,7 +37,7 @@ async fn with_a_past(kind: Kind) -> World {
     }
     tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
     assert!(tx.delete_user(UserId(9), now, &Details::none()).await.unwrap());
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     world
 }
 
@@ -160,7 +160,7 @@ async fn statistics_survive_where_events_are_gone(kind: Kind) {
     let now = strict().now;
     let mut tx = before.store.begin().await.unwrap();
     tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     assert_eq!(before.store.sweep(Some(3), now).await.unwrap().clicks, 4 * 40);
     move_to(&before, &after).await;
     assert_eq!(before.content().await, after.content().await);

@@ -127,7 +127,7 @@ async fn the_next_ids_are_free(kind: Kind) {
         short_code: None,
     };
     let url = tx.create_url(&url, now).await.unwrap();
-    drop(tx.commit().await.unwrap());
+    tx.commit().await.unwrap();
     assert_eq!((user.id.0, url.id.0), (10, 8));
     assert_eq!(world.content().await.events.last().unwrap().id.0, 6);
 }

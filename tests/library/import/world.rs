@@ -58,7 +58,7 @@ impl World {
     pub(crate) async fn import(&self, sources: Vec<Source<'_>>, options: &Options) -> Result<Report, ImportError> {
         let mut tx = self.store.begin().await.unwrap();
         let report = import(&mut tx, sources, options, &()).await?;
-        drop(tx.commit().await.unwrap());
+        tx.commit().await.unwrap();
         Ok(report)
     }
 

@@ -67,7 +67,7 @@ async fn users_change_field_by_field(kind: Kind) {
         let mut tx = fixture.store.begin().await.unwrap();
         let changed = tx.update_user(id, &changes).await;
         if changed.is_ok() {
-            drop(tx.commit().await.unwrap());
+            tx.commit().await.unwrap();
         }
         changed
     };
@@ -170,7 +170,7 @@ async fn codes_once_used_stay_used(kind: Kind) {
     let error = tx.create_url(&new_url(ann.id, Some("code")), at(2)).await.unwrap_err();
     assert!(matches!(error, StoreError::Taken("short_code")), "{error:?}");
     // Also where what was done up to then is kept, as it is before another generated code is tried.
-    let _ = tx.commit().await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(fixture.store.count_urls(UrlFilter::default()).await.unwrap(), 0);
     assert!(fixture.store.link(&url.short_code).await.unwrap().is_none());
     // An id once used is not used again either.

@@ -26,7 +26,7 @@ async fn one_of_many_creates(kind: Kind) {
     let create = async || {
         let mut tx = fixture.store.begin().await?;
         tx.create_user(&new_user("bob"), at(0)).await?;
-        tx.commit().await.map(drop)
+        tx.commit().await
     };
     let created = timeout(LIMIT, join_all((0..20).map(|_| create()))).await.expect("nobody hangs");
     assert_eq!(created.iter().filter(|done| done.is_ok()).count(), 1, "{created:?}");
@@ -35,7 +35,7 @@ async fn one_of_many_creates(kind: Kind) {
     let choose = async || {
         let mut tx = fixture.store.begin().await?;
         tx.create_url(&new_url(ann.id, Some("code")), at(0)).await?;
-        tx.commit().await.map(drop)
+        tx.commit().await
     };
     let chosen = timeout(LIMIT, join_all((0..20).map(|_| choose()))).await.expect("nobody hangs");
     assert_eq!(chosen.iter().filter(|done| done.is_ok()).count(), 1, "{chosen:?}");
@@ -52,7 +52,7 @@ async fn delete_urls(store: &Store, ids: impl Iterator<Item = UrlId>) -> Result<
     for id in ids {
         let mut tx = store.begin().await?;
         tx.delete_url(id, at(1), Details::none()).await?;
-        drop(tx.commit().await?);
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ async fn switch_off(store: &Store, ids: &[UrlId]) -> Result<(), StoreError> {
         let mut tx = store.begin().await?;
         let off = UrlChanges { is_active: Some(false), ..UrlChanges::default() };
         tx.update_url(*id, off, at(2)).await?;
-        drop(tx.commit().await?);
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn create_urls(store: &Store, owner: UserId) -> Result<(), StoreError> {
     for _ in 0..6 {
         let mut tx = store.begin().await?;
         tx.create_url(&new_url(owner, None), at(3)).await?;
-        drop(tx.commit().await?);
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ async fn create_urls(store: &Store, owner: UserId) -> Result<(), StoreError> {
 async fn delete_user(store: &Store, id: UserId) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     tx.delete_user(id, at(4), &Details::none()).await?;
-    tx.commit().await.map(drop)
+    tx.commit().await
 }
 
 async fn deleting_and_creating_do_not_block_each_other(kind: Kind) {
@@ -119,7 +119,7 @@ async fn keys_are_locked_without_waiting(kind: Kind) {
         assert!(!timeout(LIMIT, second.try_lock_key("key")).await.expect("it does not wait").unwrap());
         assert!(second.try_lock_key("other").await.unwrap());
     }
-    drop(first.commit().await.unwrap());
+    first.commit().await.unwrap();
     let mut third = fixture.store.begin().await.unwrap();
     assert!(third.try_lock_key("key").await.unwrap());
 }

@@ -12,7 +12,7 @@ run: ## Serve on http://127.0.0.1:8080 from the embedded database
 test: ## Run every test on SQLite and PostgreSQL (TEST_DATABASE_URL: use that server)
 	scripts/test
 
-lint: ## Check layout, lints and documentation, warnings denied
+lint: ## Check layout, lints, documentation, workflows and alerts, warnings denied
 	scripts/lint
 
 deny: ## Check the licences, sources and known advisories of what buoy is built from

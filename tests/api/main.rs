@@ -23,6 +23,7 @@ mod limits_fleet;
 mod limits_tokens;
 mod lists;
 mod logs;
+mod observability;
 mod outages;
 mod platform;
 mod program;

@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint deny fuzz fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench users model
+.PHONY: help run test lint deny fuzz fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench users
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,11 +50,8 @@ rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (
 load: ## Load the fleet with 200 users for 60 s (HOST_URL, USERS, SECONDS_LONG; starts it where nothing answers)
 	scripts/load
 
-bench: ## Measure buoy beside a bare handler, alone and behind Nginx (ROUNDS, PHASE; needs a container engine)
+bench: ## Measure redirects and the API beside bare handlers (ROUNDS, PHASE, ONLY; needs a container engine)
 	scripts/bench
 
-users: ## Measure 200 to 5,000 users for the capacity model, for a quarter of an hour (needs a container engine)
+users: ## Measure 200 to 5,000 users, for five minutes (needs a container engine)
 	scripts/users
-
-model: ## Repeat the measured runs in the capacity model, and say what larger fleets would do
-	cargo run --release --locked -p loadtest --bin model

@@ -1,5 +1,5 @@
 //! What clicks cost as they pile up: fills a PostgreSQL database with more and more of them, and measures the running
-//! service and the writer at each size. `make bench-clicks` starts both; the table is that of docs/capacity.md.
+//! service and the writer at each size. `make bench-clicks` starts both; the table is that of docs/benchmarks.md.
 //!
 //! Arguments: the database's address, the service's, and the numbers of events.
 #![expect(clippy::print_stdout, reason = "the program's answer")]

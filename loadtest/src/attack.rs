@@ -4,14 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use goose::{GooseAttack, config::GooseConfiguration};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, interval},
-};
+use tokio::time::{Instant, interval};
 
 use crate::{
     api::Api,
-    clicks, host, machine,
+    clicks, host,
     options::Options,
     pace::Pace,
     prepare::{prepare, remove},
@@ -39,9 +36,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     world.pace = options.rate.map(|rate| Pace::new(rate, options.starting()));
     let world = Arc::new(world);
     let started = Instant::now();
-    let watch = machine::is_here(&base).then(|| tokio::spawn(machine::watch(Arc::clone(&world))));
     let loaded = load(options, &world).await;
-    watch.inspect(JoinHandle::abort);
     let lasted = started.elapsed();
     eprintln!("comparing clicks made and counted");
     let clicks = clicks::compare(&world).await.inspect_err(|error| eprintln!("cannot count clicks: {error:#}")).ok();

@@ -1,12 +1,15 @@
-//! The benchmark: how close buoy comes to a handler that does nothing, with the same client and the same connections.
+//! The benchmark: buoy beside bare handlers, with the same client, the same connections and the same database.
 //!
-//! Phases alternate, so that whatever else the machine does meets all of them, and medians are compared. A phase after which
-//! the database has not exactly one click for each redirect that was answered does not count.
+//! It has three parts: redirects of one replica, redirects of three replicas behind Nginx, and the API of one replica. In
+//! each, phases against bare handlers and against buoy alternate, so that other load on the machine meets both, and the
+//! result is the median of the ratios.
 
+pub mod api;
 pub mod bare;
 pub mod client;
 pub mod figures;
-pub mod fleet;
-pub mod plan;
 pub mod process;
 pub mod proxy;
+pub mod redirects;
+pub mod requests;
+pub mod servers;

@@ -3,16 +3,15 @@
 //!
 //! Goose brings the users: how many, how fast they start, what each does in which proportion, how long it waits, and the end
 //! on Ctrl-C. What is measured is kept here ([`recorder`]), since a latency is to be measured from when a request was due,
-//! failed requests included. [`mod@bench`] holds the benchmark, [`model`] the capacity model; both have binaries of their own.
+//! failed requests included. [`mod@bench`] holds the benchmark, which has a binary of its own.
 
 pub mod api;
 pub mod attack;
 pub mod bench;
 pub mod chart;
 pub mod clicks;
+pub mod figures;
 pub mod host;
-pub mod machine;
-pub mod model;
 pub mod options;
 pub mod pace;
 pub mod prepare;

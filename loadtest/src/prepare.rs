@@ -3,13 +3,12 @@
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rand::RngExt as _;
-use rand_distr::Zipf;
 
 use crate::{
     api::Api,
     options::Options,
     recorder::Recorder,
-    world::{Link, World},
+    world::{Link, World, zipf},
 };
 
 /// Requests at once while preparing and removing: a tenth of what a run does.
@@ -22,6 +21,7 @@ const INACTIVE: u32 = 20;
 /// # Errors
 /// Where the deployment refuses. What was made by then is removed.
 pub async fn prepare(options: &Options, api: Api) -> anyhow::Result<World> {
+    let law = zipf(options.links, options.zipf)?;
     let owner = match options.user_id {
         Some(id) => id,
         None => {
@@ -29,11 +29,9 @@ pub async fn prepare(options: &Options, api: Api) -> anyhow::Result<World> {
             api.create_user(&name).await.context("cannot create the owner of the links (--user-id names another)")?
         }
     };
-    let links = links(&api, owner, 0..options.links + INACTIVE).await;
-    let law = Zipf::new(f64::from(options.links), options.zipf).context("--zipf is to be 0 or more");
-    let (mut links, law) = match (links, law) {
-        (Ok(links), Ok(law)) => (links, law),
-        (Err(error), _) | (_, Err(error)) => {
+    let mut links = match links(&api, owner, 0..options.links + INACTIVE).await {
+        Ok(links) => links,
+        Err(error) => {
             if options.user_id.is_none() {
                 api.delete(&format!("/users/{owner}")).await.ok();
             }

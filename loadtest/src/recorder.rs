@@ -54,9 +54,6 @@ pub struct Measured {
     pub kinds: BTreeMap<Kind, Tally>,
     /// By the second in which they ended, since the start.
     pub seconds: Vec<Tally>,
-    /// For how long this machine's processors worked in each second, in seconds; empty where the deployment is elsewhere. Much of what is
-    /// spent on a request may come before the second in which it ends: in shorter steps, a queue would look like requests that cost more.
-    pub busy: Vec<f64>,
     /// What went wrong, how often in each second.
     pub errors: BTreeMap<String, BTreeMap<usize, u64>>,
 }
@@ -133,18 +130,6 @@ impl Recorder {
         if let Some(error) = error {
             *measured.errors.entry(error.to_owned()).or_default().entry(second).or_default() += 1;
         }
-    }
-
-    /// When a second is over, counted from the start.
-    pub fn end_of(&self, second: u32) -> Instant {
-        self.started + Duration::from_secs(u64::from(second) + 1)
-    }
-
-    /// Takes down for how long processors worked in a second; seconds come in their order.
-    pub fn record_busy(&self, second: u32, seconds: f64) {
-        let mut measured = self.lock();
-        measured.busy.resize(usize::try_from(second).unwrap_or(usize::MAX), 0.0);
-        measured.busy.push(seconds);
     }
 
     /// What was measured up to now.

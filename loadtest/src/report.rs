@@ -3,9 +3,10 @@
 use std::{fmt::Write as _, fs, io, path::Path};
 
 use crate::{
-    chart::{Line, chart},
+    chart::{Line, chart, escape},
+    figures::Figures,
     recorder::Measured,
-    summary::{Figures, Summary},
+    summary::Summary,
 };
 
 /// The table that is printed when a run is over.
@@ -77,9 +78,4 @@ fn page(summary: &Summary, measured: &Measured) -> String {
         summary.seconds,
         escape(&table(summary)),
     )
-}
-
-/// Text as HTML shows it.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{options::Options, summary::Summary};
+use crate::{clicks::Clicks, figures::Figures, options::Options};
 
 /// A demand, and whether it was met.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,9 +15,8 @@ pub struct Verdict {
     pub met: bool,
 }
 
-/// Judges a run by the demands of the command line. One in which nothing was asked never passes.
-pub fn judge(options: &Options, summary: &Summary) -> Vec<Verdict> {
-    let total = &summary.total;
+/// Judges a run by the demands of the command line. A run without requests never passes.
+pub fn judge(options: &Options, total: &Figures, counted: Option<Clicks>) -> Vec<Verdict> {
     let error_rate = 100.0 * total.failed as f64 / total.requests.max(1) as f64;
     let mut verdicts = vec![
         verdict("requests at least 1", total.requests.to_string(), total.requests > 0),
@@ -26,7 +25,7 @@ pub fn judge(options: &Options, summary: &Summary) -> Vec<Verdict> {
             format!("{} of {}, {error_rate:.3} %", total.failed, total.requests),
             error_rate <= options.max_error_rate,
         ),
-        clicks(options, summary),
+        clicks(options, counted),
     ];
     let most = |name: &str, limit: Option<f64>, found: f64| {
         limit.map(|limit| verdict(&format!("{name} at most {limit} ms"), format!("{found:.1} ms"), found <= limit))
@@ -40,9 +39,9 @@ pub fn judge(options: &Options, summary: &Summary) -> Vec<Verdict> {
     verdicts
 }
 
-fn clicks(options: &Options, summary: &Summary) -> Verdict {
+fn clicks(options: &Options, counted: Option<Clicks>) -> Verdict {
     let demand = format!("clicks made and counted differ by at most {}", options.max_click_difference);
-    match summary.clicks {
+    match counted {
         None => verdict(&demand, "the statistics did not answer".to_owned(), false),
         Some(clicks) => {
             let found = format!("{} made, {} counted, {} unsure", clicks.made, clicks.counted, clicks.unsure);
@@ -60,40 +59,30 @@ mod tests {
     use std::time::Duration;
 
     use clap::Parser as _;
-    use tokio::time::Instant;
 
     use super::*;
-    use crate::{
-        clicks::Clicks,
-        recorder::{Kind, Recorder},
-    };
+    use crate::recorder::Tally;
 
-    async fn unmet(arguments: &[&str], failed: usize, clicks: Option<Clicks>) -> Vec<String> {
-        let mut all = vec!["loadtest", "--host", "http://127.0.0.1"];
-        all.extend(arguments);
-        let options = Options::parse_from(all);
-        let recorder = Recorder::new();
-        let due = Instant::now() - Duration::from_millis(20);
-        (0..1_000).for_each(|n| recorder.record(Kind::Visit, due, (n < failed).then_some("status 500")));
-        let summary = Summary::new(&options, &recorder.measured(), Duration::from_secs(1), clicks);
-        assert_eq!(summary.passed(), summary.verdicts.iter().all(|verdict| verdict.met));
-        summary.verdicts.into_iter().filter(|verdict| !verdict.met).map(|verdict| verdict.demand).collect()
+    fn unmet(arguments: &[&str], failed: u64, clicks: Option<Clicks>) -> Vec<String> {
+        let options = Options::parse_from(["loadtest", "--host", "http://127.0.0.1"].iter().chain(arguments));
+        let mut tally = Tally::default();
+        (0..1_000).for_each(|n| tally.add(Duration::from_millis(20), n < failed));
+        let verdicts = judge(&options, &Figures::of(&tally, 1.0), clicks);
+        verdicts.into_iter().filter(|verdict| !verdict.met).map(|verdict| verdict.demand).collect()
     }
 
-    #[tokio::test]
-    async fn each_demand_fails_by_itself() {
+    #[test]
+    fn each_demand_fails_by_itself() {
         let right = Some(Clicks { made: 5, unsure: 0, counted: 5, difference: 0 });
         let wrong = Some(Clicks { made: 5, unsure: 0, counted: 4, difference: 1 });
-        assert!(
-            unmet(&["--max-p95-ms", "500", "--max-p99-ms", "500", "--min-rate", "1000"], 0, right).await.is_empty()
-        );
-        assert_eq!(unmet(&[], 1, right).await, ["failed requests at most 0 %"]);
-        assert!(unmet(&["--max-error-rate", "0.1"], 1, right).await.is_empty());
-        assert_eq!(unmet(&["--max-p95-ms", "5"], 0, right).await, ["p95 at most 5 ms"]);
-        assert_eq!(unmet(&["--max-p99-ms", "5"], 0, right).await, ["p99 at most 5 ms"]);
-        assert_eq!(unmet(&["--min-rate", "1001"], 0, right).await, ["requests per second at least 1001"]);
-        assert_eq!(unmet(&[], 0, wrong).await, ["clicks made and counted differ by at most 0"]);
-        assert!(unmet(&["--max-click-difference", "1"], 0, wrong).await.is_empty());
-        assert_eq!(unmet(&[], 0, None).await.len(), 1);
+        assert!(unmet(&["--max-p95-ms", "500", "--max-p99-ms", "500", "--min-rate", "1000"], 0, right).is_empty());
+        assert_eq!(unmet(&[], 1, right), ["failed requests at most 0 %"]);
+        assert!(unmet(&["--max-error-rate", "0.1"], 1, right).is_empty());
+        assert_eq!(unmet(&["--max-p95-ms", "5"], 0, right), ["p95 at most 5 ms"]);
+        assert_eq!(unmet(&["--max-p99-ms", "5"], 0, right), ["p99 at most 5 ms"]);
+        assert_eq!(unmet(&["--min-rate", "1001"], 0, right), ["requests per second at least 1001"]);
+        assert_eq!(unmet(&[], 0, wrong), ["clicks made and counted differ by at most 0"]);
+        assert!(unmet(&["--max-click-difference", "1"], 0, wrong).is_empty());
+        assert_eq!(unmet(&[], 0, None).len(), 1);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rand::{Rng, RngExt as _};
-use rand_distr::{Distribution as _, Zipf};
+use anyhow::ensure;
+use rand::{
+    Rng, RngExt as _,
+    distr::{Distribution as _, weighted::WeightedIndex},
+};
 
 use crate::{api::Api, pace::Pace, recorder::Recorder};
 
@@ -64,7 +67,7 @@ pub struct World {
     /// Whether the owner was created for this run.
     pub owner_is_ours: bool,
     /// The law of popularity.
-    pub law: Zipf<f64>,
+    pub law: WeightedIndex<f64>,
     /// When visits are due, where a rate is given.
     pub pace: Option<Pace>,
     /// Where requests are taken down.
@@ -82,10 +85,17 @@ impl World {
         if draw < UNKNOWN_PER_MILLE + INACTIVE_PER_MILLE && !self.inactive.is_empty() {
             return Visit::Inactive(&self.inactive[random.random_range(0..self.inactive.len())]);
         }
-        // Ranks begin at 1; the law's arithmetic is in floating point.
-        let rank = self.law.sample(random) as usize;
-        Visit::Active(&self.links[rank.clamp(1, self.links.len()) - 1])
+        Visit::Active(&self.links[self.law.sample(random)])
     }
+}
+
+/// A Zipf law: of `links` links the n-th is followed in proportion to 1 / n to the power of `exponent`.
+///
+/// # Errors
+/// An exponent below 0.
+pub fn zipf(links: u32, exponent: f64) -> anyhow::Result<WeightedIndex<f64>> {
+    ensure!(exponent >= 0.0, "--zipf is to be 0 or more");
+    Ok(WeightedIndex::new((1..=links).map(|rank| f64::from(rank).powf(-exponent)))?)
 }
 
 #[cfg(test)]
@@ -96,15 +106,15 @@ mod tests {
 
     use super::*;
 
-    fn world(links: usize, exponent: f64) -> World {
+    fn world(links: u32, exponent: f64) -> World {
         let link = |n| Link::new(n, format!("c{n}"), String::new());
         World {
             api: Api::new(&"http://127.0.0.1".parse().unwrap(), None, Duration::from_secs(1)).unwrap(),
-            links: (0..i64::try_from(links).unwrap()).map(link).collect(),
+            links: (0..i64::from(links)).map(link).collect(),
             inactive: vec![link(-1)],
             owner: 1,
             owner_is_ours: true,
-            law: Zipf::new(links as f64, exponent).unwrap(),
+            law: zipf(links, exponent).unwrap(),
             pace: None,
             recorder: Recorder::new(),
         }

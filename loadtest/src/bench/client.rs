@@ -1,6 +1,10 @@
-//! The one client of all phases: connections that are kept, each with one request at a time.
+//! The client of all phases: connections with keep-alive, each with one request at a time.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -14,30 +18,44 @@ use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::recorder::Tally;
 
-/// What the n-th request of a phase is.
-pub type Requests = Arc<dyn Fn(u64) -> Request<Full<Bytes>> + Send + Sync>;
+/// A request of a phase.
+pub type ApiRequest = Request<Full<Bytes>>;
 
-/// What a phase sends, where to, and what it expects.
+/// The n-th request of a phase; none ends the connection that asks for it.
+pub type Requests = Arc<dyn Fn(u64) -> Option<ApiRequest> + Send + Sync>;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Rounds of alternating phases.
+    pub rounds: u32,
+    /// How long a phase lasts.
+    pub phase: Duration,
+    /// Connections of the client.
+    pub connections: u64,
+}
+
+/// What a phase sends, to which server, and what it expects.
 #[derive(Clone)]
 pub struct Phase {
-    /// Where to.
-    pub address: SocketAddr,
-    /// What.
+    /// The server's port on loopback.
+    pub port: u16,
+    /// The requests.
     pub requests: Requests,
     /// The status that counts as success.
     pub expected: StatusCode,
     /// How many connections.
     pub connections: u64,
-    /// How long.
+    /// How long; shorter if the requests run out.
     pub duration: Duration,
 }
 
-/// What came of a phase.
+/// The result of a phase.
 #[derive(Debug)]
 pub struct Outcome {
     /// The requests.
     pub tally: Tally,
-    /// How long it took in fact.
+    /// From its start to its last answer.
     pub took: Duration,
 }
 
@@ -56,7 +74,7 @@ impl Outcome {
 /// Runs a phase.
 ///
 /// # Errors
-/// Where nothing listens.
+/// The server does not listen, or no longer.
 pub async fn run(phase: &Phase) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let mut connections = JoinSet::new();
@@ -73,17 +91,20 @@ pub async fn run(phase: &Phase) -> anyhow::Result<Outcome> {
     Ok(Outcome { tally, took: started.elapsed() })
 }
 
-/// Sends one request after the other, on a new connection where the server has closed the old one.
+/// Sends one request after the other; connects again if the server has closed the connection.
 async fn drive(phase: Phase, first: u64, until: Instant) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    let mut sender = connect(phase.address).await?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, phase.port));
+    let mut sender = connect(address).await?;
     let mut nth = first;
-    while Instant::now() < until {
+    while Instant::now() < until
+        && let Some(request) = (phase.requests)(nth)
+    {
         if sender.ready().await.is_err() {
-            sender = connect(phase.address).await?;
+            sender = connect(address).await?;
         }
         let began = Instant::now();
-        let is_right = answered(&mut sender, (phase.requests)(nth), phase.expected).await;
+        let is_right = answered(&mut sender, request, phase.expected).await;
         tally.add(began.elapsed(), !is_right);
         nth += phase.connections;
     }
@@ -94,12 +115,12 @@ async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>
     let stream = TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender.
+    // Its task ends with the sender.
     tokio::spawn(connection);
     Ok(sender)
 }
 
-async fn answered(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>, expected: StatusCode) -> bool {
+async fn answered(sender: &mut SendRequest<Full<Bytes>>, request: ApiRequest, expected: StatusCode) -> bool {
     let Ok(mut response) = sender.send_request(request).await else { return false };
     let is_right = response.status() == expected;
     while let Some(frame) = response.frame().await {

@@ -1,5 +1,6 @@
 //! The scenarios, in the order in which they run: those that start from nothing come first and leave a fleet behind.
 
+mod bounds;
 mod crash;
 mod database;
 mod freshness;
@@ -41,6 +42,8 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios! {
     "a migration that fails changes nothing": schema::failing_migration,
     "an older version on a newer schema stays ready": schema::newer_schema,
     "nginx answers in the contract's shape": proxy::shapes,
+    "nginx delivers long heads": bounds::long_heads,
+    "nginx bears bodies that never end": bounds::unfinished_bodies,
     "nginx is reloaded under load": proxy::reload,
     "a replica is killed under load": crash::killed,
     "a replica comes back under another address": crash::new_address,

@@ -39,8 +39,8 @@ pub(crate) async fn shapes(stack: &Stack) -> Result<String> {
     let client = client(Duration::from_secs(10));
     let base = stack.nginx();
     let get = |path: String| client.get(format!("{base}{path}"));
-    problem(get(format!("/{}", "a".repeat(9_000))).send().await?, 414).await?;
-    problem(get("/abc".to_owned()).header("x-long", "a".repeat(9_000)).send().await?, 431).await?;
+    problem(get(format!("/{}", "a".repeat(20_000))).send().await?, 414).await?;
+    problem(get("/abc".to_owned()).header("x-long", "a".repeat(20_000)).send().await?, 431).await?;
     let large = client.post(format!("{base}/users")).body(vec![b' '; 1_300_000]).send().await?;
     problem(large, 413).await?;
     problem(client.request(Method::TRACE, format!("{base}/users")).send().await?, 405).await?;

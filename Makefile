@@ -47,7 +47,7 @@ test-fleet: ## Test the fleet over real containers (needs a container engine)
 rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (needs a container engine)
 	cargo run --quiet --locked -p platform -- rehearse
 
-load: ## Load the fleet with 200 users for 60 s (HOST_URL, USERS, SECONDS_LONG; starts it where nothing answers)
+load: ## Load the fleet with 200 users for 60 s (HOST_URL, USERS, SECONDS_LONG; starts it if nothing answers)
 	scripts/load
 
 bench: ## Measure redirects and the API beside bare handlers (ROUNDS, PHASE, ONLY; needs a container engine)

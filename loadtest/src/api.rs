@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Programs that follow links are counted apart from people; this is to be taken for one of these.
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-/// How often preparing asks again where the deployment is busy.
+/// How often preparing asks again while the deployment is busy.
 const ATTEMPTS: u32 = 5;
 
 /// A client of the deployment.
@@ -33,7 +33,7 @@ impl Api {
     /// A client that follows no redirect and gives up after `timeout`.
     ///
     /// # Errors
-    /// Where the client cannot be made.
+    /// The client cannot be built.
     pub fn new(base: &Url, token: Option<String>, timeout: Duration) -> anyhow::Result<Self> {
         let client = Client::builder()
             .redirect(Policy::none())
@@ -64,7 +64,7 @@ impl Api {
     /// Creates a user; answers its id.
     ///
     /// # Errors
-    /// Where the deployment refuses.
+    /// The deployment refuses.
     pub async fn create_user(&self, name: &str) -> anyhow::Result<i64> {
         let body = json!({ "username": name, "email": format!("{name}@example.com") });
         let response = self.insist(Method::POST, "/users", Some(&body), StatusCode::CREATED).await?;
@@ -75,7 +75,7 @@ impl Api {
     /// Creates a link.
     ///
     /// # Errors
-    /// Where the deployment refuses.
+    /// The deployment refuses.
     pub async fn create_link(&self, user_id: i64, target: &str) -> anyhow::Result<ApiLink> {
         let body = json!({ "user_id": user_id, "original_url": target });
         Ok(self.insist(Method::POST, "/urls", Some(&body), StatusCode::CREATED).await?.json().await?)
@@ -84,7 +84,7 @@ impl Api {
     /// Makes a link inactive.
     ///
     /// # Errors
-    /// Where the deployment refuses.
+    /// The deployment refuses.
     pub async fn deactivate(&self, id: i64) -> anyhow::Result<()> {
         let body = json!({ "is_active": false });
         self.insist(Method::PATCH, &format!("/urls/{id}"), Some(&body), StatusCode::OK).await.map(drop)
@@ -93,15 +93,15 @@ impl Api {
     /// Deletes what stands under this path.
     ///
     /// # Errors
-    /// Where the deployment refuses.
+    /// The deployment refuses.
     pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.insist(Method::DELETE, path, None, StatusCode::NO_CONTENT).await.map(drop)
     }
 
-    /// The clicks of a link, from the statistics; from the events where the deployment has no statistics yet.
+    /// The clicks of a link, from the statistics; from the events if the deployment has no statistics.
     ///
     /// # Errors
-    /// Where neither answers.
+    /// Neither answers.
     pub async fn clicks(&self, id: i64) -> anyhow::Result<u64> {
         let response = self.send(Method::GET, &format!("/urls/{id}/stats"), None).await?;
         if response.status() == StatusCode::OK {
@@ -114,7 +114,7 @@ impl Api {
     /// All clicks in the database, counted one by one.
     ///
     /// # Errors
-    /// Where the deployment does not answer.
+    /// The deployment does not answer.
     pub async fn all_clicks(&self) -> anyhow::Result<u64> {
         self.count("/events?event_type=click&page=1&per_page=1&count=true").await
     }

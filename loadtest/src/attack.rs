@@ -22,8 +22,8 @@ use crate::{
 /// Runs a load test to its end, which Ctrl-C brings about early, and writes its report.
 ///
 /// # Errors
-/// Where the host is refused, the run cannot be prepared, or the report cannot be written. That a threshold was missed is no
-/// error: the summary tells.
+/// The host is refused, the run cannot be prepared, or the report cannot be written. A missed threshold is a verdict
+/// of the summary, no error.
 pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     let base = host::check(&options.host, options.yes_load_this_host).await?;
     let api = Api::new(&base, options.token.clone(), Duration::from_secs(u64::from(options.timeout)))?;
@@ -59,8 +59,8 @@ async fn load(options: &Options, world: &Arc<World>) -> anyhow::Result<()> {
     ended.map(drop).context("the load could not be brought about")
 }
 
-/// What Goose is told: users, how fast they start, how long they stay. It measures nothing, since [`Recorder`] does, and opens
-/// no port.
+/// Tells Goose how many users there are, how fast they start and how long they stay. It measures nothing, since
+/// [`Recorder`] does, and opens no port.
 fn configuration(options: &Options) -> anyhow::Result<GooseConfiguration> {
     let arguments = [
         "--host".to_owned(),

@@ -1,5 +1,5 @@
-//! Line charts as SVG, for a page that needs no script. Goose's own report fetches its charts' script from a CDN, and knows
-//! only requests of its own client.
+//! Line charts as SVG, for a page that needs no script. Goose's report fetches its charts' script from a CDN, and knows
+//! only requests of Goose's own client.
 
 use std::fmt::Write as _;
 
@@ -27,17 +27,17 @@ impl Line {
 pub fn chart(title: &str, lines: &[Line]) -> String {
     let highest = lines.iter().flat_map(|line| &line.values).fold(1.0_f64, |high, value| high.max(*value));
     let seconds = lines.iter().map(|line| line.values.len()).max().unwrap_or(0).max(2) - 1;
+    let title = escape(title);
     let mut svg = format!(
-        "<h2>{}</h2><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\" font-size=\"12\">",
-        escape(title),
-        escape(title)
+        "<h2>{title}</h2><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\" font-size=\"12\">"
     );
     for part in [0.0, 0.5, 1.0] {
         let y = y_of(part);
         // Writing to a String never fails.
         let _ = write!(
             svg,
-            "<path d=\"M{MARGIN} {y}H{WIDTH}\" stroke=\"#ccc\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{:.0}</text>",
+            "<path d=\"M{MARGIN} {y}H{WIDTH}\" stroke=\"#ccc\"/>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{:.0}</text>",
             MARGIN - 6.0,
             y + 4.0,
             highest * part
@@ -45,27 +45,27 @@ pub fn chart(title: &str, lines: &[Line]) -> String {
     }
     let _ = write!(svg, "<text x=\"{WIDTH}\" y=\"{}\" text-anchor=\"end\">{seconds} s</text>", HEIGHT - 4.0);
     for (nth, line) in lines.iter().enumerate() {
-        let colour = COLOURS[nth % COLOURS.len()];
-        let points: Vec<String> = line
-            .values
-            .iter()
-            .enumerate()
-            .map(|(second, value)| {
-                let x = MARGIN + (WIDTH - MARGIN) * second as f64 / seconds as f64;
-                format!("{x:.1},{:.1}", y_of(value / highest))
-            })
-            .collect();
-        let x = MARGIN + 20.0 + 140.0 * nth as f64;
-        let _ = write!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\
-             <text x=\"{x}\" y=\"{}\" fill=\"{colour}\">{}</text>",
-            points.join(" "),
-            HEIGHT - 4.0,
-            escape(&line.name)
-        );
+        svg += &polyline(line, nth, seconds, highest);
     }
     svg + "</svg>"
+}
+
+/// The nth line of a chart, and its name below.
+fn polyline(line: &Line, nth: usize, seconds: usize, highest: f64) -> String {
+    let point = |(second, value): (usize, &f64)| {
+        let x = MARGIN + (WIDTH - MARGIN) * second as f64 / seconds as f64;
+        format!("{x:.1},{:.1}", y_of(value / highest))
+    };
+    let points: Vec<String> = line.values.iter().enumerate().map(point).collect();
+    let colour = COLOURS[nth % COLOURS.len()];
+    format!(
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\
+         <text x=\"{}\" y=\"{}\" fill=\"{colour}\">{}</text>",
+        points.join(" "),
+        MARGIN + 20.0 + 140.0 * nth as f64,
+        HEIGHT - 4.0,
+        escape(&line.name)
+    )
 }
 
 /// Text as HTML shows it.

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::world::{Link, World};
 
-/// Links asked for at once.
-const AT_ONCE: usize = 8;
-/// Clicks are written a moment after the redirect; so long they are waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Requests for statistics in flight.
+const CONCURRENCY: usize = 8;
+/// Clicks are written a moment after the redirect; this is the longest wait for them.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Clicks made and counted.
@@ -27,12 +27,12 @@ pub struct Clicks {
     pub difference: u64,
 }
 
-/// Asks each link's statistics until they agree with what was made, or patience ends.
+/// Asks each link's statistics until they agree with what was made, or the wait times out.
 ///
 /// # Errors
-/// Where the deployment does not answer.
+/// The deployment does not answer.
 pub async fn compare(world: &World) -> anyhow::Result<Clicks> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + SETTLED_WITHIN;
     let mut sum = Clicks::default();
     let mut open: Vec<&Link> = world.links.iter().chain(&world.inactive).collect();
     loop {
@@ -60,7 +60,7 @@ async fn ask<'a>(world: &World, links: &[&'a Link]) -> anyhow::Result<Vec<(&'a L
     let links = links.to_vec();
     stream::iter(links)
         .map(|link| async move { anyhow::Ok((link, world.api.clicks(link.id).await?)) })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await
 }

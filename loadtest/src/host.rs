@@ -1,4 +1,4 @@
-//! Keeps the load away from hosts on the public internet, which belong to somebody.
+//! Keeps the load away from hosts on the public internet, which belong to others.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use tokio::net::lookup_host;
 /// Refuses a host with any address on the public internet, unless `allowed`.
 ///
 /// # Errors
-/// Where the address cannot be read or resolved, or is public and not allowed.
+/// The address cannot be read or resolved, or is public and not allowed.
 pub async fn check(host: &str, allowed: bool) -> anyhow::Result<Url> {
     let url = Url::parse(host).with_context(|| format!("{host:?} is no address like http://127.0.0.1:8080"))?;
     ensure!(matches!(url.scheme(), "http" | "https"), "{host:?} is neither http nor https");

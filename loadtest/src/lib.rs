@@ -1,9 +1,9 @@
-//! The load test of buoy: a tool that loads any deployment over its API, checks what it answers, and compares the clicks it
-//! made with the clicks that were counted.
+//! The load test of buoy: loads any deployment over its API, checks what it answers, and compares the clicks it made
+//! with the clicks that were counted.
 //!
-//! Goose brings the users: how many, how fast they start, what each does in which proportion, how long it waits, and the end
-//! on Ctrl-C. What is measured is kept here ([`recorder`]), since a latency is to be measured from when a request was due,
-//! failed requests included. [`mod@bench`] holds the benchmark, which has a binary of its own.
+//! Goose runs the users: how many, how fast they start, what each does, how long it waits, and the end on Ctrl-C.
+//! Requests are measured by [`recorder`], since latency counts from when a request was due, failed requests included.
+//! [`mod@bench`] holds the benchmark, which has a binary of its own.
 
 pub mod api;
 pub mod attack;

@@ -1,4 +1,4 @@
-//! `loadtest`: exit status 0 where everything demanded was met, 1 where a threshold was missed, 2 where no run came about.
+//! `loadtest`: exit status 0 if every demand was met, 1 if a threshold was missed, 2 if the run could not be made.
 
 use std::process::ExitCode;
 

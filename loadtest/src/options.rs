@@ -4,29 +4,30 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-/// Seconds by which thousands of users come later than they should, and until they are like the others.
+/// Seconds by which thousands of users start late, and until they behave like the others.
 const SETTLES: usize = 10;
 
 /// Loads a deployment of buoy, checks its answers, and compares clicks made with clicks counted.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
 pub struct Options {
-    /// Where the deployment answers, for example http://127.0.0.1:8080.
+    /// The deployment's address, for example http://127.0.0.1:8080.
     #[arg(long, env = "BUOY_HOST")]
     pub host: String,
-    /// Users at once.
+    /// Concurrent users.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub users: u32,
-    /// Seconds that the load lasts, once every user is there.
+    /// Seconds that the load lasts, once every user has started.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
-    /// Users that start per second; all within five seconds where it is not given.
+    /// Users that start per second; by default all within five seconds.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub start_rate: Option<u32>,
     /// Milliseconds that a user waits after each step.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub think_ms: u32,
-    /// Visits per second that are due, shared by all users, fewer while these come; latency is then measured from when a visit was due.
+    /// Visits per second that are due, shared by all users, fewer while these start; latency is then measured from
+    /// when a visit was due.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: Option<u32>,
     /// What users do.
@@ -38,10 +39,10 @@ pub struct Options {
     /// The exponent of the Zipf law by which links are popular; 0 makes all alike.
     #[arg(long, default_value_t = 1.0)]
     pub zipf: f64,
-    /// A bearer token, where the deployment wants one.
+    /// A bearer token, if the deployment asks for one.
     #[arg(long, env = "BUOY_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// An existing user who is to own the links, where users cannot be created; the links alone are removed then.
+    /// An existing user who is to own the links, if users cannot be created; then only the links are removed.
     #[arg(long)]
     pub user_id: Option<i64>,
     /// Seconds after which a request counts as failed.
@@ -87,12 +88,12 @@ impl Options {
         self.start_rate.unwrap_or_else(|| self.users.div_ceil(5).max(1))
     }
 
-    /// How long users come.
+    /// How long users take to start.
     pub fn starting(&self) -> Duration {
         Duration::from_secs_f64(f64::from(self.users) / f64::from(self.users_per_second()))
     }
 
-    /// The whole seconds, counted from the start, in which every user is there and none is new.
+    /// The whole seconds, counted from the start, in which every user is active and none is new.
     pub fn steady(&self) -> std::ops::Range<usize> {
         let whole = |seconds: u32| usize::try_from(seconds).unwrap_or(usize::MAX);
         let all_there = whole(self.users.div_ceil(self.users_per_second()));

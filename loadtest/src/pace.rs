@@ -1,6 +1,5 @@
-//! When visits are due, where a rate is given, however long those before took. A latency measured from then shows what a visitor would
-//! have waited, also while every user was busy. While users still come, only their part of the rate is due: what those who are not
-//! there yet leave undone is no fault of the server.
+//! When visits are due at a given rate, however long earlier ones took. Latency measured from then shows what a visitor
+//! would have waited, also while every user was busy. While users start, only their part of the rate is due.
 
 use std::{
     sync::{
@@ -28,14 +27,14 @@ impl Pace {
         Self { started: OnceLock::new(), rate, starting, given: AtomicU64::new(0) }
     }
 
-    /// When the next visit is due, in the past where users cannot keep up.
+    /// When the next visit is due; in the past if users cannot keep up.
     pub fn next_due(&self) -> Instant {
         let nth = self.given.fetch_add(1, Ordering::Relaxed);
         *self.started.get_or_init(Instant::now) + Duration::from_secs_f64(self.seconds_until(nth as f64))
     }
 
     fn seconds_until(&self, nth: f64) -> f64 {
-        // A rate that grows evenly for so long makes half as many visits as the full one.
+        // While users start the rate grows evenly, which makes half as many visits as the full rate.
         if nth < self.rate * self.starting / 2.0 {
             (2.0 * nth * self.starting / self.rate).sqrt()
         } else {
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn visits_are_due_at_the_rate_whoever_takes_them() {
+    async fn visits_are_due_at_the_rate_with_any_number_of_users() {
         let pace = Pace::new(100, Duration::ZERO);
         let due: Vec<Instant> = (0..101).map(|_| pace.next_due()).collect();
         assert_eq!(due[100] - due[0], Duration::from_secs(1));

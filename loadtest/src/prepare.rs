@@ -11,15 +11,15 @@ use crate::{
     world::{Link, World, zipf},
 };
 
-/// Requests at once while preparing and removing: a tenth of what a run does.
-const AT_ONCE: usize = 16;
+/// Requests in flight while preparing and removing: a tenth of what a run does.
+const CONCURRENCY: usize = 16;
 /// Links that are not active.
 const INACTIVE: u32 = 20;
 
 /// Creates an owner and links.
 ///
 /// # Errors
-/// Where the deployment refuses. What was made by then is removed.
+/// The deployment refuses. What was created by then is removed.
 pub async fn prepare(options: &Options, api: Api) -> anyhow::Result<World> {
     let law = zipf(options.links, options.zipf)?;
     let owner = match options.user_id {
@@ -51,14 +51,14 @@ pub async fn prepare(options: &Options, api: Api) -> anyhow::Result<World> {
 /// Removes what [`prepare`] made, and with it whatever the users of the run left.
 ///
 /// # Errors
-/// Where the deployment refuses.
+/// The deployment refuses.
 pub async fn remove(world: &World) -> anyhow::Result<()> {
     if world.owner_is_ours {
         return world.api.delete(&format!("/users/{}", world.owner)).await;
     }
     stream::iter(world.links.iter().chain(&world.inactive))
         .map(|link| async { world.api.delete(&format!("/urls/{}", link.id)).await })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<()>>()
         .await
         .map(drop)
@@ -71,7 +71,7 @@ async fn links(api: &Api, owner: i64, numbers: std::ops::Range<u32>) -> anyhow::
             let link = api.create_link(owner, &target).await?;
             anyhow::Ok(Link::new(link.id, link.short_code, target))
         })
-        .buffered(AT_ONCE)
+        .buffered(CONCURRENCY)
         .try_collect()
         .await
 }
@@ -79,7 +79,7 @@ async fn links(api: &Api, owner: i64, numbers: std::ops::Range<u32>) -> anyhow::
 async fn deactivate(world: &World) -> anyhow::Result<()> {
     stream::iter(&world.inactive)
         .map(|link| world.api.deactivate(link.id))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<()>>()
         .await
         .map(drop)

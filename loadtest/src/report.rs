@@ -38,7 +38,7 @@ pub fn table(summary: &Summary) -> String {
 /// Writes report.html and report.json.
 ///
 /// # Errors
-/// Where the folder cannot be written to.
+/// The folder cannot be written to.
 pub fn write(folder: &Path, summary: &Summary, measured: &Measured) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let json = serde_json::to_string_pretty(summary).map_err(io::Error::other)?;

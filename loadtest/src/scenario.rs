@@ -21,7 +21,7 @@ pub const MANAGES: f64 = 0.05;
 /// The scenario that every user runs.
 ///
 /// # Errors
-/// Where Goose takes no such wait.
+/// Goose refuses the wait.
 pub fn scenario(options: &Options, world: &Arc<World>) -> anyhow::Result<Scenario> {
     let (name, body): (_, Step) = match options.scenario {
         Mix::Visit => ("visit", |world| Box::pin(visit(world))),
@@ -47,8 +47,8 @@ fn step(name: &str, world: &Arc<World>, body: Step) -> Transaction {
     Transaction::new(function).set_name(name)
 }
 
-/// Either, drawn anew each time. Goose's own weights are an order that all users share: thousands would manage links in the same
-/// second and none in the next.
+/// Either, drawn for each step. Goose's own weights are an order that all users share: thousands would manage links in
+/// the same second and none in the next.
 async fn mixed(world: Arc<World>) {
     if rand::rng().random_bool(MANAGES) { manage(world).await } else { visit(world).await }
 }
@@ -86,7 +86,7 @@ async fn visit(world: Arc<World>) {
     world.recorder.record(kind, due, fault.as_deref());
 }
 
-/// Creates a link, lists the owner's links, gives it another target, follows it, and deletes it; stops where one fails.
+/// Creates a link, lists the owner's, gives it another target, follows it, and deletes it; stops at the first failure.
 async fn manage(world: Arc<World>) {
     let target = format!("https://www.example.com/managed/{:08x}", rand::rng().random::<u32>());
     let body = json!({ "user_id": world.owner, "original_url": format!("{target}/before") });
@@ -111,7 +111,7 @@ async fn manage(world: Arc<World>) {
     expect(&world, Kind::Delete, world.api.request(Method::DELETE, &path), 204).await;
 }
 
-/// Sends a request and takes it down; the body, where the status is the expected one and the body what it should be.
+/// Sends a request and records it; returns the body if status and body are as expected.
 async fn expect(world: &World, kind: Kind, request: RequestBuilder, status: u16) -> Option<Value> {
     let due = Instant::now();
     let answer = match request.send().await {
@@ -154,7 +154,7 @@ async fn leads_nowhere(response: Response) -> Option<String> {
     match status {
         StatusCode::NOT_FOUND if !has_location => None,
         StatusCode::NOT_FOUND => Some("a Location with 404".to_owned()),
-        other => Some(format!("status {other} where 404 was due")),
+        other => Some(format!("status {other} instead of 404")),
     }
 }
 

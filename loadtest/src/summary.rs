@@ -15,27 +15,27 @@ use crate::{
 /// A run in numbers.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Where the load went.
+    /// The deployment's address.
     pub host: String,
-    /// Users at once.
+    /// Concurrent users.
     pub users: u32,
     /// Milliseconds that they waited after each step.
     pub think_ms: u32,
-    /// Visits due per second, where a rate was given.
+    /// Visits due per second, if a rate was given.
     pub rate: Option<u32>,
     /// Seconds that the load lasted, the start of the users included.
     pub seconds: f64,
     /// All requests.
     pub total: Figures,
-    /// Those of the seconds in which every user was there.
+    /// Those of the seconds in which every user was active.
     pub steady: Steady,
-    /// By what they were for.
+    /// By kind.
     pub kinds: BTreeMap<Kind, Figures>,
     /// What went wrong, and how often.
     pub errors: BTreeMap<String, u64>,
     /// Second by second.
     pub over_time: Vec<Figures>,
-    /// Clicks made and counted; none where they could not be asked for.
+    /// Clicks made and counted; none if the statistics did not answer.
     pub clicks: Option<Clicks>,
     /// What was demanded, and whether it was met.
     pub verdicts: Vec<Verdict>,

@@ -1,4 +1,4 @@
-//! What all users of a run share: the links they visit, and the place where they take down what they saw.
+//! What all users of a run share: the links they visit, and the recorder of what they saw.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,7 +22,7 @@ pub struct Link {
     pub id: i64,
     /// Its short code.
     pub code: String,
-    /// Where it leads.
+    /// Its target.
     pub target: String,
     /// How often it was followed and answered with a redirect.
     pub made: AtomicU64,
@@ -31,7 +31,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that nobody has followed yet.
+    /// A link without clicks.
     pub fn new(id: i64, code: String, target: String) -> Self {
         Self { id, code, target, made: AtomicU64::new(0), unsure: AtomicU64::new(0) }
     }
@@ -68,9 +68,9 @@ pub struct World {
     pub owner_is_ours: bool,
     /// The law of popularity.
     pub law: WeightedIndex<f64>,
-    /// When visits are due, where a rate is given.
+    /// When visits are due, if a rate is given.
     pub pace: Option<Pace>,
-    /// Where requests are taken down.
+    /// The recorder of requests.
     pub recorder: Recorder,
 }
 

@@ -33,7 +33,7 @@ impl Server {
     /// Starts a program and waits until `path` is answered with success, or with a redirect.
     ///
     /// # Errors
-    /// Where it does not start, ends early, or is not ready in time.
+    /// It does not start, ends early, or is not ready in time.
     pub async fn start(mut command: Command, port: u16, path: &str, log: &Path) -> anyhow::Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
@@ -71,7 +71,7 @@ impl Server {
     /// Asks it to end, and waits for that.
     ///
     /// # Errors
-    /// Where it does not end in time; it is killed then.
+    /// It does not end in time; it is killed then.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(id) = self.child.id() {
             Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
@@ -102,7 +102,7 @@ fn cpu_in(stat: &str) -> f64 {
 /// A port that was free a moment ago.
 ///
 /// # Errors
-/// Where there is none.
+/// No port is free.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -20,7 +20,7 @@ impl Proxy {
     /// Starts Nginx before `servers`; `folder` takes its configuration.
     ///
     /// # Errors
-    /// Where there is no container engine, or the configuration has changed beyond recognition.
+    /// There is no container engine, or the configuration does not have the lines that are replaced.
     pub async fn start(config: &str, servers: &[u16], port: u16, folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join("nginx.conf"), rewritten(config, servers, port)?)?;
@@ -40,7 +40,7 @@ impl Proxy {
     /// Ends the container.
     ///
     /// # Errors
-    /// Where docker cannot be called.
+    /// docker cannot be called.
     pub async fn stop(self) -> anyhow::Result<()> {
         Command::new("docker").args(["rm", "--force", &self.name]).stdout(std::process::Stdio::null()).status().await?;
         Ok(())

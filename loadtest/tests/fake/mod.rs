@@ -22,7 +22,7 @@ pub(crate) struct Faults {
     pub(crate) wrong_location_every: u64,
     /// Every so many clicks one is not counted; 0 for never.
     pub(crate) forget_click_every: u64,
-    /// Whether changed links go on leading where they led.
+    /// Whether changed links keep their old target.
     pub(crate) old_target: bool,
 }
 

@@ -8,7 +8,7 @@
 
 mod keyring;
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -18,6 +18,56 @@ use crate::{
     db::{Store, StoreError},
     domain::{Clock, HostNames, KeyHolder, Secret},
 };
+
+/// Characters from which on a token is too long to be found by trying.
+const LONG: usize = 20;
+
+/// Who may use the API, and under which names it is reached.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// The administrator's token; without it the API is open.
+    pub admin_token: Option<AdminToken>,
+    /// Whether an open API may listen on an address that other machines reach.
+    pub open_api: bool,
+    /// The names of this service.
+    pub allowed_hosts: HostNames,
+}
+
+impl AccessSettings {
+    /// Why the API may not be served on this address; `None` if it may.
+    pub fn refusal(&self, host: IpAddr) -> Option<String> {
+        let refused = self.admin_token.is_none() && !host.is_loopback() && !self.open_api;
+        refused.then(|| {
+            format!(
+                "the API would be open to every client that reaches {host}: give ADMIN_TOKEN (`openssl rand -hex 32` makes one), \
+                 so that it needs credentials, or OPEN_API=true if an open API is meant"
+            )
+        })
+    }
+}
+
+/// The administrator's token. Neither `Debug` nor anything else prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminToken(String);
+
+impl AdminToken {
+    /// A token of at least 8 visible ASCII characters without blanks.
+    pub fn new(text: &str) -> Option<Self> {
+        let sound = text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        sound.then(|| Self(text.to_owned()))
+    }
+
+    /// Whether it is so short that it might be found by trying.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < LONG
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminToken").finish_non_exhaustive()
+    }
+}
 
 /// Who is let in, and what is known of keys.
 #[derive(Debug)]
@@ -34,9 +84,6 @@ enum Mode {
     Guarded(TokenDigest),
 }
 
-/// Characters from which on a token is too long to be found by trying.
-const LONG: usize = 20;
-
 /// A token as it is compared: two digests have one length, and comparing them tells nothing by the time that it takes.
 struct TokenDigest {
     digest: [u8; 32],
@@ -44,24 +91,24 @@ struct TokenDigest {
 }
 
 impl TokenDigest {
-    fn of(token: &str) -> Self {
-        Self { digest: Sha256::digest(token).into(), is_short: token.len() < LONG }
+    fn of(token: &AdminToken) -> Self {
+        Self { digest: Sha256::digest(&token.0).into(), is_short: token.is_short() }
     }
 
     fn is(&self, token: &str) -> bool {
-        self.digest.ct_eq(&Self::of(token).digest).into()
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        self.digest.ct_eq(&digest).into()
     }
 }
 
 impl Access {
-    /// An API that is open to whoever reaches it under one of these names.
-    pub fn open(hosts: HostNames) -> Self {
-        Self { mode: Mode::Open(hosts), keys: KeyRing::default() }
-    }
-
-    /// An API whose administrator has this token.
-    pub fn guarded(admin_token: &str) -> Self {
-        Self { mode: Mode::Guarded(TokenDigest::of(admin_token)), keys: KeyRing::default() }
+    /// The API needs credentials if there is an administrator's token; else it is open under its names.
+    pub fn new(settings: &AccessSettings) -> Self {
+        let mode = match &settings.admin_token {
+            Some(token) => Mode::Guarded(TokenDigest::of(token)),
+            None => Mode::Open(settings.allowed_hosts.clone()),
+        };
+        Self { mode, keys: KeyRing::default() }
     }
 
     /// The names of an API that is open; none where credentials are needed.
@@ -109,10 +156,12 @@ mod tests {
 
     #[test]
     fn nothing_prints_a_token() {
-        let access = Access::guarded("hush-hush-hush");
+        let admin_token = AdminToken::new("hush-hush-hush");
+        let settings = AccessSettings { admin_token, open_api: false, allowed_hosts: HostNames::default() };
+        let access = Access::new(&settings);
         assert!(access.open_under().is_none());
-        let shown = format!("{access:?}");
+        let shown = format!("{settings:?} {access:?}");
         assert!(shown.contains("Guarded") && !shown.contains("hush"), "{shown}");
-        assert!(TokenDigest::of("hush-hush-hush").is("hush-hush-hush") && !TokenDigest::of("hush").is("hus"));
+        assert!(access.is_admin("hush-hush-hush") && !access.is_admin("hush-hush-hus"));
     }
 }

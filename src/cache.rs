@@ -31,6 +31,8 @@ use crate::{
 /// Bytes that an entry of ordinary size takes, keys and bookkeeping included; a longer target takes the place of several.
 const ENTRY_BYTES: u64 = 512;
 const SHARDS: usize = 64;
+/// An entry is checked again after this long, although the listener would tell of its changes.
+const TTL: Duration = Duration::from_secs(60);
 /// While changes are not heard of, an entry is asked for again after so long. The embedded database always counts as
 /// that: another process, an import say, may write to its file.
 const CUT_OFF_TTL: Duration = Duration::from_secs(1);
@@ -42,17 +44,13 @@ const SETTLING: Duration = Duration::from_millis(300);
 /// A read may take so long; then what is at hand is served, or 503.
 const FILL_LIMIT: Duration = Duration::from_millis(900);
 
-/// How links are kept at hand.
+/// How links are cached.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheSettings {
     /// Links of ordinary size at most.
     pub capacity: u64,
-    /// After so long an entry is asked for again.
-    pub ttl: Duration,
-    /// For so long after it was last asked for, an entry is served while the database cannot be reached.
+    /// How long after its last check an entry is served while the database cannot be reached.
     pub stale_if_error: Duration,
-    /// Codes that are read at once at most.
-    pub reads: usize,
 }
 
 /// What a code was found to be, and when.
@@ -117,14 +115,14 @@ impl Weighter<ShortCode, Entry> for ByBytes {
 }
 
 impl LinkCache {
-    /// An empty cache, cut off until it is told otherwise.
-    pub fn new(settings: CacheSettings) -> Self {
+    /// An empty cache, cut off until it is told otherwise, which reads this many codes concurrently at most.
+    pub fn new(settings: CacheSettings, reads: usize) -> Self {
         let items = usize::try_from(settings.capacity).unwrap_or(usize::MAX);
         let bytes = settings.capacity.saturating_mul(ENTRY_BYTES);
         Self {
             entries: Cache::with_weighter(items, bytes, ByBytes),
             shards: std::array::from_fn(|_| Mutex::default()),
-            reads: Semaphore::new(settings.reads.min(Semaphore::MAX_PERMITS)),
+            reads: Semaphore::new(reads.min(Semaphore::MAX_PERMITS)),
             hasher: RandomState::new(),
             settings,
             trust: Mutex::new(Trust::CutOff),
@@ -250,8 +248,8 @@ impl LinkCache {
         match *self.trust() {
             Trust::Deaf => Duration::ZERO,
             Trust::Connected { since: connected, .. } if since(connected) < SETTLING => Duration::ZERO,
-            Trust::Connected { heard, .. } if since(heard) < HEARD_WITHIN => self.settings.ttl,
-            Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL.min(self.settings.ttl),
+            Trust::Connected { heard, .. } if since(heard) < HEARD_WITHIN => TTL,
+            Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL,
         }
     }
 

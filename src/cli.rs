@@ -23,9 +23,8 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    config::{Config, DatabaseConfig, process_variables, read_env_file, read_secret_files},
+    config::{Config, DatabaseConfig, misspelt, process_variables, read_env_file, read_secret_files},
     db::{Store, StoreSettings, migrate::SchemaState},
-    domain::{HostName, HostNames, TargetPolicy},
     fleet::monitor::wait_for_server,
     http::middleware::REQUEST_LINES,
     telemetry::{self, Stream},
@@ -83,7 +82,7 @@ enum Command {
     /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 where one fails
     Doctor(doctor::Args),
     /// Show every variable: its value with secrets masked, its default and its meaning
-    Config,
+    Config(config::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
 }
@@ -102,15 +101,20 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
         Some(command) => command,
         None => default_command(&variables)?,
     };
+    let misspelt = misspelt(variables.keys().map(String::as_str));
     match command {
-        Command::Config => return config::run(variables),
+        Command::Config(args) => {
+            misspelt.iter().for_each(|found| say(found));
+            return config::run(&args, variables);
+        }
         Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
         Command::Doctor(args) => return doctor::run(&args, variables),
         _ => {}
     }
-    let config = Config::from_vars(variables)?;
+    let config = Config::from_vars(variables).inspect_err(|_| misspelt.iter().for_each(|found| say(found)))?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
     telemetry::init(&config.log, stream, REQUEST_LINES)?;
+    misspelt.iter().for_each(|found| tracing::warn!("{found}"));
     let runtime = runtime::build(&config.runtime)?;
     let result = runtime.block_on(run_async(command, config));
     // Without this the process would wait for a name look-up that nobody waits for any more.
@@ -123,7 +127,7 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config.database).await,
         Command::Import(args) => {
-            let targets = target_policy(&config);
+            let targets = config.http.targets.clone();
             with_store(&config.database, async |store| import::run(&args, store, targets).await).await
         }
         Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
@@ -132,8 +136,8 @@ async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
         }
         Command::Key(args) => with_store(&config.database, async |store| key::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
-        Command::Healthcheck(args) => healthcheck::run(&args, &config.http).await,
-        Command::Config | Command::Completions(_) | Command::Doctor(_) => Ok(()),
+        Command::Healthcheck(args) => healthcheck::run(&args, &config.listen).await,
+        Command::Config(_) | Command::Completions(_) | Command::Doctor(_) => Ok(()),
     }
 }
 
@@ -175,11 +179,14 @@ fn report(error: &anyhow::Error) -> ExitCode {
         let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };
     }
-    #[expect(clippy::print_stderr, reason = "the last word of a failed command")]
-    {
-        eprintln!("buoy: {error:#}");
-    }
+    say(&format_args!("{error:#}"));
     ExitCode::FAILURE
+}
+
+/// Tells the operator something although there is no log.
+#[expect(clippy::print_stderr, reason = "for commands without a log, and when a command fails")]
+fn say(what: &dyn std::fmt::Display) {
+    eprintln!("buoy: {what}");
 }
 
 /// Opens the configured database, does `work` with it, and closes it.
@@ -202,18 +209,6 @@ pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSet
     let url = reach::url(config)?;
     let (wait, statement_timeout) = (config.wait, config.statement_timeout);
     Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
-}
-
-/// Where links may lead. The service's own hosts are those of `PUBLIC_URL`.
-pub(crate) fn target_policy(config: &Config) -> TargetPolicy {
-    let public = config.http.public_url.as_ref().and_then(|url| url.host());
-    let allowed = config.access.allowed_hosts.iter().flat_map(HostNames::iter);
-    let allowed = allowed.filter_map(|name| url::Host::parse(name).ok()).map(HostName::of);
-    TargetPolicy {
-        blocked: config.targets.blocked.clone().unwrap_or_default(),
-        own: public.into_iter().map(|host| HostName::of(host.to_owned())).chain(allowed).collect(),
-        allow_private: config.targets.allow_private,
-    }
 }
 
 /// Opens the configured database for a command that cannot work without it.

@@ -11,6 +11,8 @@ mod writer;
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Deserialize;
+
 use crate::{
     domain::{UrlId, UserId, clock::Timestamp},
     visitors::Visitor,
@@ -43,41 +45,44 @@ impl Click {
 }
 
 /// When a redirect is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Durability {
-    /// At once; what waits in memory is lost where the process is killed.
+    /// Immediately; what waits in memory is lost if the process is killed.
     Buffered,
-    /// When its click is in a committed batch, but no later than this.
-    Committed(Duration),
+    /// When its click is in a committed batch, or when [`ClickSettings::commit_wait`] is over.
+    Committed,
 }
 
 /// How clicks are gathered.
 #[derive(Debug, Clone, Copy)]
 pub struct ClickSettings {
-    /// A batch is written when it has so many clicks,
-    pub batch_size: usize,
-    /// or when its first click has waited so long;
+    /// A batch is written when its first click has waited for this long, or when it is full.
     pub flush_after: Duration,
-    /// so long, where more than a hundred came in that time.
-    pub flush_busy_after: Duration,
     /// Bytes of memory that waiting clicks take at most.
     pub queue_bytes: usize,
     /// What a redirect waits for.
     pub durability: Durability,
+    /// How long it waits at most.
+    pub commit_wait: Duration,
 }
 
+/// Clicks that fill a batch.
+const BATCH: usize = 10_000;
 /// Clicks of one window beyond which it is made longer: what a click costs the database falls by half with ten times the clicks
 /// in a batch, since those of one link share the rows that they add to.
 const BUSY: usize = 100;
+/// How much longer.
+const BUSY_FACTOR: u32 = 10;
 
 impl ClickSettings {
-    /// How long a batch of so many clicks waits for more. Where redirects wait for their batch, it does not wait at all: while one
+    /// How long a batch of this many clicks waits for more. If redirects wait for their batch, it does not wait at all: while one
     /// is written the next gathers by itself.
     fn patience(&self, clicks: usize) -> Duration {
         match self.durability {
-            Durability::Buffered if clicks > BUSY => self.flush_busy_after.max(self.flush_after),
+            Durability::Buffered if clicks > BUSY => self.flush_after * BUSY_FACTOR,
             Durability::Buffered => self.flush_after,
-            Durability::Committed(_) => Duration::ZERO,
+            Durability::Committed => Duration::ZERO,
         }
     }
 }

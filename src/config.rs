@@ -1,8 +1,8 @@
 //! The configuration: every variable that buoy knows, read from pairs of name and value and checked as a whole.
 //!
-//! Each concern has a struct of its own, and each field names its variable, its default and its unit where it is declared. All
-//! faults come in one message. Nothing is read by itself: the caller hands over the process environment, and a file only where it
-//! was asked for one. Only `cli` opens this room; lower floors are handed the struct that concerns them.
+//! The rooms below declare the settings types, and the configuration is made of them; here each variable gets its name, its
+//! default and its unit. All faults come in one message. Nothing is read by itself: the caller passes the process environment,
+//! and a file only if it was asked for one. Only `cli` opens this room.
 
 mod access;
 mod ca_cert;
@@ -13,75 +13,82 @@ mod env_file;
 mod form;
 mod http;
 mod limits;
+mod misspelt;
 mod program;
 mod redirect;
 mod retention;
 mod secret_file;
 mod source;
-mod targets;
-mod visitor;
+mod visitors;
 
 use std::path::PathBuf;
 
+use url::Url;
+
 pub use self::{
-    access::{AccessConfig, AdminToken},
     ca_cert::CaCert,
     database::{DatabaseConfig, TlsMode},
     database_url::{DatabaseUrl, SchemaName},
     env_file::read_env_file,
-    http::{HttpConfig, ShutdownConfig},
+    http::{ListenConfig, ShutdownConfig, TitlesConfig},
     limits::{LimitsConfig, LoadConfig, WhoIsLimited},
+    misspelt::{Misspelt, misspelt},
     program::{CpuScheduling, LogConfig, LogFormat, RuntimeConfig},
-    redirect::{CacheConfig, ClickDurability, ClicksConfig},
     retention::RetentionConfig,
     secret_file::read_secret_files,
     source::Fault,
-    targets::TargetConfig,
-    visitor::{ProxyConfig, VisitorAddress, VisitorConfig},
 };
-use self::{program::ProgramConfig, source::Source};
+use self::{concern::Concern, program::ProgramConfig, source::Source};
+use crate::{
+    access::AccessSettings,
+    cache::CacheSettings,
+    clicks::ClickSettings,
+    domain::{HostName, HostNames, TargetPolicy},
+    state::{HttpSettings, Trust},
+    visitors::VisitorSettings,
+};
 
 /// All that can be configured. Its `Debug` output holds no secret.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How buoy reaches its database.
     pub database: DatabaseConfig,
-    /// Where buoy listens, and what a request may cost.
-    pub http: HttpConfig,
-    /// Who may use the API.
-    pub access: AccessConfig,
+    /// Where buoy listens.
+    pub listen: ListenConfig,
+    /// What a request may cost, which proxies are trusted, where links may lead.
+    pub http: HttpSettings,
+    /// Who may use the API; the host of `PUBLIC_URL` is one of its names.
+    pub access: AccessSettings,
     /// What one client may do.
     pub limits: LimitsConfig,
-    /// How much is taken in at once.
+    /// How much work is taken in concurrently.
     pub load: LoadConfig,
-    /// How buoy leaves.
+    /// How long a shutdown takes.
     pub shutdown: ShutdownConfig,
-    /// How many links are kept at hand.
-    pub cache: CacheConfig,
-    /// How clicks are gathered and written.
-    pub clicks: ClicksConfig,
-    /// How long what piles up is kept.
+    /// How links are cached.
+    pub cache: CacheSettings,
+    /// How clicks are gathered.
+    pub clicks: ClickSettings,
+    /// How long click events are kept.
     pub retention: RetentionConfig,
     /// What is kept of visitors.
-    pub visitors: VisitorConfig,
-    /// Who is believed about where a request comes from.
-    pub proxies: ProxyConfig,
-    /// Where links may lead.
-    pub targets: TargetConfig,
+    pub visitors: VisitorSettings,
+    /// Whether titles are fetched.
+    pub titles: TitlesConfig,
     /// What is logged.
     pub log: LogConfig,
     /// The threads that requests are answered on.
     pub runtime: RuntimeConfig,
-    /// The subcommand to run where the command line names none.
+    /// The subcommand to run if the command line names none.
     pub command: Option<String>,
 }
 
 impl Config {
     /// Reads the configuration; a later pair wins over an earlier one of the same name, an empty value counts as unset, and
-    /// variables that buoy does not know are left alone.
+    /// variables that buoy does not know are ignored.
     ///
     /// # Errors
-    /// [`ConfigError::Faults`] with every fault, where there is one.
+    /// [`ConfigError::Faults`] with every fault.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut source = Source::new(vars);
         let config = Self::read(&mut source);
@@ -94,24 +101,30 @@ impl Config {
 
     fn read(source: &mut Source) -> Option<Self> {
         let database = DatabaseConfig::read(source).inspect(|database| database.check(source));
-        let http = HttpConfig::read(source);
-        let access = AccessConfig::read(source);
+        let listen = ListenConfig::read(source);
+        let http = HttpSettings::read(source);
+        let access = AccessSettings::read(source);
         let limits = LimitsConfig::read(source).inspect(|limits| limits.check(source));
         let load = LoadConfig::read(source);
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
-        let cache = CacheConfig::read(source);
-        let clicks = ClicksConfig::read(source);
+        let cache = CacheSettings::read(source);
+        let clicks = ClickSettings::read(source);
         let retention = RetentionConfig::read(source);
-        let visitors = VisitorConfig::read(source);
-        let proxies = ProxyConfig::read(source).inspect(|proxies| proxies.check(source));
-        let targets = TargetConfig::read(source);
+        let visitors = VisitorSettings::read(source);
+        let trust = Trust::read(source).inspect(|_| visitors::check_trust(source));
+        let targets = TargetPolicy::read(source);
+        let titles = TitlesConfig::read(source);
         let log = LogConfig::read(source);
         let runtime = RuntimeConfig::read(source);
         let program = ProgramConfig::read(source);
+        let (http, mut access) = (http?, access?);
+        access.allowed_hosts = access.allowed_hosts.and(http.public_url.as_ref().and_then(Url::host_str));
+        let targets = TargetPolicy { own: own_hosts(&access.allowed_hosts), ..targets? };
         Some(Self {
             database: database?,
-            http: http?,
-            access: access?,
+            listen: listen?,
+            http: HttpSettings { trust: trust?, targets, ..http },
+            access,
             limits: limits?,
             load: load?,
             shutdown: shutdown?,
@@ -119,8 +132,7 @@ impl Config {
             clicks: clicks?,
             retention: retention?,
             visitors: visitors?,
-            proxies: proxies?,
-            targets: targets?,
+            titles: titles?,
             log: log?,
             runtime: runtime?,
             command: program?.command,
@@ -128,64 +140,82 @@ impl Config {
     }
 }
 
+/// The names of this service in the form in which targets are compared.
+fn own_hosts(names: &HostNames) -> Vec<HostName> {
+    names.iter().filter_map(|name| url::Host::parse(name).ok()).map(HostName::of).collect()
+}
+
 /// One variable, as `buoy config` explains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     /// Its name in the environment.
     pub name: &'static str,
-    /// The value it has where none is given; nothing where it then stays unset.
+    /// The value it has if none is given; `None` if it then stays unset.
     pub default: Option<&'static str>,
+    /// A value that it takes.
+    pub example: &'static str,
     /// What it means, with its unit.
     pub meaning: &'static str,
     /// Whether it holds something that is never printed.
     pub secret: bool,
+    expected: fn() -> String,
+    shown: fn(&str) -> String,
+}
+
+impl Variable {
+    /// The type, limits and unit of its values, in words.
+    pub fn expected(&self) -> String {
+        (self.expected)()
+    }
 }
 
 /// The variables of each concern, in the order in which they are explained.
 pub const VARIABLES: &[(&str, &[Variable])] = &[
-    ("database", DatabaseConfig::VARIABLES),
-    ("http", HttpConfig::VARIABLES),
-    ("access", AccessConfig::VARIABLES),
-    ("limits", LimitsConfig::VARIABLES),
-    ("load", LoadConfig::VARIABLES),
-    ("shutdown", ShutdownConfig::VARIABLES),
-    ("cache", CacheConfig::VARIABLES),
-    ("clicks", ClicksConfig::VARIABLES),
-    ("retention", RetentionConfig::VARIABLES),
-    ("visitors", VisitorConfig::VARIABLES),
-    ("proxies", ProxyConfig::VARIABLES),
-    ("targets", TargetConfig::VARIABLES),
-    ("log", LogConfig::VARIABLES),
-    ("runtime", RuntimeConfig::VARIABLES),
-    ("program", ProgramConfig::VARIABLES),
+    ("Database", DatabaseConfig::VARIABLES),
+    ("Address", ListenConfig::VARIABLES),
+    ("Requests", HttpSettings::VARIABLES),
+    ("Access", AccessSettings::VARIABLES),
+    ("Rate limits", LimitsConfig::VARIABLES),
+    ("Load", LoadConfig::VARIABLES),
+    ("Shutdown", ShutdownConfig::VARIABLES),
+    ("Cache", CacheSettings::VARIABLES),
+    ("Clicks", ClickSettings::VARIABLES),
+    ("Retention", RetentionConfig::VARIABLES),
+    ("Visitors", VisitorSettings::VARIABLES),
+    ("Proxies", Trust::VARIABLES),
+    ("Targets", TargetPolicy::VARIABLES),
+    ("Titles", TitlesConfig::VARIABLES),
+    ("Log", LogConfig::VARIABLES),
+    ("Runtime", RuntimeConfig::VARIABLES),
+    ("Program", ProgramConfig::VARIABLES),
 ];
+
+/// Every variable.
+pub fn variables() -> impl Iterator<Item = &'static Variable> {
+    VARIABLES.iter().flat_map(|(_, variables)| variables.iter())
+}
 
 /// A variable beside the value that is in force.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The variable.
     pub variable: &'static Variable,
-    /// Its value with secrets masked, sound or not; the default where none was given.
+    /// Its value with secrets masked, sound or not; the default if none was given.
     pub value: Option<String>,
     /// Whether the value was given, so is not the default.
     pub given: bool,
 }
 
-/// Every variable with its value, faulty ones included, so that it helps to find a fault.
+/// Every variable with its value, faulty ones included, so that it helps to find a fault. A faulty value that may be a secret is
+/// masked as a whole.
 pub fn settings(vars: impl IntoIterator<Item = (String, String)>) -> Vec<Setting> {
     let source = Source::new(vars);
     let setting = |variable: &'static Variable| {
         let given = source.given(variable.name);
-        let value = given.or(variable.default);
-        let shown = value.map(|text| if variable.secret { database_url::masked(text) } else { one_line(text) });
-        Setting { variable, value: shown, given: given.is_some() }
+        let value = given.or(variable.default).map(|text| (variable.shown)(text));
+        Setting { variable, value, given: given.is_some() }
     };
-    VARIABLES.iter().flat_map(|(_, variables)| variables.iter()).map(setting).collect()
-}
-
-/// The first line of a value, and a sign where there are more.
-fn one_line(text: &str) -> String {
-    text.split_once('\n').map_or_else(|| text.to_owned(), |(first, _)| format!("{first} …"))
+    variables().map(setting).collect()
 }
 
 /// The process environment. What is not Unicode is read with replacement characters, so that a stray variable stops nothing.
@@ -203,16 +233,6 @@ pub enum ConfigError {
     /// A file of variables that cannot be read.
     #[error("cannot read the file of variables {}: {cause}", path.display())]
     EnvFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// A file that holds a secret and cannot be read.
-    #[error("{variable}: cannot read {}: {cause}", path.display())]
-    SecretFile {
-        /// The variable that names it.
-        variable: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.

@@ -4,9 +4,9 @@
 //!
 //! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` →
 //! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` →
-//! `state` → `http` → `cli` → `main`
+//! `state` → `http` → `config` → `lifecycle`, `telemetry` → `cli` → `main`
 //!
-//! `config`, `telemetry` and `lifecycle` are side rooms that only `cli` opens; lower floors are handed small structs.
+//! A room declares its settings type; `config` fills them in.
 //! ARCHITECTURE.md draws the map and follows a request through it.
 
 pub mod access;

@@ -10,6 +10,7 @@ use std::{
 use axum::http::{HeaderName, HeaderValue};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     access::Access,
@@ -26,10 +27,10 @@ use crate::{
 };
 
 /// The settings of the HTTP side.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HttpSettings {
-    /// Scheme and host of short links, without a slash at the end; taken from each request where it is none.
-    pub public_url: Option<String>,
+    /// Scheme, host and perhaps port of short links; taken from each request if there is none.
+    pub public_url: Option<Url>,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a bulk upload may take.
@@ -38,22 +39,18 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// Bytes of a bulk upload at most.
     pub bulk_limit: u64,
-    /// The name of this replica, sent as `X-Replica`.
-    pub replica: HeaderValue,
-    /// When this process started.
-    pub started_at: Timestamp,
-    /// Who is believed about where a request comes from.
+    /// Which proxies are trusted to name the client.
     pub trust: Trust,
     /// Where links may lead.
     pub targets: TargetPolicy,
 }
 
-/// Who is believed about where a request comes from; nobody by default.
+/// Which proxies are trusted to name the client; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// The header in which proxies name the client.
     pub header: Option<HeaderName>,
-    /// The proxies whose header is believed.
+    /// The proxies whose header is trusted.
     pub proxies: TrustedProxies,
 }
 
@@ -90,6 +87,10 @@ pub struct Shared {
     pub access: Access,
     /// The settings of the HTTP side.
     pub settings: HttpSettings,
+    /// The name of this replica, sent as `X-Replica`.
+    pub replica: HeaderValue,
+    /// When this process started.
+    pub started_at: Timestamp,
     /// Cancelled when this process begins to shut down.
     pub draining: CancellationToken,
     /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.

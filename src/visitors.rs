@@ -18,6 +18,7 @@ mod request;
 use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
 use hmac::{Hmac, KeyInit as _, Mac as _, digest::Key};
+use serde::Deserialize;
 use sha2::Sha256;
 
 use self::{
@@ -34,7 +35,8 @@ pub const SALT_BYTES: usize = 32;
 const PER_ALLOCATION: usize = 16;
 
 /// What is stored of a visitor's address.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AddressPolicy {
     /// The network alone: 24 bits of IPv4, 48 of IPv6.
     #[default]

@@ -116,7 +116,7 @@ fn a_planted_import_is_found() {
         ("clicks.rs", "use crate::*;"),
         ("state.rs", "use crate::helpers::Bag;"),
         ("helpers.rs", "use crate::domain::Url;"),
-        ("config.rs", "use crate::telemetry;"),
+        ("config.rs", "use crate::cli;"),
     ] {
         assert_eq!(found(path, text), 1, "{path}: {text}");
     }

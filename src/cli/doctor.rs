@@ -107,8 +107,8 @@ fn configuration(config: &Config, deployed: bool) -> Check {
         found.push("no DATABASE_DIRECT_URL: no link is served from memory, and nothing can be migrated".to_owned());
         mend.push("set DATABASE_DIRECT_URL to the address of the database itself");
     }
-    if deployed && config.http.host.is_loopback() {
-        found.push(format!("HOST is {}: nobody outside this machine can reach the service", config.http.host));
+    if deployed && config.listen.host.is_loopback() {
+        found.push(format!("HOST is {}: nobody outside this machine can reach the service", config.listen.host));
         mend.push("set HOST=0.0.0.0");
     }
     if found.is_empty() {

@@ -13,14 +13,14 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::limits::{limit_settings, server_limits};
-use super::{store_settings, target_policy};
+use super::store_settings;
 use crate::{
-    access::Access,
-    cache::{CacheSettings, LinkCache, sync::CacheSync},
-    clicks::{self, ClickRecorder, ClickSettings, Durability},
-    config::{CacheConfig, ClickDurability, ClicksConfig, Config, HttpConfig, VisitorAddress, VisitorConfig},
+    access::{Access, AccessSettings},
+    cache::{LinkCache, sync::CacheSync},
+    clicks::{self, ClickRecorder},
+    config::{Config, ListenConfig},
     db::{Store, StoreSettings},
-    domain::{Clock, clock::Timestamp},
+    domain::Clock,
     fleet::{Availability, Monitor, monitor::wait_for_server},
     http::{
         self,
@@ -31,8 +31,8 @@ use crate::{
     limits::{Limits, Load, exchange},
     metrics::RequestMetrics,
     outbound::{Titles, titles},
-    state::{AppState, HttpSettings, KeysAtWork, Shared, Trust, totals},
-    visitors::{AddressPolicy, VisitorSettings, Visitors},
+    state::{AppState, KeysAtWork, Shared, totals},
+    visitors::Visitors,
 };
 
 /// How often answers to idempotent requests that are past their time are deleted.
@@ -54,15 +54,15 @@ const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 /// Where the address cannot be listened on, the embedded database cannot be opened, or PostgreSQL refuses the
 /// credentials before it was ever usable.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    check_access(&config)?;
+    check_access(&config.access, &config.listen)?;
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
-    let visitors = Visitors::open(&visitor_settings(&config.visitors)).context("GEOIP_DB cannot be used")?;
-    let listener = listen(&config.http).await?;
+    let visitors = Visitors::open(&config.visitors).context("GEOIP_DB cannot be used")?;
+    let listener = listen(&config.listen).await?;
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
-    let (clicks, writer) = clicks::channel(click_settings(&config.clicks));
-    let cache = Arc::new(LinkCache::new(cache_settings(&config.cache, config.load.requests)));
+    let (clicks, writer) = clicks::channel(config.clicks);
+    let cache = Arc::new(LinkCache::new(config.cache, config.load.requests));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
     let shared = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
@@ -102,7 +102,7 @@ fn start_sharing(app: &AppState, store: &Store, lifecycle: &Lifecycle) -> JoinHa
     tokio::spawn(exchange::run(limits, store, availability, lifecycle.stopping()))
 }
 
-async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+async fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
     let (host, port) = (config.host, config.port);
     let listener = TcpListener::bind((host, port))
         .await
@@ -125,12 +125,14 @@ fn assemble(
     Shared {
         availability,
         cache,
-        access: access(config),
+        access: Access::new(&config.access),
         metrics: RequestMetrics::default(),
         visitors,
         clicks,
         titles: Titles::off(),
-        settings: http_settings(config, clock.now()),
+        settings: config.http.clone(),
+        replica: HeaderValue::try_from(replica_name()).unwrap_or(HeaderValue::from_static("unnamed")),
+        started_at: clock.now(),
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
@@ -140,27 +142,14 @@ fn assemble(
     }
 }
 
-/// Who may do what.
-fn access(config: &Config) -> Access {
-    match &config.access.admin_token {
-        Some(token) => Access::guarded(token.expose()),
-        None => {
-            let public = config.http.public_url.as_ref().and_then(url::Url::host_str);
-            Access::open(config.access.allowed_hosts.clone().unwrap_or_default().and(public))
-        }
+/// Refuses to put an open API on an address that other machines reach, unless OPEN_API asks for that.
+fn check_access(access: &AccessSettings, listen: &ListenConfig) -> anyhow::Result<()> {
+    if let Some(reason) = access.refusal(listen.host) {
+        anyhow::bail!(reason);
     }
-}
-
-/// Refuses to put an open API where others reach it, unless that is what was asked for.
-fn check_access(config: &Config) -> anyhow::Result<()> {
-    let (access, host) = (&config.access, config.http.host);
     match &access.admin_token {
-        None if !host.is_loopback() && !access.open_api => anyhow::bail!(
-            "the API would be open to whoever reaches {host}: give ADMIN_TOKEN (as `openssl rand -hex 32` makes one), so that it \
-             needs credentials, or say OPEN_API=true where an open API is meant"
-        ),
-        None if host.is_loopback() => tracing::info!("the API is open on this machine alone (no ADMIN_TOKEN)"),
-        None => tracing::warn!("the API is open: whoever reaches it may read and change everything (no ADMIN_TOKEN)"),
+        None if listen.host.is_loopback() => tracing::info!("the API is open on this machine alone (no ADMIN_TOKEN)"),
+        None => tracing::warn!("the API is open: every client may read and change everything (no ADMIN_TOKEN)"),
         Some(token) if token.is_short() => {
             tracing::warn!("ADMIN_TOKEN is so short that it might be guessed; `openssl rand -hex 32` makes a good one");
         }
@@ -176,11 +165,11 @@ fn start_titles(
     lifecycle: &Lifecycle,
     give_up: &CancellationToken,
 ) -> (Titles, Option<JoinHandle<()>>) {
-    if !config.targets.fetch_titles {
+    if !config.titles.fetch {
         return (Titles::off(), None);
     }
     let (titles, worker) = titles::channel();
-    let (policy, clock) = (target_policy(config), Clock::system());
+    let (policy, clock) = (config.http.targets.clone(), Clock::system());
     let worker = worker.run(store.clone(), policy, clock, lifecycle.stopping(), give_up.clone());
     (titles, Some(tokio::spawn(worker)))
 }
@@ -190,49 +179,6 @@ fn observer(cache: &Arc<LinkCache>, clicks: &ClickRecorder) -> Arc<CacheSync> {
     // The ledger alone: a recorder kept here would keep the writer from ending.
     let ledger = Arc::clone(clicks.ledger());
     Arc::new(CacheSync::new(Arc::clone(cache), replica_name(), move || totals(&ledger)))
-}
-
-fn cache_settings(config: &CacheConfig, reads: usize) -> CacheSettings {
-    CacheSettings { capacity: config.capacity, ttl: config.ttl, stale_if_error: config.stale_if_error, reads }
-}
-
-fn click_settings(config: &ClicksConfig) -> ClickSettings {
-    ClickSettings {
-        batch_size: config.batch_size,
-        flush_after: config.flush,
-        flush_busy_after: config.flush_busy,
-        queue_bytes: usize::try_from(config.queue_bytes).unwrap_or(usize::MAX),
-        durability: match config.durability {
-            ClickDurability::Buffered => Durability::Buffered,
-            ClickDurability::Committed => Durability::Committed(config.commit_wait),
-        },
-    }
-}
-
-fn visitor_settings(config: &VisitorConfig) -> VisitorSettings {
-    let address = match config.address {
-        VisitorAddress::Anonymised => AddressPolicy::Anonymised,
-        VisitorAddress::None => AddressPolicy::None,
-    };
-    VisitorSettings { address, geoip: config.geoip.clone() }
-}
-
-fn http_settings(config: &Config, started_at: Timestamp) -> HttpSettings {
-    let trust =
-        Trust { header: config.proxies.header.clone(), proxies: config.proxies.proxies.clone().unwrap_or_default() };
-    let targets = target_policy(config);
-    let config = &config.http;
-    HttpSettings {
-        public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
-        request_timeout: config.request_timeout,
-        bulk_timeout: config.bulk_timeout,
-        body_limit: usize::try_from(config.body_limit).unwrap_or(usize::MAX),
-        bulk_limit: config.bulk_limit,
-        replica: HeaderValue::try_from(replica_name()).unwrap_or(HeaderValue::from_static("unnamed")),
-        started_at,
-        trust,
-        targets,
-    }
 }
 
 /// The host's name, which in a container is the container's, else a random one: what answers carry as `X-Replica`.

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Click, ClickSettings, Durability, Ledger, Loss};
+use super::{BATCH, Click, ClickSettings, Durability, Ledger, Loss};
 use crate::fleet::Availability;
 
 /// What travels through the queue.
@@ -119,10 +119,11 @@ impl ClickRecorder {
     /// Where clicks are to be committed, returns when this one is stored, or when its time is up or `database` is known to be
     /// away: the click stays in the queue then, and the redirect is counted as degraded.
     pub async fn record(&self, click: Click, database: &Availability) {
-        let Durability::Committed(limit) = self.shared.settings.durability else {
+        if self.is_buffered() {
             self.enqueue(click, None);
             return;
-        };
+        }
+        let limit = self.shared.settings.commit_wait;
         let (done, stored) = oneshot::channel();
         let queued = self.enqueue(click, Some(done));
         let may_wait = queued && database.outage().is_none();
@@ -134,7 +135,7 @@ impl ClickRecorder {
 
     /// Whether [`Self::record`] never waits.
     pub fn is_buffered(&self) -> bool {
-        matches!(self.shared.settings.durability, Durability::Buffered)
+        self.shared.settings.durability == Durability::Buffered
     }
 
     /// Takes a click without waiting for it to be stored. Answers whether there was room for it; where there was none it is lost,
@@ -159,7 +160,7 @@ impl ClickRecorder {
             self.ledger.lose(1, Loss::Shutdown);
             return false;
         }
-        if waiting_now == settings.batch_size {
+        if waiting_now == BATCH {
             state.nudge.notify_one();
         }
         true

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Click, ClickSettings, Ledger, Loss,
+    BATCH, Click, ClickSettings, Ledger, Loss,
     destination::{Destination, Fold},
     recorder::{Message, QueueState},
 };
@@ -121,7 +121,7 @@ impl ClickWriter {
                 batch.bytes += Message::bytes_of(&click);
                 batch.clicks.push(click);
                 batch.waiting.extend(waiting);
-                batch.clicks.len() >= self.settings.batch_size
+                batch.clicks.len() >= BATCH
             }
             Message::Flush(done) => {
                 batch.waiting.push(done);

@@ -19,10 +19,10 @@ pub enum CaCert {
 
 impl CaCert {
     /// What a certificate must look like.
-    pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
+    pub(super) fn form() -> Form<Self> {
         Form::new(
             "the PEM text of a certificate, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----",
-            |text: &str| {
+            |text| {
                 if placeholder(text) == Some(text) {
                     return Some(Self::Placeholder(text.to_owned()));
                 }
@@ -35,6 +35,10 @@ impl CaCert {
             },
         )
         .with_placeholders()
+        // A refused one may be a private key.
+        .hiding(|certificate| match certificate {
+            Self::Pem(text) | Self::Placeholder(text) => text.clone(),
+        })
     }
 }
 
@@ -47,9 +51,9 @@ mod tests {
     #[test]
     fn text_is_a_certificate_or_it_is_refused() {
         let read = |text: &str| CaCert::form().read(text);
-        assert_eq!(read(PEM), Some(CaCert::Pem(PEM.to_owned())));
-        assert_eq!(read(&PEM.trim().replace('\n', "\\n")), Some(CaCert::Pem(PEM.trim().to_owned())));
-        assert_eq!(read("${db.CA_CERT}"), Some(CaCert::Placeholder("${db.CA_CERT}".to_owned())));
+        assert_eq!(read(PEM), Ok(CaCert::Pem(PEM.to_owned())));
+        assert_eq!(read(&PEM.trim().replace('\n', "\\n")), Ok(CaCert::Pem(PEM.trim().to_owned())));
+        assert_eq!(read("${db.CA_CERT}"), Ok(CaCert::Placeholder("${db.CA_CERT}".to_owned())));
         let cut = &PEM[..PEM.len() / 2];
         let key = PEM.replace("CERTIFICATE", "PUBLIC KEY");
         for bad in [
@@ -60,7 +64,7 @@ mod tests {
             key.as_str(),
             "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
         ] {
-            assert_eq!(read(bad), None, "{bad}");
+            assert_eq!(read(bad), Err(None), "{bad}");
         }
     }
 }

@@ -1,27 +1,41 @@
-//! The macro that declares one concern of the configuration.
+//! The macro that says how the variables of one concern become its settings type.
 //!
-//! Everything about a field stands in one place: its doc comment is the meaning that `buoy config` prints, and the line below it
-//! names the variable, the default and the form of the value. From that the macro makes the struct, the table of its variables
-//! and the function that reads it. A default of `unset` goes with an `Option` field; `secret` marks what is never printed.
+//! All about a variable stands in one place: its doc comment is the meaning that `buoy config` prints, and the line below it names
+//! the field, the variable, the default and the form of the value. The macro makes of that the table of variables and the function
+//! that reads them. A default of `unset` goes with an `Option` field, `none` with a list that may be empty; `secret` marks what is
+//! never printed and never blank.
 
-/// Declares a struct whose fields are read from variables:
+use super::{Variable, source::Source};
+
+/// A settings type that is read from variables.
+pub(super) trait Concern: Sized {
+    /// Its variables, in the order of its fields.
+    const VARIABLES: &'static [Variable];
+
+    /// Reads every field, so that every fault is noted; `None` if there was one.
+    fn read(source: &mut Source) -> Option<Self>;
+}
+
+/// Implements [`Concern`] for a settings type, which a lower room or this one declares:
 ///
 /// ```text
 /// concern! {
-///     /// What the struct is for.
-///     pub HttpConfig {
-///         /// What the field means, with its unit.
-///         port: u16 = "PORT", "8080", form::whole(0..=65_535, "a TCP port");
+///     CacheSettings {
+///         /// What the variable means, with its unit.
+///         capacity = "CACHE_CAPACITY", "100000", form::whole(1..=100_000_000, "links");
 ///     }
 /// }
 /// ```
+///
+/// An example follows a default that shows too little: `unset like "90"`. Fields that no variable sets are taken from `..base`.
 macro_rules! concern {
+    // A type that nothing else needs is declared along the way, with the types of its fields.
     (
         $(#[doc = $summary:literal])+
         $vis:vis $config:ident {
             $(
                 $(#[doc = $meaning:literal])+
-                $field:ident: $kind:ty = $name:literal, $default:tt, $form:expr $(, $secret:ident)?;
+                $field:ident: $kind:ty = $name:literal, $default:tt $(like $example:literal)?, $form:expr $(, $secret:ident)?;
             )+
         }
     ) => {
@@ -30,37 +44,59 @@ macro_rules! concern {
         $vis struct $config {
             $(
                 $(#[doc = $meaning])+
-                #[doc = concat!("\n\nVariable `", $name, "`, default `", concern!(@text $default), "`.")]
                 $vis $field: $kind,
             )+
         }
 
-        impl $config {
-            /// The variables of this concern, in the order of its fields.
-            pub(super) const VARIABLES: &'static [$crate::config::Variable] = &[$(
-                $crate::config::Variable {
-                    name: $name,
-                    default: concern!(@default $default),
-                    meaning: concat!($($meaning),+).trim_ascii(),
-                    secret: concern!(@secret $($secret)?),
-                },
-            )+];
-
-            /// Reads every field, so that every fault is noted; `None` where there was one.
-            pub(super) fn read(source: &mut $crate::config::source::Source) -> Option<Self> {
-                $(let $field = concern!(@read source, $name, $default, $form, concern!(@secret $($secret)?));)+
-                Some(Self { $($field: $field?,)+ })
+        concern! {
+            $config {
+                $(
+                    $(#[doc = $meaning])+
+                    $field = $name, $default $(like $example)?, $form $(, $secret)?;
+                )+
             }
         }
     };
-    (@text unset) => { "unset" };
-    (@text $default:literal) => { $default };
+    (
+        $settings:ident {
+            $(
+                $(#[doc = $meaning:literal])+
+                $field:ident = $name:literal, $default:tt $(like $example:literal)?, $form:expr $(, $secret:ident)?;
+            )+
+            $(..$base:expr)?
+        }
+    ) => {
+        impl $crate::config::concern::Concern for $settings {
+            const VARIABLES: &'static [$crate::config::Variable] = &[$(
+                $crate::config::Variable {
+                    name: $name,
+                    default: concern!(@default $default),
+                    example: concern!(@example $default $(, $example)?),
+                    meaning: concat!($($meaning),+).trim_ascii(),
+                    secret: concern!(@secret $($secret)?),
+                    expected: || $form.expected().to_owned(),
+                    shown: |text| $form.shown(text),
+                },
+            )+];
+
+            fn read(source: &mut $crate::config::source::Source) -> Option<Self> {
+                $(let $field = concern!(@read source, $name, $default, $form, concern!(@secret $($secret)?));)+
+                Some(Self { $($field: $field?,)+ $(..$base)? })
+            }
+        }
+    };
     (@default unset) => { None };
+    (@default none) => { None };
     (@default $default:literal) => { Some($default) };
+    (@example $default:tt, $example:literal) => { $example };
+    (@example $default:literal) => { $default };
     (@secret) => { false };
     (@secret secret) => { true };
     (@read $source:ident, $name:literal, unset, $form:expr, $secret:expr) => {
         $source.optional($name, $secret, &$form)
+    };
+    (@read $source:ident, $name:literal, none, $form:expr, $secret:expr) => {
+        $source.optional($name, $secret, &$form).map(Option::unwrap_or_default)
     };
     (@read $source:ident, $name:literal, $default:literal, $form:expr, $secret:expr) => {
         $source.with_default($name, $default, $secret, &$form)

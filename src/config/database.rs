@@ -1,6 +1,6 @@
 //! The database: where it is, and how long anything may wait for it.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -31,26 +31,24 @@ concern! {
     pub DatabaseConfig {
         /// Address of the database, `postgres:`, `postgresql:` or `sqlite:`. Left unset it is an SQLite file in the working
         /// directory.
-        url: DatabaseUrl = "DATABASE_URL", "sqlite:buoy.db", DatabaseUrl::form(), secret;
-        /// File that holds the database's address; instead of DATABASE_URL.
-        url_file: Option<PathBuf> = "DATABASE_URL_FILE", unset, form::file();
+        url: DatabaseUrl = "DATABASE_URL", "sqlite:buoy.db" like "postgres://buoy:secret@db.example:5432/buoy", DatabaseUrl::form(), secret;
         /// Whether buoy may do without DATABASE_URL. Set it to false in a container, where the embedded file would be lost at the
         /// next deployment: the start then fails unless DATABASE_URL is given.
         embedded: bool = "EMBEDDED_DATABASE", "true", form::flag();
         /// Encryption of the connections to PostgreSQL: disable, prefer, require (the certificate is not looked at) or verify-full.
         /// Left unset it is verify-full where DATABASE_CA_CERT is given, else what sslmode in DATABASE_URL says, else prefer.
-        tls: Option<TlsMode> = "DATABASE_TLS", unset, form::choice("disable, prefer, require or verify-full");
+        tls: Option<TlsMode> = "DATABASE_TLS", unset like "require", form::choice::<TlsMode>("disable, prefer, require or verify-full");
         /// Certificate of the authority that signed the database's own, as PEM text; App Platform gives it as ${db.CA_CERT}.
-        ca_cert: Option<CaCert> = "DATABASE_CA_CERT", unset, CaCert::form();
+        ca_cert: Option<CaCert> = "DATABASE_CA_CERT", unset like "${db.CA_CERT}", CaCert::form();
         /// Schema in PostgreSQL that holds buoy's tables; `buoy migrate` creates it where it may. Left unset it is the role's own,
         /// mostly public.
-        schema: Option<SchemaName> = "DATABASE_SCHEMA", unset, SchemaName::form();
+        schema: Option<SchemaName> = "DATABASE_SCHEMA", unset like "links", SchemaName::form();
         /// Whether DATABASE_URL leads to a connection pooler in transaction mode, as PgBouncer on App Platform. Nothing then relies
         /// on a session, and DATABASE_DIRECT_URL is needed for migrations and for links kept in memory.
-        pooled: bool = "DATABASE_POOLED", "false", form::flag();
+        pooled: bool = "DATABASE_POOLED", "false" like "true", form::flag();
         /// Address of the same database without the pooler in between, for migrations and to hear of changes; goes with
         /// DATABASE_POOLED. Left unset no link is served from memory while the database answers, since nothing tells that it changed.
-        direct_url: Option<DatabaseUrl> = "DATABASE_DIRECT_URL", unset, DatabaseUrl::postgres_form(), secret;
+        direct_url: Option<DatabaseUrl> = "DATABASE_DIRECT_URL", unset like "postgres://buoy:secret@db.example:25060/buoy", DatabaseUrl::postgres_form(), secret;
         /// Connections to the database that one process keeps at most, not counting the one that listens for changes.
         pool_size: u32 = "DATABASE_POOL_SIZE", "5", form::whole(1..=200, "connections");
         /// Milliseconds that a request waits for a connection before it is answered with 503.
@@ -131,7 +129,7 @@ impl DatabaseConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::concern::Concern as _, *};
 
     fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
         let mut source = Source::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

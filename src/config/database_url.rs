@@ -6,10 +6,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::form::Form;
-
-/// What stands where a secret is.
-pub(super) const MASK: &str = "***";
+use super::form::{Form, MASK};
 
 /// The database that buoy is told to use. `Debug` and `Display` mask the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,15 +26,15 @@ impl DatabaseUrl {
     }
 
     /// What a database's address must look like.
-    pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
-        Form::new("an address as postgres://user:password@host:5432/name or sqlite:buoy.db", Self::parse)
+    pub(super) fn form() -> Form<Self> {
+        let expected = "an address as postgres://user:password@host:5432/name or sqlite:buoy.db";
+        Form::new(expected, Self::parse).hiding(Self::to_string)
     }
 
     /// The same where a file will not do.
-    pub(super) fn postgres_form() -> Form<impl Fn(&str) -> Option<Self>> {
-        Form::new("an address as postgres://user:password@host:5432/name", |text: &str| {
-            Self::parse(text).filter(|url| !url.is_sqlite())
-        })
+    pub(super) fn postgres_form() -> Form<Self> {
+        let expected = "an address as postgres://user:password@host:5432/name";
+        Form::new(expected, |text| Self::parse(text).filter(|url| !url.is_sqlite())).hiding(Self::to_string)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -73,8 +70,8 @@ impl SchemaName {
         &self.0
     }
 
-    pub(super) fn form() -> Form<impl Fn(&str) -> Option<Self>> {
-        Form::new("a name of small letters, digits and underscores, as buoy", |text: &str| {
+    pub(super) fn form() -> Form<Self> {
+        Form::new("a name of small letters, digits and underscores, as buoy", |text| {
             let letters = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
             let first = text.starts_with(|first: char| !first.is_ascii_digit());
             // Names that begin with pg_ are PostgreSQL's own, and it cuts off what is longer.
@@ -85,7 +82,7 @@ impl SchemaName {
 }
 
 /// A secret as it may be shown: an address without its password, anything else not at all.
-pub(super) fn masked(text: &str) -> String {
+fn masked(text: &str) -> String {
     // Any word with a colon would be read as an address: only what is a database's is shown in part.
     let known = ["postgres:", "postgresql:", "sqlite:"].iter().any(|scheme| text.starts_with(scheme));
     let Some(mut url) = Url::parse(text).ok().filter(|_| known) else { return MASK.to_owned() };
@@ -135,7 +132,7 @@ mod tests {
             ("pg_x", false),
             (long.as_str(), false),
         ] {
-            assert_eq!(SchemaName::form().read(name).is_some(), good, "{name}");
+            assert_eq!(SchemaName::form().read(name).is_ok(), good, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     net::IpAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
@@ -16,32 +17,54 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
-use crate::domain::{HostNames, TrustedProxies};
+use crate::domain::{HostList, HostNames, TrustedProxies};
 
-/// The bytes of one MiB.
-const MIB: u64 = 1024 * 1024;
+/// What stands for a secret.
+pub(super) const MASK: &str = "***";
+
+/// A value; or, if the text does not have its form, perhaps a reason, which repeats nothing of the text.
+pub(super) type Reading<T> = Result<T, Option<String>>;
+
+type Parser<T> = dyn Fn(&str) -> Reading<T>;
 
 /// What is expected of a value, and how it is read.
-pub(super) struct Form<R> {
+pub(super) struct Form<T> {
     expected: String,
-    read: R,
-    placeholders: bool,
+    read: Box<Parser<T>>,
+    /// What may be shown of a value that holds a secret or could; `None` if all of it may.
+    shown: Option<fn(&T) -> String>,
+    takes_placeholders: bool,
 }
 
-impl<R> Form<R> {
+impl<T> Form<T> {
     /// A form of its own; `expected` completes the sentence "expected …".
-    pub(super) fn new(expected: impl Into<String>, read: R) -> Self {
-        Self { expected: expected.into(), read, placeholders: false }
+    pub(super) fn new(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+        Self::with_reasons(expected, move |text| read(text).ok_or(None))
     }
 
-    /// The same form, told of a `${…}` that the platform left in place, instead of that being a fault by itself.
+    /// The same; a refusal may give its reason.
+    pub(super) fn with_reasons(expected: impl Into<String>, read: impl Fn(&str) -> Reading<T> + 'static) -> Self {
+        Self { expected: expected.into(), read: Box::new(read), shown: None, takes_placeholders: false }
+    }
+
+    /// The same form of a value that may hold a secret: only `shown` of a sound value is ever printed, nothing of another.
+    pub(super) fn hiding(self, shown: fn(&T) -> String) -> Self {
+        Self { shown: Some(shown), ..self }
+    }
+
+    /// The same form, given a `${…}` that the platform left in place, instead of that being a fault by itself.
     pub(super) fn with_placeholders(self) -> Self {
-        Self { placeholders: true, ..self }
+        Self { takes_placeholders: true, ..self }
     }
 
     /// Whether a `${…}` may be read.
     pub(super) fn takes_placeholders(&self) -> bool {
-        self.placeholders
+        self.takes_placeholders
+    }
+
+    /// Whether a refused value may be repeated.
+    pub(super) fn may_be_quoted(&self) -> bool {
+        self.shown.is_none()
     }
 
     /// What is expected, in words.
@@ -49,12 +72,28 @@ impl<R> Form<R> {
         &self.expected
     }
 
-    /// The value of a text, or nothing where it does not have this form.
-    pub(super) fn read<T>(&self, text: &str) -> Option<T>
-    where
-        R: Fn(&str) -> Option<T>,
-    {
+    /// The value of a text.
+    pub(super) fn read(&self, text: &str) -> Reading<T> {
         (self.read)(text)
+    }
+
+    /// A value as it may be printed, on one line.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let shown = match self.shown {
+            None => text.to_owned(),
+            Some(shown) => self.read(text).map_or_else(|_| MASK.to_owned(), |value| shown(&value)),
+        };
+        match shown.split_once('\n') {
+            Some((first, _)) => format!("{first} …"),
+            None => shown,
+        }
+    }
+
+    fn map<U: 'static>(self, map: impl Fn(T) -> U + 'static) -> Form<U>
+    where
+        T: 'static,
+    {
+        Form::with_reasons(self.expected, move |text| (self.read)(text).map(&map))
     }
 }
 
@@ -69,64 +108,60 @@ fn converted<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 /// A whole number within limits, `what` being its unit.
-pub(super) fn whole<T>(limits: RangeInclusive<T>, what: &str) -> Form<impl Fn(&str) -> Option<T>>
+pub(super) fn whole<T>(limits: RangeInclusive<T>, what: &str) -> Form<T>
 where
-    T: DeserializeOwned + PartialOrd + Display,
+    T: DeserializeOwned + PartialOrd + Display + 'static,
 {
     let expected = format!("a whole number from {} to {} ({what})", limits.start(), limits.end());
-    Form::new(expected, move |text: &str| converted(text).filter(|value| limits.contains(value)))
+    Form::new(expected, move |text| converted(text).filter(|value| limits.contains(value)))
 }
 
 /// A time in whole seconds.
-pub(super) fn seconds(limits: RangeInclusive<u64>) -> Form<impl Fn(&str) -> Option<Duration>> {
-    mapped(whole(limits, "seconds"), Duration::from_secs)
+pub(super) fn seconds(limits: RangeInclusive<u64>) -> Form<Duration> {
+    whole(limits, "seconds").map(Duration::from_secs)
 }
 
 /// A time in whole milliseconds.
-pub(super) fn millis(limits: RangeInclusive<u64>) -> Form<impl Fn(&str) -> Option<Duration>> {
-    mapped(whole(limits, "milliseconds"), Duration::from_millis)
+pub(super) fn millis(limits: RangeInclusive<u64>) -> Form<Duration> {
+    whole(limits, "milliseconds").map(Duration::from_millis)
 }
 
 /// A size in MiB, read as bytes.
-pub(super) fn mebibytes(limits: RangeInclusive<u64>) -> Form<impl Fn(&str) -> Option<u64>> {
-    mapped(whole(limits, "MiB"), |count: u64| count.saturating_mul(MIB))
-}
-
-fn mapped<A, B>(form: Form<impl Fn(&str) -> Option<A>>, map: impl Fn(A) -> B) -> Form<impl Fn(&str) -> Option<B>> {
-    let Form { expected, read, .. } = form;
-    Form::new(expected, move |text: &str| read(text).map(&map))
+pub(super) fn mebibytes(limits: RangeInclusive<usize>) -> Form<usize> {
+    whole(limits, "MiB").map(|count| count.saturating_mul(1024 * 1024))
 }
 
 /// Yes or no.
-pub(super) fn flag() -> Form<impl Fn(&str) -> Option<bool>> {
-    Form::new("true or false", |text: &str| converted(&text.to_ascii_lowercase()))
+pub(super) fn flag() -> Form<bool> {
+    Form::new("true or false", |text| converted(&text.to_ascii_lowercase()))
 }
 
 /// One of the names of an enum.
-pub(super) fn choice<T: DeserializeOwned>(names: &str) -> Form<impl Fn(&str) -> Option<T>> {
-    Form::new(names, |text: &str| converted(&text.to_ascii_lowercase()))
+pub(super) fn choice<T: DeserializeOwned + 'static>(names: &str) -> Form<T> {
+    Form::new(names, |text| converted(&text.to_ascii_lowercase()))
 }
 
 /// An address of this machine.
-pub(super) fn ip_address() -> Form<impl Fn(&str) -> Option<IpAddr>> {
-    Form::new("an IP address, as 127.0.0.1, 0.0.0.0 or ::1", |text: &str| converted(text))
+pub(super) fn ip_address() -> Form<IpAddr> {
+    Form::new("an IP address, as 127.0.0.1, 0.0.0.0 or ::1", converted)
 }
 
-/// Scheme, host and perhaps port of a site, and nothing else.
-pub(super) fn origin() -> Form<impl Fn(&str) -> Option<Url>> {
-    Form::new("an http or https address without path, query or credentials, as https://go.example.com", |text: &str| {
+/// Scheme, host and perhaps port of a site, and nothing else. A refused one may hold credentials.
+pub(super) fn origin() -> Form<Url> {
+    Form::new("an http or https address without path, query or credentials, as https://go.example.com", |text| {
         let url = Url::parse(text).ok()?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();
         let web = matches!(url.scheme(), "http" | "https");
         (web && bare && anonymous).then_some(url)
     })
+    .hiding(|url| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// A list of directives for the log's filter. A lone word must be a level: the filter would take a misspelt level for the name of
 /// a module, and fall silent.
-pub(super) fn log_filter() -> Form<impl Fn(&str) -> Option<String>> {
-    Form::new("off, error, warn, info, debug or trace, or a list as info,buoy::http=debug", |text: &str| {
+pub(super) fn log_filter() -> Form<String> {
+    Form::new("off, error, warn, info, debug or trace, or a list as info,buoy::http=debug", |text| {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let lone = |part: &&&str| !part.contains(['=', '[']);
         let levels = parts.iter().filter(lone).all(|part| !part.is_empty() && part.parse::<LevelFilter>().is_ok());
@@ -135,42 +170,42 @@ pub(super) fn log_filter() -> Form<impl Fn(&str) -> Option<String>> {
     })
 }
 
-/// The path of a MaxMind file; whether it can be read is found out where it is opened.
-pub(super) fn mmdb_file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
-    Form::new("the path of a MaxMind file, as /data/GeoLite2-Country.mmdb", |text: &str| {
+/// The path of a MaxMind file; whether it can be read is found out when it is opened.
+pub(super) fn mmdb_file() -> Form<PathBuf> {
+    Form::new("the path of a MaxMind file, as /data/GeoLite2-Country.mmdb", |text| {
         let path = Path::new(text);
         path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mmdb")).then(|| path.to_owned())
     })
 }
 
-/// The path of a file; whether it can be read is found out where it is opened.
-pub(super) fn file() -> Form<impl Fn(&str) -> Option<PathBuf>> {
-    Form::new("the absolute path of a file, as /run/secrets/token", |text: &str| {
-        text.starts_with('/').then(|| PathBuf::from(text))
-    })
+/// Names of hosts.
+pub(super) fn host_names() -> Form<HostNames> {
+    parsed("names of hosts separated by commas, as go.example.com,links.example.com")
 }
 
-/// Names of hosts.
-pub(super) fn host_names() -> Form<impl Fn(&str) -> Option<HostNames>> {
-    Form::new("names of hosts separated by commas, as go.example.com,links.example.com", |text: &str| text.parse().ok())
+/// Names and addresses of hosts.
+pub(super) fn hosts() -> Form<HostList> {
+    parsed("hosts separated by commas, without scheme, port and path, as evil.example, 203.0.113.7")
 }
 
 /// The name of a header.
-pub(super) fn header_name() -> Form<impl Fn(&str) -> Option<HeaderName>> {
-    Form::new("the name of a header, as x-forwarded-for or do-connecting-ip", |text: &str| text.parse().ok())
+pub(super) fn header_name() -> Form<HeaderName> {
+    parsed("the name of a header, as x-forwarded-for or do-connecting-ip")
 }
 
 /// Which proxies are trusted.
-pub(super) fn proxies() -> Form<impl Fn(&str) -> Option<TrustedProxies>> {
-    Form::new(
-        "addresses and networks separated by commas, as 10.0.0.7 or 10.1.0.0/16; private; or any",
-        |text: &str| text.parse().ok(),
-    )
+pub(super) fn proxies() -> Form<TrustedProxies> {
+    parsed("addresses and networks separated by commas, as 10.0.0.7 or 10.1.0.0/16; private; or any")
+}
+
+/// A value that parses itself.
+fn parsed<T: FromStr>(expected: &str) -> Form<T> {
+    Form::new(expected, |text| text.parse().ok())
 }
 
 /// The name of a subcommand; whether there is one of that name is for the command line to say.
-pub(super) fn command_name() -> Form<impl Fn(&str) -> Option<String>> {
-    Form::new("the name of a subcommand, as serve or migrate", |text: &str| {
+pub(super) fn command_name() -> Form<String> {
+    Form::new("the name of a subcommand, as serve or migrate", |text| {
         text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-').then(|| text.to_owned())
     })
 }
@@ -184,30 +219,30 @@ mod tests {
     #[test]
     fn an_origin_is_nothing_but_scheme_host_and_port() {
         for good in ["https://go.example.com", "http://localhost:8080/", "https://[::1]:8443"] {
-            assert!(origin().read(good).is_some(), "{good}");
+            assert!(origin().read(good).is_ok(), "{good}");
         }
         for bad in
             ["go.example.com", "ftp://a.example", "https://a.example/x", "https://a.example?x", "https://u:p@a.example"]
         {
-            assert!(origin().read(bad).is_none(), "{bad}");
+            assert!(origin().read(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_misspelt_level_is_no_module() {
         for good in ["info", "WARN", "off", "info,buoy=debug", "warn, buoy::http=trace", "buoy[request{id=1}]=debug"] {
-            assert!(log_filter().read(good).is_some(), "{good}");
+            assert!(log_filter().read(good).is_ok(), "{good}");
         }
         for bad in ["inof", "info,buoy", "buoy=loud", "info,,", "=debug="] {
-            assert!(log_filter().read(bad).is_none(), "{bad}");
+            assert!(log_filter().read(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn flags_are_words() {
-        assert_eq!(flag().read("TRUE"), Some(true));
-        assert_eq!(flag().read("false"), Some(false));
-        assert_eq!(flag().read("1"), None);
+        assert_eq!(flag().read("TRUE"), Ok(true));
+        assert_eq!(flag().read("false"), Ok(false));
+        assert_eq!(flag().read("1"), Err(None));
     }
 
     proptest! {
@@ -215,8 +250,8 @@ mod tests {
         fn a_number_is_taken_within_its_limits_alone(value in any::<i64>(), text in "\\PC*") {
             let form = whole(1..=200_u32, "connections");
             let inside = u32::try_from(value).ok().filter(|value| (1..=200).contains(value));
-            prop_assert_eq!(form.read(&value.to_string()), inside);
-            prop_assert_eq!(form.read(&text).is_some(), text.parse::<u32>().is_ok_and(|value| (1..=200).contains(&value)));
+            prop_assert_eq!(form.read(&value.to_string()).ok(), inside);
+            prop_assert_eq!(form.read(&text).is_ok(), text.parse::<u32>().is_ok_and(|value| (1..=200).contains(&value)));
         }
     }
 }

@@ -1,28 +1,53 @@
-//! The HTTP side: where buoy listens, what a request may cost, and how long leaving takes.
+//! The HTTP side: its address, what a request may cost, where links may lead, and how long a shutdown takes.
 
 use std::{net::IpAddr, time::Duration};
 
-use url::Url;
-
 use super::{concern::concern, form, source::Source};
+use crate::{domain::TargetPolicy, state::HttpSettings};
 
 concern! {
-    /// Where buoy listens, and what a request may cost.
-    pub HttpConfig {
+    /// Where buoy listens.
+    pub ListenConfig {
         /// Address to listen on; 0.0.0.0 in a container.
         host: IpAddr = "HOST", "127.0.0.1", form::ip_address();
         /// TCP port to listen on; 0 takes any free one.
         port: u16 = "PORT", "8080", form::whole(0..=65_535, "a TCP port");
+    }
+}
+
+concern! {
+    HttpSettings {
         /// Scheme, host and perhaps port that short links are shown under. Left unset they are taken from each request.
-        public_url: Option<Url> = "PUBLIC_URL", unset, form::origin();
+        public_url = "PUBLIC_URL", unset like "https://go.example.com", form::origin();
         /// Seconds that a request may take before it is answered with 503.
-        request_timeout: Duration = "REQUEST_TIMEOUT_SECONDS", "30", form::seconds(1..=3_600);
+        request_timeout = "REQUEST_TIMEOUT_SECONDS", "30", form::seconds(1..=3_600);
         /// Bytes that a request's body may have.
-        body_limit: u64 = "BODY_LIMIT_BYTES", "1048576", form::whole(1_024..=1_073_741_824, "bytes");
+        body_limit = "BODY_LIMIT_BYTES", "1048576", form::whole(1_024..=1_073_741_824, "bytes");
         /// Bytes that a bulk upload may have.
-        bulk_limit: u64 = "BULK_LIMIT_BYTES", "268435456", form::whole(1_024..=68_719_476_736, "bytes");
+        bulk_limit = "BULK_LIMIT_BYTES", "268435456", form::whole(1_024..=68_719_476_736_u64, "bytes");
         /// Seconds that a bulk upload may take, from its first byte to its answer.
-        bulk_timeout: Duration = "BULK_TIMEOUT_SECONDS", "90", form::seconds(1..=86_400);
+        bulk_timeout = "BULK_TIMEOUT_SECONDS", "90", form::seconds(1..=86_400);
+        ..Self::default()
+    }
+}
+
+concern! {
+    TargetPolicy {
+        /// Hosts that no link may lead to, nor to one below them, separated by commas.
+        blocked = "BLOCKED_HOSTS", none like "evil.example,203.0.113.7", form::hosts();
+        /// Whether links may lead to private, loopback and reserved addresses and to names as localhost or *.internal, and titles be
+        /// fetched from there.
+        allow_private = "ALLOW_PRIVATE_TARGETS", "false", form::flag();
+        ..Self::default()
+    }
+}
+
+concern! {
+    /// Whether titles are fetched.
+    pub TitlesConfig {
+        /// Whether the title of a target is fetched after its link was created without one. The service then connects to whatever
+        /// public address a link names.
+        fetch: bool = "FETCH_TITLES", "false", form::flag();
     }
 }
 
@@ -50,7 +75,7 @@ impl ShutdownConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::concern::Concern as _, *};
 
     #[test]
     fn the_whole_shutdown_takes_longer_than_its_first_part() {
@@ -63,9 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_carry_their_units() {
-        let config = HttpConfig::read(&mut Source::default()).expect("the defaults are sound");
-        assert_eq!((config.body_limit, config.bulk_limit), (1024 * 1024, 256 * 1024 * 1024));
-        assert_eq!(config.bulk_timeout, Duration::from_secs(90));
+    fn hosts_are_listed_without_what_surrounds_them() {
+        let read = |value: &str| TargetPolicy::read(&mut Source::new([("BLOCKED_HOSTS".to_owned(), value.to_owned())]));
+        assert!(read("evil.example, *.worse.example,bücher.example, 9.9.9.9, [2001:db8::1]").is_some());
+        for bad in ["https://evil.example", "evil.example/path", "evil.example:443", "evil example"] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
     }
 }

@@ -26,7 +26,7 @@ concern! {
     pub LimitsConfig {
         /// Who is limited: auto, everybody but the holder of ADMIN_TOKEN and, where the API is open, clients on loopback; on,
         /// everybody; off, nobody.
-        mode: WhoIsLimited = "LIMITS", "auto", form::choice("auto, on or off");
+        mode: WhoIsLimited = "LIMITS", "auto", form::choice::<WhoIsLimited>("auto, on or off");
         /// Users, links, events and keys that a client may create in a minute.
         creations: u32 = "LIMIT_CREATIONS", "60", form::whole(1..=1_000_000, "requests a minute");
         /// How many of them at once.
@@ -81,7 +81,7 @@ concern! {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::concern::Concern as _, *};
 
     #[test]
     fn a_burst_is_no_more_than_ten_minutes() {

@@ -22,7 +22,7 @@ concern! {
         /// Least level that is logged: off, error, warn, info, debug or trace, or a list of directives as info,buoy::http=debug.
         level: String = "LOG_LEVEL", "info", form::log_filter();
         /// Form of a line: text, json, or auto for text on a terminal and JSON elsewhere.
-        format: LogFormat = "LOG_FORMAT", "auto", form::choice("auto, text or json");
+        format: LogFormat = "LOG_FORMAT", "auto", form::choice::<LogFormat>("auto, text or json");
     }
 }
 
@@ -40,9 +40,9 @@ concern! {
     /// The threads that requests are answered on.
     pub RuntimeConfig {
         /// Threads that answer requests; left unset there is one for each processor.
-        worker_threads: Option<usize> = "WORKER_THREADS", unset, form::whole(1..=1_024, "threads");
+        worker_threads: Option<usize> = "WORKER_THREADS", unset like "2", form::whole(1..=1_024, "threads");
         /// How threads share processors with other programs: normal, or batch for throughput, so that they wait until a program that they share a processor with (proxy, database) has done its work, instead of interrupting it for each request. Linux only.
-        cpu_scheduling: CpuScheduling = "CPU_SCHEDULING", "normal", form::choice("normal or batch");
+        cpu_scheduling: CpuScheduling = "CPU_SCHEDULING", "normal", form::choice::<CpuScheduling>("normal or batch");
     }
 }
 
@@ -50,13 +50,16 @@ concern! {
     /// What the program does when it is told nothing.
     pub(super) ProgramConfig {
         /// Subcommand to run where the command line names none; left unset it is serve.
-        command: Option<String> = "BUOY_COMMAND", unset, form::command_name();
+        command: Option<String> = "BUOY_COMMAND", unset like "migrate", form::command_name();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Source, *};
+    use super::{
+        super::{concern::Concern as _, source::Source},
+        *,
+    };
 
     fn runtime(name: &str, value: &str) -> Option<RuntimeConfig> {
         RuntimeConfig::read(&mut Source::new([(name.to_owned(), value.to_owned())]))

@@ -1,18 +1,21 @@
-//! How long what piles up is kept.
+//! How long click events are kept.
 
 use super::{concern::concern, form};
 
 concern! {
-    /// How long what piles up is kept.
+    /// How long click events are kept.
     pub RetentionConfig {
         /// Days after which click events are deleted; statistics and all other events stay. Left unset they are kept for ever.
-        event_days: Option<u32> = "EVENT_RETENTION_DAYS", unset, form::whole(1..=36_500, "days");
+        event_days: Option<u32> = "EVENT_RETENTION_DAYS", unset like "90", form::whole(1..=36_500, "days");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Source, *};
+    use super::{
+        super::{concern::Concern as _, source::Source},
+        *,
+    };
 
     #[test]
     fn events_are_kept_unless_told_otherwise() {

@@ -1,34 +1,35 @@
-//! Secrets that stand in files, as container platforms mount them: `NAME_FILE` names the file that holds `NAME`.
+//! Secrets that stand in files, as container platforms mount them: `NAME_FILE` names the file that holds the secret `NAME`.
 
 use std::collections::HashMap;
 
-use super::{ConfigError, source::Fault};
+use super::{ConfigError, Variable, source::Fault, variables};
 
-/// The variables whose value may stand in a file.
-const SECRETS: [(&str, &str); 2] = [("ADMIN_TOKEN", "ADMIN_TOKEN_FILE"), ("DATABASE_URL", "DATABASE_URL_FILE")];
+impl Variable {
+    /// The variable that names a file which holds this one's value; only a secret has one.
+    pub fn file(&self) -> Option<String> {
+        self.secret.then(|| format!("{}_FILE", self.name))
+    }
+}
 
 /// Reads the files that are named, and puts what they hold in the place of the variables. An empty file counts as a blank secret.
 ///
 /// # Errors
-/// [`ConfigError::SecretFile`] where a file cannot be read, [`ConfigError::Faults`] where a secret is given twice.
-pub fn read_secret_files(variables: &mut HashMap<String, String>) -> Result<(), ConfigError> {
-    for (name, file) in SECRETS {
-        let Some(path) = variables.get(file).map(|path| path.trim()).filter(|path| path.starts_with('/')) else {
-            // Unset, or no path: that shows where the variable itself is read.
+/// [`ConfigError::Faults`] with every file that cannot be read and every secret that is given twice.
+pub fn read_secret_files(given: &mut HashMap<String, String>) -> Result<(), ConfigError> {
+    let mut faults = Vec::new();
+    for (variable, file) in variables().filter_map(|variable| Some((variable, variable.file()?))) {
+        let Some(path) = given.get(&file).map(|path| path.trim()).filter(|path| !path.is_empty()) else { continue };
+        if given.get(variable.name).is_some_and(|value| !value.trim().is_empty()) {
+            let problem = format!("expected {file} or {}, got both", variable.name);
+            faults.push(Fault { variable: file, problem });
             continue;
-        };
-        if variables.get(name).is_some_and(|value| !value.trim().is_empty()) {
-            let problem = format!("expected {file} or {name}, got both");
-            return Err(ConfigError::Faults(vec![Fault { variable: file, problem }]));
         }
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::SecretFile {
-            variable: file,
-            path: path.into(),
-            cause,
-        })?;
-        variables.insert(name.to_owned(), text.trim().to_owned());
+        match std::fs::read_to_string(path) {
+            Ok(text) => drop(given.insert(variable.name.to_owned(), text.trim().to_owned())),
+            Err(cause) => faults.push(Fault { problem: format!("cannot read {path}: {cause}"), variable: file }),
+        }
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const QUOTED_CHARS: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The variable to change.
-    pub variable: &'static str,
+    pub variable: String,
     /// What was expected of it, and what it holds instead where that is no secret.
     pub problem: String,
 }
@@ -62,8 +62,8 @@ impl Source {
     }
 
     /// Notes a fault that no single value shows.
-    pub(super) fn fault(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.faults.push(Fault { variable, problem: problem.into() });
+    pub(super) fn fault(&mut self, variable: &str, problem: impl Into<String>) {
+        self.faults.push(Fault { variable: variable.to_owned(), problem: problem.into() });
     }
 
     /// All that was found wrong, in the order of reading.
@@ -72,12 +72,7 @@ impl Source {
     }
 
     /// Reads a variable that may be unset; the outer `None` is a fault, already noted.
-    pub(super) fn optional<T>(
-        &mut self,
-        name: &'static str,
-        secret: bool,
-        form: &Form<impl Fn(&str) -> Option<T>>,
-    ) -> Option<Option<T>> {
+    pub(super) fn optional<T>(&mut self, name: &'static str, secret: bool, form: &Form<T>) -> Option<Option<T>> {
         let Some(text) = self.given(name) else {
             if secret && self.is_blank(name) {
                 let problem = format!(
@@ -90,8 +85,8 @@ impl Source {
             return Some(None);
         };
         if let Some(literal) = placeholder(text).filter(|_| !form.takes_placeholders()) {
-            // A secret that holds more than the placeholder is not to be shown in part either.
-            let shown = if secret && literal != text {
+            // A secret that holds more than the placeholder is not shown in part either.
+            let shown = if !form.may_be_quoted() && literal != text {
                 "a literal ${…}".to_owned()
             } else {
                 format!("the literal {literal}")
@@ -104,13 +99,15 @@ impl Source {
             self.fault(name, problem);
             return None;
         }
-        let value = form.read(text);
-        if value.is_none() {
-            let problem =
-                if secret { form.expected().to_owned() } else { format!("{}, got {}", form.expected(), quoted(text)) };
-            self.fault(name, format!("expected {problem}"));
+        match form.read(text) {
+            Ok(value) => Some(Some(value)),
+            Err(reason) => {
+                let quoted = || form.may_be_quoted().then(|| format!("got {}", quoted(text)));
+                let more = reason.or_else(quoted).map(|more| format!(", {more}")).unwrap_or_default();
+                self.fault(name, format!("expected {}{more}", form.expected()));
+                None
+            }
         }
-        value.map(Some)
     }
 
     /// Reads a variable that has a default, which goes through the same form; `None` is a fault, already noted.
@@ -119,11 +116,11 @@ impl Source {
         name: &'static str,
         default: &'static str,
         secret: bool,
-        form: &Form<impl Fn(&str) -> Option<T>>,
+        form: &Form<T>,
     ) -> Option<T> {
         match self.optional(name, secret, form)? {
             Some(value) => Some(value),
-            None => form.read(default),
+            None => form.read(default).ok(),
         }
     }
 }
@@ -167,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_blank_secret_is_a_fault_and_a_blank_word_is_none() {
-        let form = Form::new("a word", |text: &str| Some(text.to_owned()));
+        let form = Form::new("a word", |text| Some(text.to_owned()));
         let mut source = Source::new(pairs(&[("A", " "), ("B", ""), ("C", ""), ("C", "x")]));
         assert_eq!(source.optional("A", true, &form), None);
         assert_eq!(source.optional("B", false, &form), Some(None));
@@ -178,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_placeholder_is_named_unless_it_is_part_of_a_secret() {
-        let form = Form::new("a word", |text: &str| Some(text.to_owned()));
+        let form = Form::new("a word", |text| Some(text.to_owned())).hiding(String::clone);
         let mut source = Source::new(pairs(&[("A", "${db.URL}"), ("B", "hush${b_x}"), ("C", "a${}b${c d}$${")]));
         assert_eq!(source.optional("A", true, &form), None);
         assert_eq!(source.optional("B", true, &form), None);

@@ -11,23 +11,19 @@ fn vars(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn all_variables() -> impl Iterator<Item = &'static Variable> {
-    VARIABLES.iter().flat_map(|(_, variables)| variables.iter())
-}
-
 #[test]
 fn nothing_given_is_a_sound_configuration() {
     let config = Config::from_vars([]).expect("the defaults are sound");
     assert_eq!(config.database.url.expose(), "sqlite:buoy.db");
-    assert_eq!(config.http.port, 8080);
-    assert!(config.http.host.is_loopback());
+    assert_eq!(config.listen.port, 8080);
+    assert!(config.listen.host.is_loopback());
     assert_eq!(config.command, None);
 }
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
     let empty = |secret: bool| {
-        let chosen = all_variables().filter(move |variable| variable.secret == secret);
+        let chosen = variables().filter(move |variable| variable.secret == secret);
         chosen.map(|variable| (variable.name.to_owned(), String::new()))
     };
     assert!(Config::from_vars(empty(false)).is_ok());
@@ -39,9 +35,9 @@ fn an_empty_variable_counts_as_unset() {
 #[test]
 fn a_placeholder_is_refused_wherever_it_stands() {
     let literal = |variable: &Variable| (variable.name.to_owned(), "${db.NOTHING}".to_owned());
-    let message = Config::from_vars(all_variables().map(literal)).expect_err("nothing of it is sound").to_string();
+    let message = Config::from_vars(variables().map(literal)).expect_err("nothing of it is sound").to_string();
     // The certificate's placeholder counts as unset, unless verification was asked for.
-    let expected = all_variables().filter(|variable| variable.name != "DATABASE_CA_CERT");
+    let expected = variables().filter(|variable| variable.name != "DATABASE_CA_CERT");
     for (line, variable) in message.lines().skip(1).zip(expected) {
         assert!(line.trim().starts_with(variable.name) && line.contains("${db.NOTHING}"), "{line}");
     }
@@ -49,10 +45,10 @@ fn a_placeholder_is_refused_wherever_it_stands() {
 
 #[test]
 fn every_variable_of_the_table_is_read_and_every_fault_is_in_the_message() {
-    let nonsense = all_variables().map(|variable| (variable.name.to_owned(), NONSENSE.to_owned()));
+    let nonsense = variables().map(|variable| (variable.name.to_owned(), NONSENSE.to_owned()));
     let message = Config::from_vars(nonsense).expect_err("nothing of it is sound").to_string();
     let named: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(':').next()).collect();
-    let expected: Vec<&str> = all_variables().map(|variable| variable.name).collect();
+    let expected: Vec<&str> = variables().map(|variable| variable.name).collect();
     assert_eq!(named, expected, "{message}");
     for line in message.lines().skip(1) {
         assert!(line.contains(": expected "), "{line}");
@@ -62,7 +58,7 @@ fn every_variable_of_the_table_is_read_and_every_fault_is_in_the_message() {
 #[test]
 fn the_table_explains_each_variable_once() {
     let mut seen = HashSet::new();
-    for variable in all_variables() {
+    for variable in variables() {
         assert!(seen.insert(variable.name), "{} is listed twice", variable.name);
         assert!(variable.meaning.len() > 20 && !variable.meaning.contains("  "), "{}", variable.meaning);
     }
@@ -70,9 +66,24 @@ fn the_table_explains_each_variable_once() {
 
 #[test]
 fn each_default_is_what_giving_it_would_be() {
-    let given = all_variables().filter_map(|variable| Some((variable.name.to_owned(), variable.default?.to_owned())));
+    let given = variables().filter_map(|variable| Some((variable.name.to_owned(), variable.default?.to_owned())));
     let given = format!("{:?}", Config::from_vars(given).expect("the defaults are sound"));
     assert_eq!(given, format!("{:?}", Config::from_vars([]).expect("the defaults are sound")));
+}
+
+#[test]
+fn the_examples_together_are_a_sound_configuration() {
+    let examples = variables().map(|variable| (variable.name.to_owned(), variable.example.to_owned()));
+    let problem = Config::from_vars(examples).err().map(|error| error.to_string());
+    assert_eq!(problem, None);
+}
+
+#[test]
+fn the_hosts_of_this_service_are_those_of_public_url_and_allowed_hosts() {
+    let given = vars(&[("PUBLIC_URL", "https://go.example.com:8443/"), ("ALLOWED_HOSTS", "links.example.com")]);
+    let config = Config::from_vars(given).expect("it is sound");
+    assert_eq!(config.access.allowed_hosts.to_string(), "links.example.com,go.example.com");
+    assert_eq!(config.http.targets.own.len(), 2);
 }
 
 #[test]
@@ -91,6 +102,23 @@ fn settings_show_faulty_values_but_no_secret() {
     assert_eq!(shown("PORT").as_deref(), Some("http"));
     assert_eq!(shown("HOST").as_deref(), Some("127.0.0.1"));
     assert_eq!(shown("PUBLIC_URL"), None);
+}
+
+#[test]
+fn a_faulty_value_that_may_hold_a_secret_is_masked_as_a_whole() {
+    for (name, value) in [
+        ("PUBLIC_URL", "https://ann:hush@go.example.com"),
+        ("ADMIN_TOKEN", "hush"),
+        ("DATABASE_URL", "postgresq://ann:hush@db/buoy"),
+        ("DATABASE_CA_CERT", "-----BEGIN PRIVATE KEY-----\nhush"),
+    ] {
+        let given = vars(&[(name, value)]);
+        let settings = settings(given.clone());
+        let setting = settings.iter().find(|setting| setting.variable.name == name).expect("it is a variable");
+        assert_eq!(setting.value.as_deref(), Some("***"), "{name}");
+        let message = Config::from_vars(given).expect_err("it is faulty").to_string();
+        assert!(message.contains(name) && !message.contains("hush"), "{message}");
+    }
 }
 
 #[test]

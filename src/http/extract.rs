@@ -207,7 +207,7 @@ impl FromRequestParts<AppState> for PublicBase {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         if let Some(base) = &state.settings.public_url {
-            return Ok(Self(base.clone()));
+            return Ok(Self(base.as_str().trim_end_matches('/').to_owned()));
         }
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.and_then(|host| host.parse::<Authority>().ok()).filter(|host| !host.as_str().contains('@'));

@@ -56,7 +56,7 @@ impl<'a> Envelope<'a> {
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers.insert(REQUEST_ID, id.clone());
-        headers.insert(REPLICA, app.settings.replica.clone());
+        headers.insert(REPLICA, app.replica.clone());
         if app.draining.is_cancelled() {
             // Tells the proxy to open its next connection elsewhere.
             headers.insert(header::CONNECTION, CLOSE);

@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 
 use super::{Error, client_address::PeerAddress, enclosed, limits, middleware};
 use crate::{
-    access::Access,
+    access::{Access, AccessSettings},
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability},
     db::{DatabaseUrl, Store, StoreSettings},
@@ -39,27 +39,23 @@ fn one_at_once() -> Limits {
     Limits::new(LimitSettings { mode: LimitMode::Auto, budgets, shared: false })
 }
 
-const CLICKS: ClickSettings = ClickSettings {
-    batch_size: 1,
-    flush_after: SECOND,
-    flush_busy_after: SECOND,
-    queue_bytes: 1,
-    durability: Durability::Buffered,
-};
+const CLICKS: ClickSettings =
+    ClickSettings { flush_after: SECOND, queue_bytes: 1, durability: Durability::Buffered, commit_wait: SECOND };
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {
     let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
     let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
     let store = Store::open(&settings).await.unwrap();
-    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, ttl: SECOND, stale_if_error: SECOND, reads: 1 }));
+    let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, stale_if_error: SECOND }, 1));
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
     let (_, availability) = Monitor::new(&url, &store, observer);
     let clock = Clock::system();
+    let access = AccessSettings { admin_token: None, open_api: false, allowed_hosts: HostNames::default() };
     let shared = Shared {
         availability,
         cache,
-        access: Access::open(HostNames::default()),
+        access: Access::new(&access),
         metrics: RequestMetrics::default(),
         visitors: Visitors::open(&VisitorSettings::default()).unwrap(),
         clicks: clicks::channel(CLICKS).0,
@@ -70,11 +66,11 @@ async fn state() -> AppState {
             bulk_timeout: SECOND,
             body_limit: 1024,
             bulk_limit: 1024,
-            replica: HeaderValue::from_static("test"),
-            started_at: clock.now(),
             trust: Trust::default(),
             targets: TargetPolicy::default(),
         },
+        replica: HeaderValue::from_static("test"),
+        started_at: clock.now(),
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),

@@ -59,7 +59,7 @@ fn config_explains_every_variable_and_masks_secrets() {
     ] {
         assert!(shown.out.contains(line), "{line}: {}", shown.out);
     }
-    for variable in buoy::config::VARIABLES.iter().flat_map(|(_, variables)| variables.iter()) {
+    for variable in buoy::config::variables() {
         assert!(shown.out.contains(variable.name) && shown.out.contains(variable.meaning), "{}", variable.name);
     }
 }
@@ -81,6 +81,21 @@ fn every_fault_of_the_configuration_is_in_one_message() {
         let names = variables.map(|(name, _)| name);
         assert_fails_without(SECRET, &ended, &names);
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_named_with_the_likely_one() {
+    let folder = folder();
+    let shown = run(folder.path(), &["config"], &[("DATABSE_URL", SECRET), ("LIMTS", "off")]);
+    assert!(shown.status.success(), "{shown:?}");
+    assert_fails_without(
+        SECRET,
+        &run(folder.path(), &["serve"], &[("PROT", "x"), ("DATABSE_URL", SECRET), ("PORT", "x")]),
+        &["DATABASE_URL was"],
+    );
+    for line in ["DATABSE_URL is no variable", "DATABASE_URL was probably meant", "LIMITS was probably meant"] {
+        assert!(shown.err.contains(line) && !shown.err.contains(SECRET), "{line}: {shown:?}");
     }
 }
 

@@ -97,7 +97,7 @@ async fn requests_in_flight_are_finished(kind: Kind) {
 
 async fn clicks_in_flight_are_stored(kind: Kind) {
     // Nothing is written before the end.
-    let variables = [("SHUTDOWN_DRAIN_SECONDS", "0"), ("CLICK_FLUSH_MS", "60000"), ("CLICK_BATCH_SIZE", "10000")];
+    let variables = [("SHUTDOWN_DRAIN_SECONDS", "0"), ("CLICK_FLUSH_MS", "60000")];
     let mut app = TestApp::start_with(kind, &variables).await;
     let url = app.url(app.user("ann").await, "https://example.com").await;
     let follow = format!("/{}", url["short_code"].as_str().unwrap());

@@ -30,8 +30,8 @@ impl World {
         let store = Store::open(&settings).await.unwrap();
         add_link(&store).await;
         let stale_if_error = Duration::from_secs(3_600);
-        let settings = CacheSettings { capacity, ttl: Duration::from_secs(60), stale_if_error, reads: 64 };
-        let cache = Arc::new(LinkCache::new(settings));
+        let settings = CacheSettings { capacity, stale_if_error };
+        let cache = Arc::new(LinkCache::new(settings, 64));
         let sync = Arc::new(CacheSync::new(Arc::clone(&cache), "one".to_owned(), || "{}".to_owned()));
         sync.connected();
         tokio::time::sleep(SETTLED).await;

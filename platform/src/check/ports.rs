@@ -47,18 +47,18 @@ pub(super) fn check(subject: &Subject<'_>, faults: &mut Vec<Fault>) {
 fn check_port(subject: &Subject<'_>, pointer: &str, service: &Component, faults: &mut Vec<Fault>) {
     let port = service.port();
     let Ok(config) = variables::config(subject, service) else { return };
-    if config.http.port != port {
+    if config.listen.port != port {
         let at = position(service, "PORT")
             .map_or_else(|| format!("{pointer}/http_port"), |at| format!("{pointer}/envs/{at}/value"));
         faults.push(
-            subject.fault(&at, format!("the program would listen on {}, and http_port is {port}", config.http.port)),
+            subject.fault(&at, format!("the program would listen on {}, and http_port is {port}", config.listen.port)),
         );
     }
-    if config.http.host.is_loopback() {
+    if config.listen.host.is_loopback() {
         let at =
             position(service, "HOST").map_or_else(|| pointer.to_owned(), |at| format!("{pointer}/envs/{at}/value"));
         let problem =
-            format!("the program would listen on {}, out of everyone's reach: expected 0.0.0.0", config.http.host);
+            format!("the program would listen on {}, out of everyone's reach: expected 0.0.0.0", config.listen.host);
         faults.push(subject.fault(&at, problem));
     }
     if let Ok(dockerfile) = variables::dockerfile(subject, service)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use buoy::config::{Config, ConfigError, VARIABLES};
+use buoy::config::{Config, ConfigError, variables};
 
 use super::{Subject, resolve};
 use crate::{
@@ -63,7 +63,7 @@ fn check_one(subject: &Subject<'_>, at: &str, variable: &Variable, dockerfile: &
     if !variable.at_run_time() {
         return;
     }
-    let known = VARIABLES.iter().flat_map(|(_, variables)| variables.iter()).find(|known| known.name == key);
+    let known = variables().find(|known| known.name == key);
     match known {
         None => {
             let problem = format!("buoy reads no variable {key}; `buoy config` lists those that it reads");
@@ -105,7 +105,7 @@ pub(super) fn config(subject: &Subject<'_>, component: &Component) -> Result<Con
     let set = placed(subject, "", component).filter(|(_, variable)| variable.at_run_time());
     let set = set.map(|(_, variable)| (variable.key.clone(), sampled(variable)));
     Config::from_vars(image.into_iter().chain([port]).chain(set)).map_err(|error| match error {
-        ConfigError::Faults(all) => all.into_iter().map(|fault| (fault.variable.to_owned(), fault.problem)).collect(),
+        ConfigError::Faults(all) => all.into_iter().map(|fault| (fault.variable, fault.problem)).collect(),
         other => vec![(String::new(), other.to_string())],
     })
 }

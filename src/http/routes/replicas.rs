@@ -47,12 +47,12 @@ pub async fn list(State(app): State<AppState>) -> Result<Json<Vec<ReplicaBody>>,
 
 /// This process, as the table would show it.
 fn itself(app: &AppState) -> Result<ReplicaBody, Error> {
-    let name = String::from_utf8_lossy(app.settings.replica.as_bytes()).into_owned();
+    let name = String::from_utf8_lossy(app.replica.as_bytes()).into_owned();
     ReplicaBody::try_from(Replica {
         id: name.clone(),
         name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: app.settings.started_at,
+        started_at: app.started_at,
         last_seen_at: app.clock.now(),
         totals: app.totals(),
     })

@@ -9,7 +9,7 @@ use crate::{
 #[test]
 fn a_binding_left_in_place_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    for variable in buoy::config::VARIABLES.iter().flat_map(|(_, variables)| variables.iter()) {
+    for variable in buoy::config::variables() {
         if matches!(variable.name, "DATABASE_CA_CERT" | "BUOY_COMMAND") {
             continue; // The first counts as unset here, see the tests of certificates; the second has words of its own.
         }
@@ -33,7 +33,7 @@ fn a_part_of_a_secret_is_not_shown() {
 #[test]
 fn a_blank_secret_stops_the_program() {
     let folder = tempfile::tempdir().unwrap();
-    let secrets = buoy::config::VARIABLES.iter().flat_map(|(_, variables)| variables.iter()).filter(|it| it.secret);
+    let secrets = buoy::config::variables().filter(|it| it.secret);
     for variable in secrets {
         for blank in ["", "  "] {
             for command in ["serve", "migrate", "config"] {

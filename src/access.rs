@@ -124,11 +124,6 @@ impl Access {
         matches!(&self.mode, Mode::Guarded(admin) if admin.is_short)
     }
 
-    /// Whether this very key was good here before, so that it is no guess. Whether it still is, is another question.
-    pub fn knows(&self, secret: &Secret) -> bool {
-        self.keys.knows(secret)
-    }
-
     /// Whether this is the administrator's token, which is known without the database.
     pub fn is_admin(&self, token: &str) -> bool {
         matches!(&self.mode, Mode::Guarded(admin) if admin.is(token))

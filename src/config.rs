@@ -31,7 +31,7 @@ pub use self::{
     database_url::{DatabaseUrl, SchemaName},
     env_file::read_env_file,
     http::{ListenConfig, ShutdownConfig, TitlesConfig},
-    limits::{LimitsConfig, LoadConfig, WhoIsLimited},
+    limits::LoadConfig,
     misspelt::{Misspelt, misspelt},
     program::{CpuScheduling, LogConfig, LogFormat, RuntimeConfig},
     retention::RetentionConfig,
@@ -44,6 +44,7 @@ use crate::{
     cache::CacheSettings,
     clicks::ClickSettings,
     domain::{HostName, HostNames, TargetPolicy},
+    limits::LimitSettings,
     state::{HttpSettings, Trust},
     visitors::VisitorSettings,
 };
@@ -60,7 +61,7 @@ pub struct Config {
     /// Who may use the API; the host of `PUBLIC_URL` is one of its names.
     pub access: AccessSettings,
     /// What one client may do.
-    pub limits: LimitsConfig,
+    pub limits: LimitSettings,
     /// How much work is taken in concurrently.
     pub load: LoadConfig,
     /// How long a shutdown takes.
@@ -104,7 +105,7 @@ impl Config {
         let listen = ListenConfig::read(source);
         let http = HttpSettings::read(source);
         let access = AccessSettings::read(source);
-        let limits = LimitsConfig::read(source).inspect(|limits| limits.check(source));
+        let limits = LimitSettings::read(source);
         let load = LoadConfig::read(source);
         let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
         let cache = CacheSettings::read(source);
@@ -175,7 +176,7 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("Address", ListenConfig::VARIABLES),
     ("Requests", HttpSettings::VARIABLES),
     ("Access", AccessSettings::VARIABLES),
-    ("Rate limits", LimitsConfig::VARIABLES),
+    ("Rate limits", LimitSettings::VARIABLES),
     ("Load", LoadConfig::VARIABLES),
     ("Shutdown", ShutdownConfig::VARIABLES),
     ("Cache", CacheSettings::VARIABLES),

@@ -12,6 +12,7 @@ pub mod key;
 pub mod page;
 pub mod proxies;
 pub mod public_address;
+pub mod rate_limit;
 pub mod rollup;
 pub mod short_code;
 pub mod stats;
@@ -30,6 +31,7 @@ pub use self::{
     key::{ApiKey, KeyName, NewKey, Scope, Scopes, Secret},
     page::{Cursor, Page, PageRequest},
     proxies::TrustedProxies,
+    rate_limit::{LimitMode, Policy, RateLimit},
     rollup::{Dimension, Subject},
     short_code::ShortCode,
     target_policy::{HostList, HostName, TargetPolicy},

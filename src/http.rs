@@ -25,7 +25,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
-use crate::{limits::Policy, state::AppState};
+use crate::{domain::Policy, state::AppState};
 
 /// The routes in groups, each of which has layers of its own.
 struct Groups {
@@ -47,13 +47,13 @@ pub fn router(app: AppState) -> Router {
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
     let turns = from_fn_with_state(app.clone(), limits::turns);
-    let creations = |policy| from_fn_with_state((app.clone(), policy), limits::creations);
+    let limited = |policy| from_fn_with_state((app.clone(), policy), limits::limited);
     // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate limit is
     // checked, before the request waits for anything.
     let database = database.layer(turns).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
-    let database = database.layer(while_available.clone()).layer(creations(Policy::Creations));
-    let bulk = bulk.layer(bulk_limit).layer(while_available).layer(creations(Policy::Bulk));
+    let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
+    let bulk = bulk.layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
     let guarded = database.merge(bulk).merge(own.layer(limit.clone())).layer(gate);
     let routes = guarded.merge(public.layer(limit)).merge(documentation);
     enclosed(routes, app)

@@ -95,8 +95,8 @@ pub struct Shared {
     pub draining: CancellationToken,
     /// Bulk uploads that may still begin: each holds a connection, on SQLite the turn to write, while it arrives.
     pub uploads: Arc<Semaphore>,
-    /// What clients may still do.
-    pub limits: Arc<Limits>,
+    /// How often clients may do what costs others.
+    pub limits: Limits,
     /// How much work is taken in at once.
     pub load: Load,
     /// Idempotency keys at work in this process.
@@ -168,6 +168,12 @@ impl AppState {
     /// The other replicas; the embedded database has none.
     pub fn peers(&self) -> Option<&Peers> {
         self.0.store.peers()
+    }
+
+    /// Replicas at work, this one included.
+    pub fn live_replicas(&self) -> u32 {
+        let others = self.peers().map_or(0, Peers::count);
+        u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// This process's counters, as the other replicas and `GET /replicas` see them: a JSON object.

@@ -16,6 +16,7 @@ const PORTABLE: &[&[&str]] = &[
     events::STATEMENTS,
     idempotency::STATEMENTS,
     keys::STATEMENTS,
+    limits::STATEMENTS,
     record::STATEMENTS,
     bulk::STATEMENTS,
     snapshot::STATEMENTS,
@@ -36,8 +37,7 @@ const WORDED: &[&[dialect::Sql]] = &[
 ];
 
 /// Never sent to SQLite.
-const POSTGRES: &[&[&str]] =
-    &[replicas::STATEMENTS, limits::STATEMENTS, privileges::STATEMENTS, diagnose::STATEMENTS, pending::STATEMENTS];
+const POSTGRES: &[&[&str]] = &[replicas::STATEMENTS, privileges::STATEMENTS, diagnose::STATEMENTS, pending::STATEMENTS];
 
 /// Prepares every named statement against the schema of `store`, and answers how many there are. A statement that one
 /// database does not understand fails here rather than at a visitor's request.

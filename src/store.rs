@@ -18,7 +18,7 @@ pub use self::{
     events::EventFilter,
     idempotency::RecordedAnswer,
     keys::KnownKey,
-    limits::{LimitAsk, LimitGrant},
+    limits::{Bucket, Taken},
     ranking::CountedUrl,
     urls::{Link, UrlFilter},
 };

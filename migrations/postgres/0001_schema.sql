@@ -181,15 +181,11 @@ CREATE UNLOGGED TABLE replicas (
     totals TEXT NOT NULL
 );
 
--- What is left of the rate limits that replicas share, see src/limits.rs: a row for each client that used one lately, under
--- a keyed hash. `full_at` is when its token bucket will be full again. Unlogged: a row that is gone means a full bucket.
-CREATE UNLOGGED TABLE limit_pots (
-    policy SMALLINT NOT NULL,
-    subject TEXT COLLATE "C" NOT NULL,
-    full_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (policy, subject)
+-- The token buckets of users, which all replicas share. `full_at` is when a bucket will be full again, in microseconds since
+-- 1970. Unlogged: a row that is gone means a full bucket.
+CREATE UNLOGGED TABLE rate_limits (
+    policy TEXT COLLATE "C" NOT NULL,
+    user_id BIGINT NOT NULL,
+    full_at BIGINT NOT NULL,
+    PRIMARY KEY (policy, user_id)
 ) WITH (fillfactor = 50);
-CREATE TABLE limit_salts (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    salt TEXT NOT NULL
-);

@@ -174,14 +174,10 @@ CREATE TABLE replicas (
     totals TEXT NOT NULL
 );
 
--- Unused here, as `replicas`.
-CREATE TABLE limit_pots (
-    policy SMALLINT NOT NULL,
-    subject TEXT NOT NULL,
-    full_at TEXT NOT NULL,
-    PRIMARY KEY (policy, subject)
+-- The token buckets of users. `full_at` is when a bucket will be full again, in microseconds since 1970.
+CREATE TABLE rate_limits (
+    policy TEXT NOT NULL,
+    user_id BIGINT NOT NULL,
+    full_at BIGINT NOT NULL,
+    PRIMARY KEY (policy, user_id)
 ) WITHOUT ROWID;
-CREATE TABLE limit_salts (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    salt TEXT NOT NULL
-);

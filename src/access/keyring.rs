@@ -33,11 +33,6 @@ impl Default for KeyRing {
 }
 
 impl KeyRing {
-    /// Whether this very key was good here before, so that it is no guess.
-    pub(super) fn knows(&self, secret: &Secret) -> bool {
-        self.0.get(secret.prefix()).is_some_and(|(known, _)| is_same(&known, secret))
-    }
-
     /// Who holds this key; none where there is no such key, or it is no longer good.
     ///
     /// # Errors

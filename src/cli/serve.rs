@@ -12,7 +12,7 @@ use axum::http::HeaderValue;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::limits::{limit_settings, server_limits};
+use self::limits::server_limits;
 use super::store_settings;
 use crate::{
     access::{Access, AccessSettings},
@@ -28,7 +28,7 @@ use crate::{
         server::{Site, Stop},
     },
     lifecycle::Lifecycle,
-    limits::{Limits, Load, exchange},
+    limits::{Limits, Load},
     metrics::RequestMetrics,
     outbound::{Titles, titles},
     state::{AppState, KeysAtWork, Shared, totals},
@@ -64,14 +64,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (clicks, writer) = clicks::channel(config.clicks);
     let cache = Arc::new(LinkCache::new(config.cache, config.load.requests));
     let background = Background::start(&settings, &store, observer(&cache, &clicks), config.database.migrate_on_start);
-    let shared = assemble(&config, &store, background.availability.clone(), cache, clicks, visitors, &lifecycle);
+    let shared = assemble(&config, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
     let app = AppState::new(store.clone(), Shared { titles, ..shared });
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
-    let sharing = start_sharing(&app, &store, &lifecycle);
 
     let (deadline, limits) = (CancellationToken::new(), server_limits(&config));
     let stop = Stop { stopping: lifecycle.stopping(), deadline: deadline.clone() };
@@ -85,7 +84,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         if let Some(seeker) = seeker {
             seeker.await.ok();
         }
-        sharing.await.ok();
         writer.await.ok();
     };
     let clock = expire(lifecycle.clone(), deadline, give_up);
@@ -94,12 +92,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     signals.abort();
     tracing::info!("stopped");
     result
-}
-
-/// Starts the task that shares clients' budgets with the other replicas.
-fn start_sharing(app: &AppState, store: &Store, lifecycle: &Lifecycle) -> JoinHandle<()> {
-    let (limits, store, availability) = (Arc::clone(&app.limits), store.clone(), app.availability.clone());
-    tokio::spawn(exchange::run(limits, store, availability, lifecycle.stopping()))
 }
 
 async fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
@@ -114,7 +106,6 @@ async fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
 
 fn assemble(
     config: &Config,
-    store: &Store,
     availability: Availability,
     cache: Arc<LinkCache>,
     clicks: ClickRecorder,
@@ -136,7 +127,7 @@ fn assemble(
         clock,
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
-        limits: Arc::new(Limits::new(limit_settings(&config.limits, !store.is_embedded()))),
+        limits: Limits::new(config.limits),
         load: Load::new(config.load.requests),
         keys_at_work: KeysAtWork::default(),
     }
@@ -217,6 +208,7 @@ async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::db::Resul
     let store = app.store()?;
     store.prune_answers(now - KEPT_FOR).await?;
     store.prune_receipts(now - RECEIPTS_KEPT_FOR).await?;
+    store.prune_buckets(now).await?;
     let swept = store.sweep(event_days, now).await?;
     if swept.clicks > 0 {
         tracing::info!(clicks = swept.clicks, "deleted click events that are past their time");

@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
-use crate::domain::{HostList, HostNames, TrustedProxies};
+use crate::domain::{HostList, HostNames, RateLimit, TrustedProxies};
 
 /// What stands for a secret.
 pub(super) const MASK: &str = "***";
@@ -139,6 +139,13 @@ pub(super) fn flag() -> Form<bool> {
 /// One of the names of an enum.
 pub(super) fn choice<T: DeserializeOwned + 'static>(names: &str) -> Form<T> {
     Form::new(names, |text| converted(&text.to_ascii_lowercase()))
+}
+
+/// A rate and a burst.
+pub(super) fn rate_limit() -> Form<RateLimit> {
+    let most = RateLimit::MAX;
+    let expected = format!("a rate and a burst, each from 1 to {most}, as 60/min+30; the unit is s, min or h");
+    Form::new(expected, |text| text.parse().ok())
 }
 
 /// An address of this machine.

@@ -6,7 +6,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use chrono::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, error::problem_response};
+use super::{Error, error::problem_response, limits::Creation};
 use crate::{
     db::Tx,
     domain::Caller,
@@ -32,6 +32,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     caller: Caller,
+    creation: Creation,
     key: Option<String>,
     method: Method,
     path: String,
@@ -40,7 +41,7 @@ pub struct Idempotency {
 /// What a handler is to do with a request.
 pub enum Begun {
     /// The work: no answer is recorded for the key, or the request has none.
-    First(Attempt),
+    First(Box<Attempt>),
     /// To answer what was recorded.
     Again(Response),
 }
@@ -51,6 +52,8 @@ pub struct Attempt {
     pub tx: Tx,
     app: AppState,
     request: Idempotency,
+    /// The headers of the token that it took.
+    standing: HeaderMap,
     /// Keeps other requests of this process from working on the same key.
     _at_work: Option<KeyAtWork>,
 }
@@ -84,6 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let caller = Caller::from_request_parts(parts, state).await?;
+        let Ok(creation) = Creation::from_request_parts(parts, state).await;
         let key = parts.headers.get(IDEMPOTENCY_KEY).map(|value| {
             let key = value.to_str().unwrap_or_default().trim();
             if (1..=255).contains(&key.len()) { Ok(key.to_owned()) } else { Err(invalid_key()) }
@@ -93,7 +97,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
             None => key,
             Some(user) => format!("{user}\n{key}"),
         });
-        Ok(Self { caller, key, method: parts.method.clone(), path: parts.uri.path().to_owned() })
+        Ok(Self { caller, creation, key, method: parts.method.clone(), path: parts.uri.path().to_owned() })
     }
 }
 
@@ -106,22 +110,33 @@ impl Idempotency {
     /// Begins the transaction of a change, unless the key's answer is recorded. `content` is read to its end only if it is.
     ///
     /// # Errors
-    /// 409 if the first request of this key is still in progress, 422 if the key came with another request before.
+    /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
+    /// client may not create now.
     pub async fn begin(self, app: &AppState, content: &mut impl Content) -> Result<Begun, Error> {
         let at_work = match &self.key {
             Some(key) => Some(app.keys_at_work.take(key).ok_or_else(at_work)?),
             None => None,
         };
         let mut tx = app.begin(self.caller).await?;
-        if let Some(key) = &self.key {
-            if let Some(recorded) = recorded(key, app, &mut tx).await? {
-                // Awaited: until the rollback is done, the key would count as in progress.
+        if let Some(key) = &self.key
+            && let Some(recorded) = recorded(key, app, &mut tx).await?
+        {
+            // Awaited: until the rollback is done, the key would count as in progress.
+            tx.rollback().await?;
+            return replay(recorded, &self.fingerprint(&content.digest().await?)).map(Begun::Again);
+        }
+        let standing = match self.creation.take(app, &mut tx).await {
+            Ok(standing) => standing,
+            Err(refused) => {
                 tx.rollback().await?;
-                return replay(recorded, &self.fingerprint(&content.digest().await?)).map(Begun::Again);
+                return Err(refused);
             }
+        };
+        if self.key.is_some() {
             tx.mark().await?;
         }
-        Ok(Begun::First(Attempt { tx, app: app.clone(), request: self, _at_work: at_work }))
+        let attempt = Attempt { tx, app: app.clone(), request: self, standing, _at_work: at_work };
+        Ok(Begun::First(Box::new(attempt)))
     }
 
     /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
@@ -143,7 +158,7 @@ impl Attempt {
         let Some(key) = &self.request.key else {
             let answer = result?;
             self.app.commit(self.tx).await?;
-            return Ok(answer.into_response());
+            return Ok((self.standing, answer).into_response());
         };
         let (status, body, response) = match result {
             Ok(answer) => (answer.status, answer.body.clone(), answer.into_response()),
@@ -161,7 +176,7 @@ impl Attempt {
         let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };
         self.tx.record_answer(key, &recorded, self.app.clock.now()).await?;
         self.app.commit(self.tx).await?;
-        Ok(response)
+        Ok((self.standing, response).into_response())
     }
 }
 

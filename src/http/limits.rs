@@ -1,14 +1,14 @@
-//! Budgets and load as clients see them: who is whose subject, the headers, 429 and 503.
+//! Rate limits and load as clients see them: who is whose client, the headers, 429 and 503.
 //!
-//! Promises: a request without a budget is not counted anywhere; a trusted proxy is never taken for a client; redirects of known codes
-//! never come here. Leaves out: how tokens are counted and shared, see [`crate::limits`].
+//! Promises: a request without a limit is counted nowhere; a trusted proxy is never taken for a client; redirects of known codes
+//! never come here. Leaves out: how tokens are counted, see [`crate::limits`].
 
-use std::{net::IpAddr, time::Duration};
+use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode},
+    extract::{FromRequestParts, Request, State},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -16,83 +16,125 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use tokio::time::Instant;
+use ipnet::IpNet;
 
 use super::{Error, client_address::ClientAddress};
 use crate::{
-    domain::Caller,
-    limits::{LimitMode, Policy, Standing, Subject},
+    db::Tx,
+    domain::{Caller, LimitMode, Policy, UserId},
+    limits::{Standing, Subject, subject::network_of},
     state::AppState,
 };
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Whose budgets a request uses: a key's own, else those of the client's address; none where no client can be told, and by default
-/// none for the administrator.
-fn subject(app: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Option<Subject> {
+/// The client that a request counts for: a key's user, else the network of the client's address; none if no client can be told,
+/// and by default none for the administrator.
+pub(super) fn subject(app: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Option<Subject> {
     match (extensions.get::<Caller>(), app.limits.mode()) {
         (_, LimitMode::Off) | (Some(Caller::Admin), LimitMode::Auto) => None,
-        (Some(Caller::Key(holder)), _) => Some(Subject::Key(holder.id.0)),
-        _ => of_client(app, &ClientAddress::read(extensions, headers, &app.settings.trust)),
+        (Some(Caller::Key(holder)), _) => Some(Subject::User(holder.user_id)),
+        _ => network(app, &ClientAddress::read(extensions, headers, &app.settings.trust)).map(Subject::Network),
     }
 }
 
-/// The subject of an address, whoever the caller is. By default this machine itself has none where the API is open.
-fn of_client(app: &AppState, client: &ClientAddress) -> Option<Subject> {
+/// The network of a client, whatever the credentials. By default this machine itself has none if the API is open.
+fn network(app: &AppState, client: &ClientAddress) -> Option<IpNet> {
     let exempt = |address: &IpAddr| match app.limits.mode() {
         LimitMode::Auto => app.access.open_under().is_some() && address.is_loopback(),
         LimitMode::On => false,
         LimitMode::Off => true,
     };
-    client.own(&app.settings.trust).filter(|address| !exempt(address)).map(Subject::of_address)
+    client.own(&app.settings.trust).filter(|address| !exempt(address)).map(network_of)
 }
 
-/// Takes a token of the policy for each POST, and refuses those for whom there is none.
-pub async fn creations(
+/// A creation whose token is still to be taken, from the bucket of a user.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Creation(Option<UserId>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Creation {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or_default())
+    }
+}
+
+impl Creation {
+    /// Takes the token in the transaction that creates; answers the headers that tell so.
+    ///
+    /// # Errors
+    /// 429 without a token.
+    pub async fn take(self, app: &AppState, tx: &mut Tx) -> Result<HeaderMap, Error> {
+        let Some(user) = self.0 else { return Ok(HeaderMap::new()) };
+        let taken = app.limits.take_of_user(tx, Policy::Creations, user, app.clock.now()).await?;
+        taken.map(|standing| headers(&standing)).map_err(refused)
+    }
+}
+
+/// Takes a token of the policy for each POST, and refuses those without one. Where a user creates, the handler takes it.
+pub async fn limited(
     State((app, policy)): State<(AppState, Policy)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let is_creation = request.method() == Method::POST;
-    let subject = || subject(&app, request.extensions(), request.headers());
-    let Some(subject) = is_creation.then(subject).flatten() else { return Ok(next.run(request).await) };
-    let standing = app.limits.take(policy, subject, Instant::now()).map_err(refused)?;
+    let is_post = request.method() == Method::POST;
+    let client = is_post.then(|| subject(&app, request.extensions(), request.headers())).flatten();
+    let taken = match client {
+        None => return Ok(next.run(request).await),
+        Some(Subject::User(user)) if policy == Policy::Creations => {
+            request.extensions_mut().insert(Creation(Some(user)));
+            return Ok(next.run(request).await);
+        }
+        Some(Subject::User(user)) => take_now(&app, policy, user).await?,
+        Some(Subject::Network(network)) => app.limits.take(policy, network, app.live_replicas()),
+    };
+    let standing = taken.map_err(refused)?;
     let mut response = next.run(request).await;
     response.headers_mut().extend(headers(&standing));
     Ok(response)
 }
 
-/// What to answer where a code is unknown: `not_found`, or 429 where the client's budget of unknown codes is used up.
-pub fn unknown_code(app: &AppState, client: &ClientAddress, not_found: Error) -> Error {
-    let Some(subject) = of_client(app, client) else { return not_found };
-    match app.limits.take(Policy::UnknownCodes, subject, Instant::now()) {
-        Ok(standing) => not_found.with_headers(headers(&standing)),
-        Err(standing) => refused(standing),
-    }
+/// Takes a user's token before the work begins: an upload would lock the bucket for minutes.
+async fn take_now(app: &AppState, policy: Policy, user: UserId) -> Result<Result<Standing, Standing>, Error> {
+    let mut tx = app.store()?.begin().await?;
+    let taken = app.limits.take_of_user(&mut tx, policy, user, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(taken)
 }
 
-/// Whether credentials of this sender may be looked at: to be asked before they are compared. They count by address, since nobody
-/// knows yet who is calling.
+/// The answer to an unknown code: `not_found`, or 429 if the client has asked for too many.
+pub fn unknown_code(app: &AppState, client: &ClientAddress, not_found: Error) -> Error {
+    counted(app, Policy::UnknownCodes, client, not_found)
+}
+
+/// Whether a client may try a token that can be guessed. Failures count by network, since the caller is not known yet.
 ///
 /// # Errors
-/// 429 where too many were wrong.
-pub fn may_try_credentials(app: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Result<(), Error> {
+/// 429 if too many were wrong.
+pub fn may_guess(app: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Result<(), Error> {
     let client = ClientAddress::read(extensions, headers, &app.settings.trust);
-    let Some(subject) = of_client(app, &client) else { return Ok(()) };
-    app.limits.check(Policy::FailedCredentials, subject, Instant::now()).map(drop).map_err(refused)
+    let Some(network) = network(app, &client) else { return Ok(()) };
+    let standing = app.limits.check(Policy::FailedCredentials, network, app.live_replicas());
+    standing.map(drop).map_err(refused)
 }
 
-/// What to answer where credentials were wrong: `unauthorized`, or 429 where that was one too many.
+/// The answer to wrong credentials: `unauthorized`, or 429 if that was one too many.
 pub fn failed_credentials(
     app: &AppState,
     (extensions, headers): (&Extensions, &HeaderMap),
     unauthorized: Error,
 ) -> Error {
     let client = ClientAddress::read(extensions, headers, &app.settings.trust);
-    let Some(subject) = of_client(app, &client) else { return unauthorized };
-    match app.limits.take(Policy::FailedCredentials, subject, Instant::now()) {
-        Ok(standing) => unauthorized.with_headers(self::headers(&standing)),
+    counted(app, Policy::FailedCredentials, &client, unauthorized)
+}
+
+/// A failure that takes a token of the client's network, or 429.
+fn counted(app: &AppState, policy: Policy, client: &ClientAddress, failure: Error) -> Error {
+    let Some(network) = network(app, client) else { return failure };
+    match app.limits.take(policy, network, app.live_replicas()) {
+        Ok(standing) => failure.with_headers(headers(&standing)),
         Err(standing) => refused(standing),
     }
 }
@@ -131,7 +173,7 @@ async fn gathered(mut body: Body, limit: usize, mut room: impl FnMut(usize) -> b
     Some(Body::from_stream(stream::iter(frames).chain(body.into_data_stream())))
 }
 
-/// 429, with how the client stands and when to come back.
+/// 429, with the client's standing and when to come back.
 fn refused(standing: Standing) -> Error {
     let detail = "Too many requests of this kind, please try again later";
     Error::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
@@ -141,10 +183,10 @@ fn refused(standing: Standing) -> Error {
 
 /// `RateLimit` and `RateLimit-Policy`, as draft-ietf-httpapi-ratelimit-headers has them.
 fn headers(standing: &Standing) -> HeaderMap {
-    let Standing { policy, per_minute, left, next } = *standing;
+    let Standing { policy, limit, left, next } = *standing;
     let name = policy.name();
     let values = [
-        (RATE_LIMIT_POLICY, format!("\"{name}\";q={per_minute};w=60")),
+        (RATE_LIMIT_POLICY, format!("\"{name}\";q={};w={}", limit.tokens, limit.window.as_secs())),
         (RATE_LIMIT, format!("\"{name}\";r={left};t={}", seconds(next))),
     ];
     values.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?))).collect()

@@ -248,12 +248,12 @@ pub enum BodyErrors {
     Invalid(Problem),
 }
 
-/// The client's budget is used up: `rate_limited`. `Retry-After` says when to try again.
+/// The client's rate limit is used up: `rate_limited`. `Retry-After` says when to try again.
 #[derive(IntoResponses)]
 #[response(status = 429, content_type = "application/problem+json", headers(
     ("Retry-After" = u32, description = "Seconds"),
-    ("RateLimit" = String, description = "How the client stands"),
-    ("RateLimit-Policy" = String, description = "The budget"),
+    ("RateLimit" = String, description = "The client's standing"),
+    ("RateLimit-Policy" = String, description = "The limit"),
 ))]
 #[expect(dead_code, reason = "describes a failure, which `Error` answers")]
 pub struct Limited(Problem);

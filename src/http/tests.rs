@@ -22,9 +22,9 @@ use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability},
     db::{DatabaseUrl, Store, StoreSettings},
-    domain::{Clock, HostNames, TargetPolicy},
+    domain::{Clock, HostNames, LimitMode, RateLimit, TargetPolicy},
     fleet::Monitor,
-    limits::{Budget, LimitMode, LimitSettings, Limits, Load},
+    limits::{LimitSettings, Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
@@ -35,8 +35,15 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// One token for each client.
 fn one_at_once() -> Limits {
-    let budgets = [Budget { per_minute: 1, burst: 1 }; 4];
-    Limits::new(LimitSettings { mode: LimitMode::Auto, budgets, shared: false })
+    let limit = RateLimit { tokens: 1, window: Duration::from_secs(60), burst: 1 };
+    let settings = LimitSettings {
+        mode: LimitMode::Auto,
+        creations: limit,
+        bulk: limit,
+        failed_credentials: limit,
+        unknown_codes: limit,
+    };
+    Limits::new(settings)
 }
 
 const CLICKS: ClickSettings =
@@ -74,7 +81,7 @@ async fn state() -> AppState {
         clock,
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
-        limits: Arc::new(one_at_once()),
+        limits: one_at_once(),
         load: Load::new(1),
         keys_at_work: KeysAtWork::default(),
     };
@@ -127,7 +134,7 @@ async fn a_handler_that_never_ends_is_a_503() {
 }
 
 #[tokio::test]
-async fn credentials_are_not_looked_at_once_too_many_were_wrong() {
+async fn no_token_is_guessed_once_too_many_were_wrong() {
     let app = state().await;
     let from = |address: &str| {
         let mut extensions = Extensions::new();
@@ -135,16 +142,16 @@ async fn credentials_are_not_looked_at_once_too_many_were_wrong() {
         extensions
     };
     let (client, other, headers) = (from("203.0.113.1"), from("203.0.113.2"), HeaderMap::new());
-    let may_try = |sender: &Extensions| limits::may_try_credentials(&app, sender, &headers);
+    let may_guess = |sender: &Extensions| limits::may_guess(&app, sender, &headers);
     let wrong = |sender: &Extensions| {
         let unauthorized = Error::new(StatusCode::UNAUTHORIZED, "unauthorized", "The key is not valid");
         limits::failed_credentials(&app, (sender, &headers), unauthorized).status()
     };
     // Those that are right cost nothing.
-    assert!((0..10).all(|_| may_try(&client).is_ok()));
+    assert!((0..10).all(|_| may_guess(&client).is_ok()));
     assert_eq!((wrong(&client), wrong(&client)), (StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS));
-    assert_eq!(may_try(&client).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
-    assert!(may_try(&other).is_ok());
+    assert_eq!(may_guess(&client).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(may_guess(&other).is_ok());
     let here = from("127.0.0.1");
-    assert!((0..10).all(|_| wrong(&here) == StatusCode::UNAUTHORIZED && may_try(&here).is_ok()));
+    assert!((0..10).all(|_| wrong(&here) == StatusCode::UNAUTHORIZED && may_guess(&here).is_ok()));
 }

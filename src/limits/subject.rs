@@ -1,51 +1,37 @@
-//! Whose budget a request uses: a key's, or that of a network that one client has to itself.
+//! The client that a rate limit counts: the user whose key asks, else a network.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{fmt, net::IpAddr};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use ipnet::IpNet;
 
-/// Bytes of a subject's hash: enough that no two ever meet.
-const HASH_BYTES: usize = 16;
+use crate::domain::UserId;
 
-/// Whose budget a request uses. Its `Debug` output says nothing about them.
+/// The client that a rate limit counts. Its `Debug` output tells nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// An address: IPv4 as it is, IPv6 the first 64 bits, which one client has to itself.
-    Client(IpAddr),
-    /// A key, by its id.
-    Key(i64),
-    /// Everybody for whom there was no room.
-    Others,
+    /// The network that one client has to itself.
+    Network(IpNet),
+    /// The user whose key asks, however many keys they have.
+    User(UserId),
 }
 
 impl Subject {
-    /// The subject of an address.
+    /// The network of an address.
     pub fn of_address(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self::Client(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()),
-            address => Self::Client(address),
-        }
+        Self::Network(network_of(address))
     }
+}
 
-    /// What stands for it in the database: a hash under a key that the replicas share, in hexadecimal digits.
-    pub(super) fn hash(self, salt: &str) -> String {
-        let mut hash = match Hmac::<Sha256>::new_from_slice(salt.as_bytes()) {
-            Ok(hash) => hash,
-            // HMAC takes keys of any length.
-            Err(_) => return String::new(),
-        };
-        match self {
-            Self::Client(IpAddr::V4(address)) => hash.update(&[&[4][..], &address.octets()].concat()),
-            Self::Client(IpAddr::V6(address)) => hash.update(&[&[6][..], &address.octets()].concat()),
-            Self::Key(id) => hash.update(&[&[1][..], &id.to_be_bytes()].concat()),
-            Self::Others => hash.update(&[0]),
-        }
-        hex::encode(&hash.finalize().into_bytes()[..HASH_BYTES])
-    }
+/// The network that the client of an address has to itself: an IPv4 address alone, of an IPv6 address the first 64 bits.
+pub fn network_of(address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let own = IpNet::from(address);
+    if address.is_ipv6() { wider(own, 64) } else { own }
+}
+
+/// The network of `bits` bits around another; the same if it is as wide already.
+pub(super) fn wider(network: IpNet, bits: u8) -> IpNet {
+    IpNet::new(network.addr(), bits).map_or(network, |wider| wider.trunc())
 }
 
 impl fmt::Debug for Subject {
@@ -61,17 +47,8 @@ mod tests {
     #[test]
     fn addresses_of_one_client_are_one_subject() {
         let of = |address: &str| Subject::of_address(address.parse().unwrap());
-        assert!(of("2001:db8::1") == of("2001:db8::ffff:1:2:3") && of("2001:db8::1") != of("2001:db8:0:1::1"));
-        assert!(of("::ffff:203.0.113.1") == of("203.0.113.1") && of("203.0.113.1") != of("203.0.113.2"));
-    }
-
-    #[test]
-    fn hashes_tell_subjects_apart_and_nothing_else() {
-        let client = Subject::of_address("203.0.113.1".parse().unwrap());
-        let all = [client, Subject::of_address("2001:db8::1".parse().unwrap()), Subject::Key(1), Subject::Others];
-        let hashes: std::collections::HashSet<String> = all.iter().map(|subject| subject.hash("aa")).collect();
-        assert!(hashes.len() == 4 && hashes.iter().all(|hash| hash.len() == 32));
-        assert!(client.hash("aa") == client.hash("aa") && client.hash("aa") != client.hash("ab"));
-        assert!(!format!("{client:?}").contains("203"));
+        assert_eq!((of("2001:db8::1"), of("::ffff:203.0.113.1")), (of("2001:db8::ffff:1:2:3"), of("203.0.113.1")));
+        assert!(of("2001:db8::1") != of("2001:db8:0:1::1") && of("203.0.113.1") != of("203.0.113.2"));
+        assert!(!format!("{:?}", of("203.0.113.1")).contains("203"));
     }
 }

@@ -1,121 +1,88 @@
-//! What is left of the budgets that replicas share: a pot for each client that used one lately, see [`crate::limits`] for the reason.
+//! Token buckets of users: a row each, and one statement that takes a token.
 //!
-//! Promises: one statement takes from, and gives back to, any number of pots, in the order of their keys, so that replicas
-//! never deadlock; nothing is granted that a pot does not hold; a pot that is full has no row. Times are the database's own.
-//! Only PostgreSQL has replicas. Leaves out: who is meant by a subject, which is a keyed hash here.
+//! A bucket is kept as the moment at which it is full again (GCRA). A token that is taken moves this moment on by the time that
+//! brings one; a bucket is empty when it needs its whole burst. Moments are microseconds since 1970.
 
-use sqlx::FromRow;
+use std::time::Duration;
 
-use crate::db::{Result, Store};
+use crate::{
+    db::{Result, Store, Tx, on_pool, on_tx},
+    domain::{Policy, UserId, clock::Timestamp},
+};
 
-/// Each pot fills at its rate. First what was minted elsewhere is charged (below zero only as far as it was), or what is
-/// returned put back; then what is left is granted. The change is added to `full_at`, not put in its place: two replicas that are
-/// the first to ask at once both count.
-const EXCHANGE: &str = "\
-    WITH ask AS (SELECT a.policy, a.subject, a.wanted, a.charge, a.capacity, a.rate \
-                 FROM unnest($1::smallint[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::float8[]) \
-                 AS a (policy, subject, wanted, charge, capacity, rate)), \
-    known AS (SELECT p.policy, p.subject, p.full_at FROM limit_pots p \
-              JOIN ask ON ask.policy = p.policy AND ask.subject = p.subject \
-              ORDER BY p.policy, p.subject FOR UPDATE OF p), \
-    level AS (SELECT ask.policy, ask.subject, ask.wanted, ask.charge, ask.capacity, ask.rate, ask.capacity - ask.rate \
-              * greatest(0, coalesce(extract(epoch FROM known.full_at - clock_timestamp()), 0))::float8 AS before \
-              FROM ask LEFT JOIN known ON known.policy = ask.policy AND known.subject = ask.subject), \
-    settled AS (SELECT policy, subject, wanted, capacity, rate, before, \
-                least(capacity, greatest(least(before, 0), before - charge)) AS after FROM level), \
-    granted AS (SELECT policy, subject, rate, before, after, greatest(0, least(wanted, after)) AS tokens FROM settled), \
-    written AS (INSERT INTO limit_pots AS pot (policy, subject, full_at) \
-                SELECT policy, subject, now() + make_interval(secs => (before - after + tokens) / rate) \
-                FROM granted ORDER BY policy, subject \
-                ON CONFLICT (policy, subject) DO UPDATE SET full_at = greatest(pot.full_at, clock_timestamp()) \
-                + (excluded.full_at - now())) \
-    SELECT policy, subject, tokens FROM granted";
-/// How many replicas are at work, those included that cannot hear of changes, and the key of the hashes.
-const FLEET: &str = "SELECT (SELECT count(*) FROM replicas WHERE last_seen_at > now() - interval '3 seconds') AS live, \
-                     (SELECT salt FROM limit_salts WHERE id = 1) AS salt";
-const ADD_SALT: &str = "INSERT INTO limit_salts (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
-/// Rows that somebody is at work on stay.
-const PRUNE: &str = "DELETE FROM limit_pots WHERE (policy, subject) IN (SELECT policy, subject FROM limit_pots \
-                     WHERE full_at < now() LIMIT 5000 FOR UPDATE SKIP LOCKED)";
+/// Takes a token: no row comes back, and none is written, if there is none. `$3` is now, `$4` the time that brings a token, `$5`
+/// when a bucket that is empty now would be full. A later moment than `$6` is no bucket's: the clock was set back, or the limit
+/// was lowered. It begins anew.
+const TAKE: &str = "
+    INSERT INTO rate_limits AS bucket (policy, user_id, full_at)
+    VALUES ($1, $2, CAST($3 AS BIGINT) + CAST($4 AS BIGINT))
+    ON CONFLICT (policy, user_id) DO UPDATE
+    SET full_at = CASE WHEN bucket.full_at BETWEEN $3 AND $6 THEN bucket.full_at ELSE $3 END + $4
+    WHERE bucket.full_at + $4 <= CAST($5 AS BIGINT)
+    OR bucket.full_at > CAST($6 AS BIGINT)
+    RETURNING full_at";
+const FULL_AT: &str = "SELECT full_at FROM rate_limits WHERE policy = $1 AND user_id = $2";
+const PRUNE: &str = "DELETE FROM rate_limits WHERE full_at < $1";
 
-/// The statements of this module, which only PostgreSQL understands.
-pub(crate) const STATEMENTS: &[&str] = &[EXCHANGE, FLEET, ADD_SALT, PRUNE];
+pub(crate) const STATEMENTS: &[&str] = &[TAKE, FULL_AT, PRUNE];
 
-/// What a replica asks of one pot.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LimitAsk {
-    /// Which budget.
-    pub policy: i16,
-    /// Whose, as a keyed hash.
-    pub subject: String,
-    /// Tokens that the replica would like to have, 0 at least.
-    pub wanted: f64,
-    /// Tokens that the replica gave itself while it could not ask; below 0 those that it returns.
-    pub charge: f64,
-    /// Tokens that the pot can hold.
-    pub capacity: f64,
-    /// Tokens that it fills by in a second.
-    pub rate: f64,
+/// How far the clocks of replicas may be apart, in microseconds.
+const CLOCK_SKEW: i64 = 60_000_000;
+
+/// One user's bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket {
+    /// What it limits.
+    pub policy: Policy,
+    /// Whose it is.
+    pub user: UserId,
+    /// The time that brings a token.
+    pub interval: Duration,
+    /// Tokens that it holds.
+    pub burst: u32,
 }
 
-/// What a replica is given out of one pot.
-#[derive(Debug, Clone, PartialEq, FromRow)]
-pub struct LimitGrant {
-    /// Which budget.
-    pub policy: i16,
-    /// Whose.
-    pub subject: String,
-    /// How many.
-    pub tokens: f64,
+/// What became of a request for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It was taken; so many are left.
+    Left(u32),
+    /// There is none before this time has passed.
+    After(Duration),
 }
 
-/// What a replica must know to share.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-struct Fleet {
-    live: i64,
-    salt: Option<String>,
+impl Tx {
+    /// Takes a token out of a bucket.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn take_token(&mut self, bucket: Bucket, now: Timestamp) -> Result<Taken> {
+        let (policy, user) = (bucket.policy.name(), bucket.user);
+        let now = now.timestamp_micros();
+        let interval = i64::try_from(bucket.interval.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX).max(1);
+        let empty = now.saturating_add(interval.saturating_mul(bucket.burst.into()));
+        let taken: Option<i64> = on_tx!(self, |conn| {
+            let statement = sqlx::query_scalar(TAKE).bind(policy).bind(user).bind(now).bind(interval);
+            statement.bind(empty).bind(empty.saturating_add(CLOCK_SKEW)).fetch_optional(conn).await
+        })?;
+        if let Some(full_at) = taken {
+            return Ok(Taken::Left(u32::try_from((empty - full_at) / interval).unwrap_or(0)));
+        }
+        let full_at: Option<i64> =
+            on_tx!(self, |conn| sqlx::query_scalar(FULL_AT).bind(policy).bind(user).fetch_optional(conn).await)?;
+        // The row can only be gone because its bucket was full.
+        let wait = full_at.map_or(0, |full_at| full_at + interval - empty);
+        Ok(Taken::After(Duration::from_micros(u64::try_from(wait).unwrap_or(0))))
+    }
 }
 
 impl Store {
-    /// How many replicas are at work, this one perhaps included, and the salt of the hashes in hexadecimal digits: `candidate` where
-    /// there was none. Nothing of the embedded database.
+    /// Deletes the buckets that are full; answers how many.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn limits_fleet(&self, candidate: &str) -> Result<Option<(u32, String)>> {
-        let Self::Postgres { pool, .. } = self else { return Ok(None) };
-        let connections = pool.current();
-        let mut fleet: Fleet = sqlx::query_as(FLEET).fetch_one(&connections).await?;
-        if fleet.salt.is_none() {
-            sqlx::query(ADD_SALT).bind(candidate).execute(&connections).await?;
-            fleet = sqlx::query_as(FLEET).fetch_one(&connections).await?;
-        }
-        Ok(fleet.salt.map(|salt| (u32::try_from(fleet.live).unwrap_or(u32::MAX), salt)))
-    }
-
-    /// Asks pots for tokens, and answers what was granted. Nothing of the embedded database.
-    ///
-    /// # Errors
-    /// Where the database fails; it is then not known whether the tokens were taken.
-    pub async fn exchange_limits(&self, asks: &[LimitAsk]) -> Result<Vec<LimitGrant>> {
-        let Self::Postgres { pool, .. } = self else { return Ok(Vec::new()) };
-        let numbers = |of: fn(&LimitAsk) -> f64| asks.iter().map(of).collect::<Vec<f64>>();
-        let granted = sqlx::query_as(EXCHANGE)
-            .bind(asks.iter().map(|ask| ask.policy).collect::<Vec<i16>>())
-            .bind(asks.iter().map(|ask| ask.subject.clone()).collect::<Vec<String>>())
-            .bind(numbers(|ask| ask.wanted))
-            .bind(numbers(|ask| ask.charge))
-            .bind(numbers(|ask| ask.capacity))
-            .bind(numbers(|ask| ask.rate));
-        Ok(granted.fetch_all(&pool.current()).await?)
-    }
-
-    /// Deletes pots that are full again; answers how many.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn prune_limits(&self) -> Result<u64> {
-        let Self::Postgres { pool, .. } = self else { return Ok(0) };
-        Ok(sqlx::query(PRUNE).execute(&pool.current()).await?.rows_affected())
+    /// If the database fails.
+    pub async fn prune_buckets(&self, now: Timestamp) -> Result<u64> {
+        let now = now.timestamp_micros();
+        Ok(on_pool!(self, |pool| sqlx::query(PRUNE).bind(now).execute(pool).await?.rows_affected()))
     }
 }

@@ -63,7 +63,7 @@ impl Guarded {
         Self::with(app).await
     }
 
-    async fn with(app: TestApp) -> Self {
+    pub(crate) async fn with(app: TestApp) -> Self {
         let user = async |name: &str| {
             let body = json!({"username": name, "email": format!("{name}@example.com")});
             app.ask(ADMIN, Method::POST, "/users", Some(&body)).await.expect(201)["id"].as_i64().unwrap()

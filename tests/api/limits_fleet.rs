@@ -1,106 +1,71 @@
-//! Budgets of a fleet: three replicas on one PostgreSQL, a database that goes away, and load that is shed.
+//! Rate limits of a fleet, two replicas on one PostgreSQL, and load that is shed.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    app::TestApp,
+    access::{ADMIN, Guarded},
+    app::{TestApp, send},
     common::{
         database::{Database, Kind},
         sums::number,
     },
-    forwarder::Forwarder,
-    limits::{BEHIND_A_PROXY, create, get},
+    limits::{BEHIND_A_PROXY, get},
 };
 
-const RATE_A_SECOND: f64 = 10.0;
-const BURST: f64 = 30.0;
-const BUDGETS: [(&str, &str); 4] = [
-    ("LIMIT_CREATIONS", "600"),
-    ("LIMIT_CREATIONS_BURST", "30"),
-    ("LIMIT_UNKNOWN_CODES", "600"),
-    ("LIMIT_UNKNOWN_CODES_BURST", "30"),
-];
-
-async fn replica(database: &Arc<Database>, more: &[(&str, &str)]) -> TestApp {
-    TestApp::start_on(database, &[&BEHIND_A_PROXY[..], &BUDGETS, more].concat()).await
-}
-
-/// Asks without a pause for so long, the replicas in turn; how many answers were no refusals, and how long it took.
-async fn flood(
-    apps: &[&TestApp],
-    seconds: u64,
-    admitted: u16,
-    ask: impl AsyncFn(&TestApp, usize) -> u16,
-) -> (f64, f64) {
-    let (begun, mut count, mut index) = (Instant::now(), 0.0, 0);
-    while begun.elapsed() < Duration::from_secs(seconds) {
-        match ask(apps[index % apps.len()], index).await {
-            429 => tokio::time::sleep(Duration::from_millis(5)).await,
-            status if status == admitted => count += 1.0,
-            status => panic!("{status}"),
-        }
-        index += 1;
+/// Two replicas that know of each other, behind a proxy, with these variables.
+pub(crate) async fn replicas(database: &Arc<Database>, variables: &[(&str, &str)]) -> [TestApp; 2] {
+    let variables = [&BEHIND_A_PROXY[..], variables].concat();
+    let apps = [TestApp::start_on(database, &variables).await, TestApp::start_on(database, &variables).await];
+    for app in &apps {
+        app.until("two replicas", || async {
+            let metrics = send(app.request(Method::GET, "/metrics").bearer_auth(ADMIN)).await;
+            metrics.body.lines().any(|line| line == "buoy_peers 1")
+        })
+        .await;
     }
-    (count, begun.elapsed().as_secs_f64())
-}
-
-fn assert_within((admitted, seconds): (f64, f64), at_least: f64, what: &str) {
-    let most = 1.1 * RATE_A_SECOND * seconds + BURST;
-    assert!(admitted <= most, "{what}: {admitted} in {seconds} s, {most} at most");
-    let least = at_least * RATE_A_SECOND * seconds;
-    assert!(admitted >= least, "{what}: {admitted} in {seconds} s, {least} at least");
+    apps
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_and_a_scan_get_one_budget_from_three_replicas() {
+async fn all_keys_of_a_user_share_one_bucket_on_all_replicas() {
     let database = Arc::new(Database::fresh(Kind::Postgres).await);
-    let apps = join_all((0..3).map(|_| replica(&database, &[]))).await;
-    let apps: Vec<&TestApp> = apps.iter().collect();
-    apps[0].until("three replicas", || async { apps[0].metric("buoy_peers").await == 2.0 }).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let creating = flood(&apps, 20, 201, async |app, _| create(app, "203.0.113.1").await.status);
-    let scanning =
-        flood(&apps, 20, 404, async |app, index| get(app, &format!("/no-{index}"), "203.0.113.2").await.status);
-    let (created, scanned) = tokio::join!(creating, scanning);
-    assert_within(created, 0.5, "flood");
-    assert_within(scanned, 0.5, "scan");
-    // In aggregate: a row for each client and policy, and nobody can be told from it.
-    let rows = number(&database, "SELECT count(*) FROM limit_pots").await;
-    assert!((1..=2).contains(&rows), "{rows}");
-    assert_eq!(number(&database, "SELECT count(*) FROM limit_pots WHERE subject !~ '^[0-9a-f]{32}$'").await, 0);
-    // One that stays with one replica is not limited to a third.
-    let stayed = flood(&apps[..1], 8, 201, async |app, _| create(app, "203.0.113.3").await.status).await;
-    assert_within(stayed, 0.8, "one replica");
+    let [one, other] = replicas(&database, &[("ADMIN_TOKEN", ADMIN), ("LIMIT_CREATIONS", "1/h+20")]).await;
+    let guarded = Guarded::with(one).await;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(guarded.key(guarded.ann, &["links:write"]).await.1);
+    }
+    let create = |nth: usize| {
+        let (app, key) = ([&guarded.app, &other][nth % 2], &keys[nth % 3]);
+        let body = json!({"user_id": guarded.ann, "original_url": "https://example.com"});
+        async move { app.ask(key, Method::POST, "/urls", Some(&body)).await.status }
+    };
+    let statuses = join_all((0..60).map(create)).await;
+    let count = |status: u16| statuses.iter().filter(|seen| **seen == status).count();
+    assert_eq!((count(201), count(429)), (20, 40));
+    assert_eq!(number(&database, "SELECT count(*) FROM rate_limits").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_database_a_replica_keeps_its_share() {
+async fn a_scan_gets_one_limit_from_two_replicas() {
     let database = Arc::new(Database::fresh(Kind::Postgres).await);
-    let mut way = Forwarder::opened(&database.url);
-    let url = way.url.clone();
-    let app = replica(&database, &[("DATABASE_URL", &url)]).await;
-    app.until("an exchange", || async {
-        get(&app, "/nothing", "203.0.113.1").await;
-        number(&database, "SELECT count(*) FROM limit_pots").await > 0
-    })
-    .await;
-    way.close().await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    // Memory still knows that there is no such code; the budget is the replica's own now.
-    let away = flood(&[&app], 6, 404, async |app, _| get(app, "/nothing", "203.0.113.1").await.status).await;
-    assert_within(away, 0.5, "away");
-    assert!(app.metric("buoy_limited_total").await > 0.0);
+    let apps = replicas(&database, &[("LIMIT_UNKNOWN_CODES", "1/h+12")]).await;
+    let mut found = [0, 0];
+    for nth in 0..40 {
+        let answer = get(&apps[nth % 2], &format!("/no-{nth}"), "203.0.113.1").await;
+        found[nth % 2] += usize::from(answer.status == 404);
+    }
+    assert_eq!(found, [6, 6], "each replica has half of the limit");
+    assert_eq!(number(&database, "SELECT count(*) FROM rate_limits").await, 0, "no address is in the database");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_work_than_there_is_room_for_is_sent_away_but_redirects_go_on() {
+async fn more_work_than_there_is_room_for_is_shed_but_redirects_go_on() {
     let database = Arc::new(Database::fresh(Kind::Postgres).await);
     let app = TestApp::start_on(&database, &[("MAX_CONCURRENT_REQUESTS", "1")]).await;
     let code = app.url(app.user("ann").await, "https://example.com").await["short_code"].as_str().unwrap().to_owned();

@@ -1,31 +1,9 @@
 //! The configuration of limits, told to the rooms that keep them.
 
-use crate::{
-    config::{Config, LimitsConfig, WhoIsLimited},
-    http::server::ServerLimits,
-    limits::{Budget, LimitMode, LimitSettings},
-};
+use crate::{config::Config, http::server::ServerLimits};
 
 /// Files that the program opens beside the connections of its clients: the database's, the log, what it is made of.
 const OTHER_FILES: usize = 128;
-
-/// What one client may do.
-pub(super) fn limit_settings(config: &LimitsConfig, shared: bool) -> LimitSettings {
-    let mode = match config.mode {
-        WhoIsLimited::Auto => LimitMode::Auto,
-        WhoIsLimited::On => LimitMode::On,
-        WhoIsLimited::Off => LimitMode::Off,
-    };
-    let budget = |per_minute, burst| Budget { per_minute, burst };
-    // In the order of `Policy::ALL`.
-    let budgets = [
-        budget(config.creations, config.creations_burst),
-        budget(config.bulk, config.bulk_burst),
-        budget(config.failed_credentials, config.failed_credentials_burst),
-        budget(config.unknown_codes, config.unknown_codes_burst),
-    ];
-    LimitSettings { mode, budgets, shared }
-}
 
 /// How many connections there may be, and how slow.
 pub(super) fn server_limits(config: &Config) -> ServerLimits {

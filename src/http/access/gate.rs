@@ -48,20 +48,17 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
     allowed(caller, &request.method, route).map(|()| caller)
 }
 
-/// Who has this token or key. Whoever sent too many wrong ones is refused before anything is compared that could be guessed, and
-/// before the database is asked; right credentials are no guess, so nobody is kept out by what others behind their address try.
+/// The caller that has this token or key. A client that sent too many wrong ones may not try a token that can be guessed. A key
+/// cannot be guessed: one with the right checksum is always looked up, so that no failure of strangers keeps a good one out.
 async fn by_token(app: &AppState, request: &Parts, token: &str) -> Result<Option<Caller>, Error> {
-    let may_try = || limits::may_try_credentials(app, &request.extensions, &request.headers);
-    if app.access.is_guessable() {
-        may_try()?;
+    let secret = Secret::parse(token);
+    if secret.is_none() && app.access.is_guessable() {
+        limits::may_guess(app, &request.extensions, &request.headers)?;
     }
     if app.access.is_admin(token) {
         return Ok(Some(Caller::Admin));
     }
-    let Some(secret) = Secret::parse(token) else { return Ok(None) };
-    if !app.access.knows(&secret) {
-        may_try()?;
-    }
+    let Some(secret) = secret else { return Ok(None) };
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     let asked = app.access.holder(&secret, app.store()?, &app.clock);
     match tokio::time::timeout(app.settings.request_timeout, asked).await {

@@ -18,8 +18,9 @@ use crate::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Nested, Resource},
         field::{Faults, Field},
+        limits::Creation,
         list::{self, Rows},
-        openapi::{BodyErrors, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{BodyErrors, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
 };
@@ -95,11 +96,12 @@ pub async fn list(
 #[utoipa::path(post, operation_id = "create_key", path = "/users/{id}/keys", tag = "keys", params(("id" = UserId, Path)), request_body = CreateKey, responses(
     (status = 201, description = "The key", body = CreatedKey),
     (status = 403, description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open", body = Problem, content_type = "application/problem+json"),
-    NotFound, BodyErrors, ServerErrors,
+    NotFound, BodyErrors, Limited, ServerErrors,
 ))]
 pub async fn create(
     State(app): State<AppState>,
     caller: Caller,
+    creation: Creation,
     Named(user): Named<UserId>,
     body: JsonObject<CreateKey>,
 ) -> Result<Response, Error> {
@@ -112,10 +114,11 @@ pub async fn create(
     let (made_by, new) = within(&app, caller, new).await?;
     let secret = Secret::generate();
     let mut tx = app.begin(caller).await?;
+    let standing = creation.take(&app, &mut tx).await?;
     let kept = tx.create_key(&new, &secret, made_by, now).await?.ok_or_else(revoked)?;
     app.commit(tx).await?;
     let body = Json(CreatedKey { kept, key: secret.expose().to_owned() });
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+    Ok((StatusCode::CREATED, standing, [(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
 /// Revokes a key and those that were made with it, for good; one that is not there is gone already, but for a user's key it is 404.

@@ -14,13 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{
-    clicks::Loss,
-    http::Error,
-    limits::{Policy, load::Shed},
-    metrics::register_memory,
-    state::AppState,
-};
+use crate::{clicks::Loss, domain::Policy, http::Error, limits::load::Shed, metrics::register_memory, state::AppState};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -119,7 +113,7 @@ fn register_limits(registry: &mut Registry, app: &AppState) {
     for policy in Policy::ALL {
         limited.get_or_create(&[("policy", policy.name())]).inc_by(app.limits.limited(policy));
     }
-    registry.register("limited", "Requests refused because a client's budget was used up, by policy", limited);
+    registry.register("limited", "Requests refused by a rate limit, by policy", limited);
     let shed = Family::<[(&str, &str); 1], Counter>::default();
     for reason in Shed::ALL {
         shed.get_or_create(&[("reason", reason.name())]).inc_by(app.load.shed(reason));

@@ -31,7 +31,7 @@ const READERS: usize = 6;
 const LIFE: usize = 10;
 /// The connections on which replicas listen for changes, told by what only they ask.
 const LISTENERS: &str = "FROM pg_stat_activity WHERE application_name LIKE 'buoy%'
-    AND state = 'idle' AND query ~ '^(SELECT 1$|LISTEN|SELECT pg_notify)|replicas' AND query !~ 'limit_'";
+    AND state = 'idle' AND query ~ '^(SELECT 1$|LISTEN|SELECT pg_notify)|replicas'";
 
 /// A link with its past; the changer replaces it when it was deleted.
 type Slot = Mutex<Arc<(Link, History)>>;

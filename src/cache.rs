@@ -86,8 +86,6 @@ pub struct LinkCache {
 /// How far memory can be trusted.
 #[derive(Debug, Clone, Copy)]
 enum Trust {
-    /// Changes will never be heard of: the database is asked every time, and what it said serves only while it cannot be reached.
-    Deaf,
     /// Changes are not heard of.
     CutOff,
     /// Changes are heard of.
@@ -222,9 +220,7 @@ impl LinkCache {
             let (read, has_place) = (read(store.clone(), availability.clone(), code.clone()), place.is_some());
             async move { if has_place { read.await } else { Err(Arc::new(StoreError::Overloaded)) } }
         };
-        // A read that began before a change nobody heard of must not answer whoever came after it.
-        let fill =
-            if self.is_deaf() { self.shard(code).begin(code, begin) } else { self.shard(code).join(code, begin) };
+        let fill = self.shard(code).join(code, begin);
         let waiting = Waiting { cache: self, code, fill };
         let result = waiting.fill.future.clone().await;
         self.keep(code, &waiting.fill, &result);
@@ -246,7 +242,6 @@ impl LinkCache {
     fn usable_for(&self, now: Instant) -> Duration {
         let since = |then: Instant| now.saturating_duration_since(then);
         match *self.trust() {
-            Trust::Deaf => Duration::ZERO,
             Trust::Connected { since: connected, .. } if since(connected) < SETTLING => Duration::ZERO,
             Trust::Connected { heard, .. } if since(heard) < HEARD_WITHIN => TTL,
             Trust::Connected { .. } | Trust::CutOff => CUT_OFF_TTL,
@@ -263,15 +258,7 @@ impl LinkCache {
     }
 
     fn set_trust(&self, trust: Trust) {
-        let mut current = self.trust();
-        // Deaf is how a process is made, not what happens to it.
-        if !matches!(*current, Trust::Deaf) {
-            *current = trust;
-        }
-    }
-
-    fn is_deaf(&self) -> bool {
-        matches!(*self.trust(), Trust::Deaf)
+        *self.trust() = trust;
     }
 
     fn heard_now(&self) {

@@ -5,7 +5,10 @@
 //! are beyond all that were in use. The files appear under their names when all are complete. Rows are read in chunks,
 //! so memory stays small however many there are.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chrono::DateTime;
 use csv_async::AsyncWriter;
@@ -20,7 +23,9 @@ use crate::{
     stats::exported::{Carried, CarriedRollup},
 };
 
-/// Rows read at once.
+/// An import may hold the rollups for minutes.
+const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// Rows of one query.
 const CHUNK: u32 = 1_000;
 /// Bytes written at once.
 const BUFFER: usize = 64 << 10;
@@ -92,7 +97,7 @@ pub async fn export(
 
 async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<Counts, ExportError> {
     // What is still to be folded in then is of the last second, and is carried by its events.
-    store.fold_clicks().await?;
+    store.fold_clicks(FOLD_LOCK_TIMEOUT).await?;
     let mut snapshot = store.snapshot().await?;
     let [users, urls, events, codes, rollups] = FILES;
     Ok([

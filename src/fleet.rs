@@ -9,7 +9,6 @@ pub mod diagnose;
 pub mod listener;
 pub mod monitor;
 pub mod replicas;
-mod session;
 
 pub use self::{
     availability::{Availability, DatabaseStatus, Outage},

@@ -57,6 +57,9 @@ pub struct Trust {
 /// How long a change waits for the other replicas to invalidate their cached links.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
 
+/// How long a reader of events or statistics waits for clicks on their way.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// What routes share: one pointer, since every layer that a request passes takes a clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
@@ -125,6 +128,30 @@ impl AppState {
         match self.availability.outage() {
             None => Ok(&self.0.store),
             Some(outage) => Err(StoreError::Unavailable(outage.reason)),
+        }
+    }
+
+    /// The store, once the clicks that this replica took are in it, so that a client who follows a link and then asks for
+    /// its events finds the click.
+    ///
+    /// # Errors
+    /// As [`AppState::store`].
+    pub async fn flushed_store(&self) -> Result<&Store> {
+        let store = self.store()?;
+        self.clicks.flush(FLUSH_TIMEOUT).await;
+        Ok(store)
+    }
+
+    /// The store, once the statistics hold these clicks, and all that any replica stored.
+    ///
+    /// # Errors
+    /// As [`AppState::store`], and if pending rows cannot be read.
+    pub async fn counted_store(&self) -> Result<&Store> {
+        let store = self.flushed_store().await?;
+        match store.fold_clicks(FLUSH_TIMEOUT).await {
+            // An import holds the rollups: the statistics are answered as they were before it.
+            Ok(_) | Err(StoreError::Unavailable(_)) => Ok(store),
+            Err(error) => Err(error),
         }
     }
 

@@ -38,14 +38,6 @@ impl Shard {
         if let Some(fill) = self.reading.get(code) {
             return fill.clone();
         }
-        self.begin(code, read)
-    }
-
-    /// A new read of this code, which takes the place of one in progress: that one is not kept.
-    pub(super) fn begin<F>(&mut self, code: &ShortCode, read: impl FnOnce() -> F) -> Fill
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
         self.next_number += 1;
         let fill = Fill { number: self.next_number, started: Instant::now(), future: read().boxed().shared() };
         self.reading.insert(code.clone(), fill.clone());
@@ -117,15 +109,6 @@ mod tests {
         shard.leave(&code(), &first);
         let fourth = shard.join(&code(), nothing);
         assert_ne!(fourth.number, first.number);
-    }
-
-    #[tokio::test]
-    async fn a_new_read_takes_the_place_of_the_one_before() {
-        let mut shard = Shard::default();
-        let before = shard.begin(&code(), nothing);
-        let after = shard.begin(&code(), nothing);
-        assert!(!shard.finish(&code(), &before), "it may be older than a change");
-        assert!(shard.finish(&code(), &after));
     }
 
     #[tokio::test]

@@ -41,10 +41,6 @@ impl Observer for CacheSync {
         self.cache.set_trust(Trust::CutOff);
     }
 
-    fn deaf(&self) {
-        self.cache.set_trust(Trust::Deaf);
-    }
-
     fn name(&self) -> &str {
         &self.name
     }

@@ -90,7 +90,7 @@ async fn examine(args: &Args, config: &Config) -> Report {
 
 /// Whether the database is on another machine, so that this is a deployment rather than somebody's laptop.
 fn is_elsewhere(server: &crate::db::Server) -> bool {
-    let options = server.any();
+    let options = server.direct();
     let host = options.get_host();
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     options.get_socket().is_none() && !host.starts_with('/') && !here
@@ -102,10 +102,6 @@ fn configuration(config: &Config, deployed: bool) -> Check {
     if let Some(CaCert::Placeholder(name)) = &config.database.ca_cert {
         found.push(format!("DATABASE_CA_CERT holds the literal {name}, which counts as unset"));
         mend.push("name a database that has a certificate, or leave the variable out");
-    }
-    if config.database.pooled && config.database.direct_url.is_none() {
-        found.push("no DATABASE_DIRECT_URL: no link is served from memory, and nothing can be migrated".to_owned());
-        mend.push("set DATABASE_DIRECT_URL to the address of the database itself");
     }
     if deployed && config.listen.host.is_loopback() {
         found.push(format!("HOST is {}: nobody outside this machine can reach the service", config.listen.host));

@@ -25,7 +25,7 @@ pub(super) fn url(config: &DatabaseConfig) -> anyhow::Result<DatabaseUrl> {
         Some(CaCert::Placeholder(_)) | None => None,
     };
     let schema = config.schema.as_ref().map(|schema| schema.as_str().to_owned());
-    Ok(url.reached(&Reach { tls: config.tls.map(mode), ca_cert, schema, pooled: config.pooled, direct }))
+    Ok(url.reached(&Reach { tls: config.tls.map(mode), ca_cert, schema, direct }))
 }
 
 fn mode(tls: TlsMode) -> Tls {

@@ -32,24 +32,17 @@ pub(super) struct Destination {
     ledger: Arc<Ledger>,
     give_up: CancellationToken,
     salts: Salts,
-    /// When this was last looked for: sums that batches left, those of replicas that are gone as well.
+    /// When it last looked for pending rows.
     looked: Option<Instant>,
 }
 
-/// When to fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fold {
-    /// At once.
-    Now,
-    /// Where some batch has waited for [`FOLD_AFTER`].
-    WhereDue,
-}
-
-/// How long the sums of a batch wait to be folded with others, unless somebody asks for them: after ten seconds a link's row takes up
-/// two or three dozen batches of three busy replicas at once.
-pub(super) const FOLD_AFTER: Duration = Duration::from_secs(10);
-/// Pauses between looking for such batches.
+/// How long pending rows wait to be folded together, unless a reader of statistics folds them: in ten seconds a link gathers
+/// two or three dozen batches of three busy replicas.
+const FOLD_AFTER: Duration = Duration::from_secs(10);
+/// Pause between looking for rows that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An import may hold the rollups for minutes: the next look folds then.
+const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The salts of the days that clicks were lately of, by day: two around midnight, more after a long outage.
 type Salts = BTreeMap<i64, Salt>;
@@ -94,33 +87,20 @@ impl Destination {
         all_stored
     }
 
-    /// Folds what batches of any replica left; answers whether statistics are up to date, as far as that was asked for. What
-    /// cannot be folded now can be later.
-    pub(super) async fn fold(&mut self, fold: Fold) -> bool {
-        if fold == Fold::WhereDue && self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return true;
+    /// Folds pending rows that are due, of any replica. A fold that fails is made up for by a later one.
+    pub(super) async fn fold_due(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return;
         }
         self.looked = Some(Instant::now());
-        let availability = self.availability.clone();
-        let folding = async {
-            match fold {
-                Fold::Now => self.store.fold_clicks().await,
-                Fold::WhereDue => self.store.fold_due_clicks(self.clock.now() - FOLD_AFTER).await,
-            }
-        };
         let folded = async {
             tokio::select! {
-                folded = folding => folded,
-                outage = availability.lost() => Err(StoreError::Unavailable(outage.reason)),
+                folded = self.store.fold_due_clicks(self.clock.now() - FOLD_AFTER, FOLD_LOCK_TIMEOUT) => folded,
+                outage = self.availability.lost() => Err(StoreError::Unavailable(outage.reason)),
             }
         };
-        match self.give_up.clone().run_until_cancelled(folded).await {
-            Some(Ok(_)) => true,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "clicks not folded yet");
-                false
-            }
-            None => false,
+        if let Some(Err(error)) = self.give_up.run_until_cancelled(folded).await {
+            tracing::debug!(%error, "clicks not folded yet");
         }
     }
 

@@ -23,8 +23,6 @@ pub(super) enum Message {
     Click(Click, Option<oneshot::Sender<()>>),
     /// Write what came before at once, then say so.
     Flush(oneshot::Sender<()>),
-    /// Write what came before at once, and have it in the statistics, then say so.
-    Fold(oneshot::Sender<()>),
 }
 
 /// What both ends know of the queue.
@@ -166,25 +164,15 @@ impl ClickRecorder {
         true
     }
 
-    /// Waits until the clicks recorded before are stored, for `limit` at most, so that a client who followed a link
-    /// and then asks for its events finds its click.
+    /// Waits until the clicks recorded before are stored, for `limit` at most: a client who follows a link and then asks for
+    /// its events or statistics finds the click.
     pub async fn flush(&self, limit: Duration) {
-        self.ask(Message::Flush, limit).await;
-    }
-
-    /// The same for a client who asks for statistics.
-    pub async fn fold(&self, limit: Duration) {
-        self.ask(Message::Fold, limit).await;
-    }
-
-    async fn ask(&self, message: fn(oneshot::Sender<()>) -> Message, limit: Duration) {
         let (done, stored) = oneshot::channel();
         let state = &self.shared.state.0;
         state.put();
-        if self.shared.queue.send(message(done)).is_ok() {
+        if self.shared.queue.send(Message::Flush(done)).is_ok() {
             state.nudge.notify_one();
-            // Past the limit the reader gets what is stored so far. An inner error means that the writer has ended: there is
-            // nothing to wait for.
+            // After the timeout the client reads what is stored so far. An inner error means that the writer has ended.
             timeout(limit, stored).await.ok();
         }
     }

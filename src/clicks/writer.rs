@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     BATCH, Click, ClickSettings, Ledger, Loss,
-    destination::{Destination, Fold},
+    destination::Destination,
     recorder::{Message, QueueState},
 };
 use crate::{db::Store, domain::Clock, fleet::Availability};
 
-/// After so long without a click the writer looks for what is left to be folded.
+/// After so long without a click the writer looks for pending rows that are due.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Writes clicks until every recorder is gone.
@@ -30,12 +30,11 @@ pub struct ClickWriter {
     ledger: Arc<Ledger>,
 }
 
-/// Clicks to be written together, who waits for that, and who waits for the statistics.
+/// Clicks to be written together, and the requests that wait for that.
 #[derive(Default)]
 struct Batch {
     clicks: Vec<Click>,
     waiting: Vec<oneshot::Sender<()>>,
-    readers: Vec<oneshot::Sender<()>>,
     bytes: usize,
 }
 
@@ -59,12 +58,8 @@ impl ClickWriter {
             if all_stored {
                 tell(batch.waiting);
             }
-            let fold = if batch.readers.is_empty() { Fold::WhereDue } else { Fold::Now };
-            if destination.fold(fold).await && all_stored {
-                tell(batch.readers);
-            }
+            destination.fold_due().await;
         }
-        destination.fold(Fold::Now).await;
         let lost = self.ledger.lost();
         if lost > 0 {
             let by = |reason| self.ledger.lost_by(reason);
@@ -125,10 +120,6 @@ impl ClickWriter {
             }
             Message::Flush(done) => {
                 batch.waiting.push(done);
-                true
-            }
-            Message::Fold(done) => {
-                batch.readers.push(done);
                 true
             }
         }

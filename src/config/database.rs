@@ -43,11 +43,8 @@ concern! {
         /// Schema in PostgreSQL that holds buoy's tables; `buoy migrate` creates it where it may. Left unset it is the role's own,
         /// mostly public.
         schema: Option<SchemaName> = "DATABASE_SCHEMA", unset like "links", SchemaName::form();
-        /// Whether DATABASE_URL leads to a connection pooler in transaction mode, as PgBouncer on App Platform. Nothing then relies
-        /// on a session, and DATABASE_DIRECT_URL is needed for migrations and for links kept in memory.
-        pooled: bool = "DATABASE_POOLED", "false" like "true", form::flag();
-        /// Address of the same database without the pooler in between, for migrations and to hear of changes; goes with
-        /// DATABASE_POOLED. Left unset no link is served from memory while the database answers, since nothing tells that it changed.
+        /// Address of the same database without the connection pooler that DATABASE_URL leads to, as PgBouncer in transaction mode:
+        /// for migrations and the listener. Left unset DATABASE_URL must name the database itself.
         direct_url: Option<DatabaseUrl> = "DATABASE_DIRECT_URL", unset like "postgres://buoy:secret@db.example:25060/buoy", DatabaseUrl::postgres_form(), secret;
         /// Connections to the database that one process keeps at most, not counting the one that listens for changes.
         pool_size: u32 = "DATABASE_POOL_SIZE", "5", form::whole(1..=200, "connections");
@@ -66,7 +63,7 @@ impl DatabaseConfig {
     /// was asked for, and where an address is missing or too much.
     pub(super) fn check(&self, source: &mut Source) {
         self.check_tls(source);
-        self.check_pooled(source);
+        self.check_direct_url(source);
         if !self.embedded && source.given("DATABASE_URL").is_none() {
             source.fault(
                 "DATABASE_URL",
@@ -108,21 +105,9 @@ impl DatabaseConfig {
         }
     }
 
-    fn check_pooled(&self, source: &mut Source) {
-        if self.pooled && self.url.is_sqlite() {
-            source.fault("DATABASE_POOLED", "expected false, as DATABASE_URL names a file");
-        }
-        if self.direct_url.is_some() && !self.pooled {
-            source.fault(
-                "DATABASE_DIRECT_URL",
-                "expected it unset, or DATABASE_POOLED=true: it is the way around the pooler that DATABASE_URL leads to",
-            );
-        }
-        if self.pooled && self.migrate_on_start && self.direct_url.is_none() {
-            source.fault(
-                "MIGRATE_ON_START",
-                "expected false, or DATABASE_DIRECT_URL to be given: a migration cannot go through a pooler",
-            );
+    fn check_direct_url(&self, source: &mut Source) {
+        if self.direct_url.is_some() && self.url.is_sqlite() {
+            source.fault("DATABASE_DIRECT_URL", "expected it unset, as DATABASE_URL names a file");
         }
     }
 }
@@ -177,15 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn a_way_around_a_pooler_needs_a_pooler() {
+    fn a_file_has_no_pooler() {
         let direct = ("DATABASE_DIRECT_URL", "postgres://u:hush@direct/buoy");
-        let pooled = ("DATABASE_POOLED", "true");
-        assert!(faults(&[SERVER, pooled, direct]).is_empty());
-        assert!(faults(&[SERVER, pooled]).is_empty());
-        let refused = faults(&[SERVER, direct]);
-        assert!(refused.len() == 1 && refused[0].contains("DATABASE_POOLED=true"), "{refused:?}");
-        let refused = faults(&[SERVER, pooled, ("MIGRATE_ON_START", "true")]);
-        assert!(refused.len() == 1 && refused[0].contains("DATABASE_DIRECT_URL"), "{refused:?}");
-        assert_eq!(faults(&[pooled]).len(), 1, "a file has no pooler");
+        assert!(faults(&[SERVER, direct]).is_empty());
+        assert_eq!(faults(&[direct]), ["DATABASE_DIRECT_URL: expected it unset, as DATABASE_URL names a file"]);
     }
 }

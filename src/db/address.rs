@@ -1,20 +1,20 @@
-//! How PostgreSQL is reached: by which address for what, how far its certificate is looked at, and in which schema.
+//! How PostgreSQL is reached: by which address, with which verification of its certificate, and in which schema.
 //!
-//! A pooler in transaction mode gives each transaction another session. It knows no start-up parameters but a few, so what a
-//! session would be told once is said at the beginning of each transaction (see [`super::pooler`]), and what needs a session of
-//! its own, migrations and LISTEN, goes by the direct address.
+//! A connection pooler in transaction mode gives each transaction another session. It passes on few start-up parameters, so
+//! each transaction sets them anew (see [`super::pooler`]). Migrations and LISTEN need a session of their own: they always
+//! use the direct address.
 
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Executor, Postgres, Row as _, postgres::PgConnectOptions};
 
-/// A parameter of no other meaning: where it arrives, nothing stands between this program and the server.
+/// A parameter without a meaning to PostgreSQL: if it arrives, no pooler stands in between.
 const DIRECT_MARK: &str = "buoy.direct";
 const IS_DIRECT: &str = "SELECT coalesce(current_setting('buoy.direct', true), '') = 'on'";
 
-/// What an operator is told whose address leads to a pooler unawares.
-pub(crate) const IS_A_POOLER: &str = "a connection pooler answers at this address: give it as DATABASE_URL with DATABASE_POOLED=true, \
-     and the address of the database itself as DATABASE_DIRECT_URL";
+/// The remedy if an address that must be direct leads to a pooler.
+pub(crate) const IS_A_POOLER: &str = "a connection pooler answers at this address: set DATABASE_URL to the database itself, \
+     or keep the pooler in DATABASE_URL and set DATABASE_DIRECT_URL to the database itself";
 
 /// How far a connection is encrypted, and the server's certificate looked at.
 pub use sqlx::postgres::PgSslMode as Tls;
@@ -23,8 +23,8 @@ pub use sqlx::postgres::PgSslMode as Tls;
 #[derive(Debug, Clone)]
 pub struct Server {
     queries: PgConnectOptions,
+    /// The way around the pooler that `queries` leads to.
     direct: Option<PgConnectOptions>,
-    pooled: bool,
     schema: Option<Arc<str>>,
 }
 
@@ -37,16 +37,14 @@ pub struct Reach {
     pub ca_cert: Option<String>,
     /// The schema that holds the tables, a plain name.
     pub schema: Option<String>,
-    /// Whether the address leads to a pooler in transaction mode.
-    pub pooled: bool,
-    /// The way around the pooler.
+    /// The direct address, if the other one leads to a pooler in transaction mode.
     pub direct: Option<Box<Server>>,
 }
 
 impl Server {
     /// The server at an address, whose text is `url`.
     pub(super) fn new(options: PgConnectOptions, url: &str) -> Self {
-        Self { queries: verifying(options, url), direct: None, pooled: false, schema: None }
+        Self { queries: verifying(options, url), direct: None, schema: None }
     }
 
     /// The same server, reached as `reach` says.
@@ -64,14 +62,13 @@ impl Server {
         Self {
             queries: secured(self.queries),
             direct: reach.direct.as_ref().map(|direct| secured(direct.queries.clone())),
-            pooled: reach.pooled,
             schema: reach.schema.as_deref().map(Arc::from),
         }
     }
 
     /// Whether queries go through a pooler.
     pub fn is_pooled(&self) -> bool {
-        self.pooled
+        self.direct.is_some()
     }
 
     /// The schema that holds the tables, where one was chosen.
@@ -79,29 +76,24 @@ impl Server {
         self.schema.as_deref()
     }
 
-    /// How connections of a session of their own are made, for migrations and to hear of changes; none where only a pooler is known.
-    pub fn direct(&self) -> Option<PgConnectOptions> {
-        let options = if self.pooled { self.direct.clone()? } else { self.queries.clone() };
-        Some(self.with_search_path(options).options([(DIRECT_MARK, "on")]))
+    /// Options of connections with a session of their own, for migrations and the listener.
+    pub fn direct(&self) -> PgConnectOptions {
+        let options = self.direct.as_ref().unwrap_or(&self.queries).clone();
+        self.with_search_path(options).options([(DIRECT_MARK, "on")])
     }
 
-    /// How a connection is made to find out whether the server is there: the direct one, where it is known.
-    pub fn any(&self) -> PgConnectOptions {
-        self.direct().unwrap_or_else(|| plain(self.queries.clone()))
-    }
-
-    /// How connections for queries are made.
+    /// Options of pooled connections for queries.
     pub(crate) fn queries(&self, statement_timeout: Duration) -> PgConnectOptions {
-        if self.pooled {
+        if self.is_pooled() {
             return plain(self.queries.clone());
         }
         let timeout = ("statement_timeout", statement_timeout.as_millis().to_string());
         self.with_search_path(self.queries.clone()).options([timeout])
     }
 
-    /// What each transaction says first where it does not own its session.
+    /// The first statements of each transaction that does not own its session.
     pub(crate) fn opening(&self, statement_timeout: Duration) -> Option<Arc<str>> {
-        self.pooled.then(|| {
+        self.is_pooled().then(|| {
             let timeout = format!("SET LOCAL statement_timeout = {}", statement_timeout.as_millis());
             let path = self.schema().map(|schema| format!("; SET LOCAL search_path = \"{schema}\""));
             format!("{timeout}{}", path.unwrap_or_default()).into()
@@ -157,27 +149,28 @@ mod tests {
             ("?sslmode=verify-ca", true),
             ("?sslmode=verify-full", true),
         ] {
-            let mode = server(&format!("postgres://u@h/d{parameters}")).any().get_ssl_mode();
+            let mode = server(&format!("postgres://u@h/d{parameters}")).direct().get_ssl_mode();
             assert_eq!(matches!(mode, Tls::VerifyFull), full, "{parameters}");
         }
         let reach = Reach { ca_cert: Some("pem".to_owned()), ..Reach::default() };
-        let mode = server("postgres://u@h/d?sslmode=disable").reached(&reach).any().get_ssl_mode();
+        let mode = server("postgres://u@h/d?sslmode=disable").reached(&reach).direct().get_ssl_mode();
         assert!(matches!(mode, Tls::VerifyFull));
     }
 
     #[test]
     fn a_pooler_is_told_nothing_at_the_start_but_by_each_transaction() {
         let limit = Duration::from_millis(1_500);
-        let reach = Reach { pooled: true, schema: Some("links".to_owned()), ..Reach::default() };
-        let pooled = server("postgres://u@h/d").reached(&reach);
-        assert!(pooled.direct().is_none());
+        let reach = Reach { schema: Some("links".to_owned()), ..Reach::default() };
+        let direct = Some(Box::new(server("postgres://u@direct/d")));
+        let pooled = server("postgres://u@h/d").reached(&Reach { direct, ..reach.clone() });
+        assert_eq!(pooled.direct().get_host(), "direct");
         assert_eq!(pooled.queries(limit).get_options(), None);
         let opening = pooled.opening(limit).unwrap();
         assert_eq!(&*opening, "SET LOCAL statement_timeout = 1500; SET LOCAL search_path = \"links\"");
-        let own = server("postgres://u@h/d").reached(&Reach { pooled: false, ..reach });
+        let own = server("postgres://u@h/d").reached(&reach);
         assert_eq!(own.opening(limit), None);
         let said = own.queries(limit).get_options().map(str::to_owned).unwrap();
         assert!(said.contains("search_path=\"links\"") && said.contains("statement_timeout=1500"), "{said}");
-        assert!(own.direct().unwrap().get_options().unwrap().contains("buoy.direct=on"));
+        assert!(own.direct().get_options().unwrap().contains("buoy.direct=on"));
     }
 }

@@ -8,14 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ShortCode;
 
-/// PostgreSQL's channels. Announcements go over the first; acknowledgements over the second where they come from an older version, which
-/// knows no other.
+/// The channel of announcements.
 pub(crate) const ANNOUNCEMENTS: &str = "buoy_changes";
-pub(crate) const ACKNOWLEDGEMENTS: &str = "buoy_acks";
 
-/// The channel of acknowledgements to one replica.
-pub(crate) fn acknowledgements_to(peer: &str) -> String {
-    format!("{ACKNOWLEDGEMENTS}_{peer}")
+/// The channel of acknowledgements to one replica, on which that replica alone listens.
+pub(crate) fn acknowledgements_to(replica: &str) -> String {
+    format!("buoy_acks_{replica}")
 }
 
 /// The number of changes that nobody waits to see acknowledged.
@@ -65,15 +63,12 @@ pub(crate) struct Announcement {
     pub(crate) from: String,
     /// What.
     pub(crate) news: News,
-    /// Whether who announces hears acknowledgements over a channel of its own; older versions do not.
-    #[serde(default)]
-    pub(crate) own_channel: bool,
 }
 
 impl Announcement {
     /// What this version of the program says.
     pub(crate) fn of(from: &str, news: News) -> Self {
-        Self { from: from.to_owned(), news, own_channel: true }
+        Self { from: from.to_owned(), news }
     }
 }
 
@@ -91,8 +86,6 @@ pub(crate) enum News {
 /// What a replica answers to the changes of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Acknowledgement {
-    /// Whose changes.
-    pub(crate) to: String,
     /// Who acknowledges.
     pub(crate) from: String,
     /// Which changes.
@@ -115,13 +108,5 @@ mod tests {
         assert_eq!(serde_json::from_str::<Announcement>(&text).unwrap().news, news);
         changes.add(&ShortCode::parse("one-more").unwrap());
         assert_eq!(changes, Changes::All);
-    }
-
-    #[test]
-    fn an_older_version_is_understood() {
-        let text = r#"{"from":"2f14","news":{"changed":[12,{"codes":["r1FmVT"]}]}}"#;
-        let announcement: Announcement = serde_json::from_str(text).unwrap();
-        assert_eq!(announcement.news, News::Changed(12, Changes::Codes(vec!["r1FmVT".to_owned()])));
-        assert!(!announcement.own_channel);
     }
 }

@@ -9,15 +9,15 @@ use crate::domain::clock::Timestamp;
 /// rest. Place 0 of SQLite's rows is empty, so that both count from 1.
 macro_rules! over_rows {
     ($head:literal, ($first:literal $first_type:literal $first_name:literal
-        $(, $nth:literal $kind:literal $name:literal)*), $tail:literal) => {
+        $(, $nth:literal $kind:literal $name:literal)*), $($tail:expr),+) => {
         $crate::db::dialect::Sql {
             postgres: concat!(
                 $head, " FROM unnest($", $first, "::", $first_type, "[]" $(, ", $", $nth, "::", $kind, "[]")*,
-                ") AS b (", $first_name $(, ", ", $name)*, ") ", $tail
+                ") AS b (", $first_name $(, ", ", $name)*, ") ", $($tail),+
             ),
             sqlite: concat!(
                 $head, " FROM (SELECT value ->> ", $first, " AS ", $first_name
-                $(, ", value ->> ", $nth, " AS ", $name)*, " FROM json_each($1)) AS b ", $tail
+                $(, ", value ->> ", $nth, " AS ", $name)*, " FROM json_each($1)) AS b ", $($tail),+
             ),
         }
     };

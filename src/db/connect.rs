@@ -118,9 +118,7 @@ fn open_postgres(server: &Server, settings: &StoreSettings) -> Store {
             })
         });
     let pool = ReplaceablePool::new(pool, options, server.opening(settings.statement_timeout));
-    // Who cannot hear of changes keeps nothing that could be stale, and is not waited for.
-    let peers = if server.direct().is_some() { Peers::new() } else { Peers::deaf() };
-    Store::Postgres { server: Arc::new(server.clone()), pool, peers: Arc::new(peers) }
+    Store::Postgres { server: Arc::new(server.clone()), pool, peers: Arc::new(Peers::new()) }
 }
 
 async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -> Result<Store> {

@@ -19,37 +19,80 @@ impl Sql {
 /// Deletes up to `$2` clicks of the days before that of the moment `$1`, in UTC, the oldest first. PostgreSQL has them by day,
 /// which costs the writer less than by moment; SQLite by moment.
 pub const PRUNE_CLICKS: Sql = Sql {
-    postgres: "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE event_type = 'click' \
-               AND (timestamp AT TIME ZONE INTERVAL '0')::date < ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
-               ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id LIMIT $2)",
-    sqlite: "DELETE FROM events WHERE id IN (SELECT id FROM events \
-             WHERE event_type = 'click' AND timestamp < $1 ORDER BY timestamp LIMIT $2)",
+    postgres: r"
+    DELETE FROM events
+    WHERE id IN (
+        SELECT id
+        FROM events
+        WHERE event_type = 'click'
+        AND (timestamp AT TIME ZONE INTERVAL '0')::date < ($1::timestamptz AT TIME ZONE INTERVAL '0')::date
+        ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id
+        LIMIT $2
+    )",
+    sqlite: r"
+    DELETE FROM events
+    WHERE id IN (
+        SELECT id
+        FROM events
+        WHERE event_type = 'click'
+        AND timestamp < $1
+        ORDER BY timestamp
+        LIMIT $2
+    )",
 };
 
 /// A moment of the first day that has clicks, from the day that begins at `$1` on; the reason is that of [`PRUNE_CLICKS`].
 pub const NEXT_CLICK: Sql = Sql {
-    postgres: "SELECT timestamp FROM events WHERE event_type = 'click' \
-               AND (timestamp AT TIME ZONE INTERVAL '0')::date >= ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
-               ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id LIMIT 1",
-    sqlite: "SELECT timestamp FROM events WHERE event_type = 'click' AND timestamp >= $1 ORDER BY timestamp LIMIT 1",
+    postgres: r"
+    SELECT timestamp
+    FROM events
+    WHERE event_type = 'click'
+    AND (timestamp AT TIME ZONE INTERVAL '0')::date >= ($1::timestamptz AT TIME ZONE INTERVAL '0')::date
+    ORDER BY (timestamp AT TIME ZONE INTERVAL '0')::date, id
+    LIMIT 1",
+    sqlite: r"
+    SELECT timestamp
+    FROM events
+    WHERE event_type = 'click'
+    AND timestamp >= $1
+    ORDER BY timestamp
+    LIMIT 1",
 };
 
 /// Clicks of a day that ends at `$2`, after the one at `$1` with the id `$3`; the reason is that of [`PRUNE_CLICKS`].
 pub const CLICKS_OF_DAY: Sql = Sql {
-    postgres: "SELECT id, url_id, timestamp, details FROM events WHERE event_type = 'click' \
-               AND (timestamp AT TIME ZONE INTERVAL '0')::date = ($1::timestamptz AT TIME ZONE INTERVAL '0')::date \
-               AND timestamp < $2 AND id > $3 ORDER BY id LIMIT $4",
-    sqlite: "SELECT id, url_id, timestamp, details FROM events WHERE event_type = 'click' \
-             AND timestamp >= $1 AND timestamp < $2 AND (timestamp > $1 OR id > $3) ORDER BY timestamp, id LIMIT $4",
+    postgres: r"
+    SELECT id, url_id, timestamp, details
+    FROM events
+    WHERE event_type = 'click'
+    AND (timestamp AT TIME ZONE INTERVAL '0')::date = ($1::timestamptz AT TIME ZONE INTERVAL '0')::date
+    AND timestamp < $2
+    AND id > $3
+    ORDER BY id
+    LIMIT $4",
+    sqlite: r"
+    SELECT id, url_id, timestamp, details
+    FROM events
+    WHERE event_type = 'click'
+    AND timestamp >= $1
+    AND timestamp < $2
+    AND (timestamp > $1 OR id > $3)
+    ORDER BY timestamp, id
+    LIMIT $4",
 };
 
 /// Reads a link that is about to change, and keeps others from changing it. SQLite has no row locks: a transaction
 /// that writes has the whole database.
 pub const URL_TO_CHANGE: Sql = Sql {
-    postgres: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-               disabled_reason FROM urls WHERE id = $1 FOR UPDATE",
-    sqlite: "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-             disabled_reason FROM urls WHERE id = $1",
+    postgres: r"
+    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
+    FROM urls
+    WHERE id = $1
+    FOR UPDATE",
+    sqlite: r"
+    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
+    FROM urls
+    WHERE id = $1",
 };
 
 /// Keeps others from giving a link to a user that is about to be deleted; the reason is that of [`URL_TO_CHANGE`].
@@ -90,17 +133,20 @@ pub(crate) const ANNOUNCE: &str = "SELECT pg_notify($1, $2)";
 /// Keeps the ids of table `$1` up to `$2` from being given out; never moves back. Each database has its own place for
 /// the last id. PostgreSQL knows none of a sequence that was never used.
 pub const RESERVE_IDS: Sql = Sql {
-    postgres: "SELECT setval(pg_get_serial_sequence($1, 'id'), $2) \
-               WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass), 0) < $2",
+    postgres: r"
+    SELECT setval(pg_get_serial_sequence($1, 'id'), $2)
+    WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass), 0) < $2",
     sqlite: "UPDATE sqlite_sequence SET seq = $2 WHERE name = $1 AND seq < $2",
 };
 
 /// SQLite notes a table's last id only from its first row on.
 pub const BEGIN_SEQUENCES: Sql = Sql {
     postgres: "SELECT 1",
-    sqlite: "INSERT INTO sqlite_sequence (name, seq) \
-             SELECT t.name, 0 FROM (SELECT 'users' AS name UNION ALL SELECT 'urls') t \
-             WHERE t.name NOT IN (SELECT name FROM sqlite_sequence)",
+    sqlite: r"
+    INSERT INTO sqlite_sequence (name, seq)
+    SELECT t.name, 0
+    FROM (SELECT 'users' AS name UNION ALL SELECT 'urls') t
+    WHERE t.name NOT IN (SELECT name FROM sqlite_sequence)",
 };
 
 /// Every statement of this module, but for those on temporary tables: they can be prepared only where these are.

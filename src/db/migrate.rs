@@ -19,9 +19,6 @@ static SQLITE: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("mi
 /// How long to wait for another process that migrates; a migration itself has no limit.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
 
-const NEEDS_DIRECT: &str = "a migration needs a session of its own, which the pooler at DATABASE_URL does not give: set \
-                            DATABASE_DIRECT_URL to the address of the database itself";
-
 /// How the database's schema compares with the one that this version was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
@@ -84,9 +81,8 @@ impl Store {
 /// On a connection of its own: the pool's limits on statements and waiting are made for requests, and the lock that keeps others
 /// from migrating at the same time belongs to a session, which a pooler does not give.
 async fn migrate_postgres(server: &Server) -> Result<()> {
-    let options = server.direct().ok_or_else(|| StoreError::Forbidden(NEEDS_DIRECT.to_owned()))?;
     let limits = [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
-    let mut connection = options.options(limits).connect().await?;
+    let mut connection = server.direct().options(limits).connect().await?;
     if !address::is_direct(&mut connection).await? {
         return Err(StoreError::Forbidden(IS_A_POOLER.to_owned()));
     }

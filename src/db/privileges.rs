@@ -7,18 +7,30 @@ use sqlx::{Executor, PgConnection, Postgres};
 
 use super::{Result, StoreError};
 
-const STANDING: &str = "SELECT current_user::text AS role, current_database()::text AS database, \
-                        current_schema()::text AS schema, \
-                        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create, \
-                        has_database_privilege(current_database(), 'CREATE') AS may_create_schema, \
-                        has_database_privilege(current_database(), 'TEMPORARY') AS may_stage";
+const STANDING: &str = r"
+    SELECT
+        current_user::text AS role,
+        current_database()::text AS database,
+        current_schema()::text AS schema,
+        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+        has_database_privilege(current_database(), 'TEMPORARY') AS may_stage";
 const SCHEMA_EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
 /// Tables of the schema at hand that some privilege is missing on; the table of migrations is read alone.
-const OUT_OF_REACH: &str = "SELECT count(*) FROM pg_catalog.pg_class c \
-                            WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
-                            AND NOT CASE WHEN c.relname = '_sqlx_migrations' THEN has_table_privilege(c.oid, 'SELECT') \
-                            ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
-                            AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') END";
+const OUT_OF_REACH: &str = r"
+    SELECT count(*)
+    FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = current_schema()::regnamespace
+    AND c.relkind = 'r'
+    AND NOT (
+        has_table_privilege(c.oid, 'SELECT')
+        AND (
+            c.relname = '_sqlx_migrations'
+            OR has_table_privilege(c.oid, 'INSERT')
+            AND has_table_privilege(c.oid, 'UPDATE')
+            AND has_table_privilege(c.oid, 'DELETE')
+        )
+    )";
 
 /// The statements of this module, which only PostgreSQL understands.
 pub(crate) const STATEMENTS: &[&str] = &[STANDING, SCHEMA_EXISTS, OUT_OF_REACH];

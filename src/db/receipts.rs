@@ -11,9 +11,6 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-/// What the name begins with of a process that cannot hear of changes; see [`crate::fleet::replicas`].
-const DEAF: &str = "deaf-";
-
 /// What this process knows of the others.
 #[derive(Debug)]
 pub struct Peers {
@@ -45,17 +42,9 @@ pub struct Receipt {
 }
 
 impl Peers {
-    /// Nobody yet but this process.
+    /// A process without peers yet.
     pub(super) fn new() -> Self {
-        Self::named(format!("{:032x}", rand::random::<u128>()))
-    }
-
-    /// The same where this process cannot hear of changes: it does not count as one that is to be waited for.
-    pub(super) fn deaf() -> Self {
-        Self::named(format!("{DEAF}{:027x}", rand::random::<u128>() >> 20))
-    }
-
-    fn named(own: String) -> Self {
+        let own = format!("{:032x}", rand::random::<u128>());
         Self { own, next_number: AtomicU64::new(1), state: Mutex::default(), heard: Mutex::new(Instant::now()) }
     }
 

@@ -5,13 +5,30 @@ use sqlx::{Sqlite, Transaction};
 use super::{PgTx, Result, Store};
 use crate::domain::{Event, EventId, ShortCode, Url, UrlId, User, UserId, clock::Timestamp};
 
-const USERS: &str = "SELECT id, username, email, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2";
-const URLS: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-                    disabled_reason FROM urls WHERE id > $1 ORDER BY id LIMIT $2";
-const EVENTS: &str = "SELECT id, url_id, user_id, event_type, timestamp, details \
-                      FROM events WHERE id > $1 ORDER BY id LIMIT $2";
-const RETIRED: &str = "SELECT short_code, retired_at FROM retired_codes WHERE short_code > $1 \
-                       ORDER BY short_code LIMIT $2";
+const USERS: &str = r"
+    SELECT id, username, email, created_at
+    FROM users
+    WHERE id > $1
+    ORDER BY id
+    LIMIT $2";
+const URLS: &str = r"
+    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
+    FROM urls
+    WHERE id > $1
+    ORDER BY id
+    LIMIT $2";
+const EVENTS: &str = r"
+    SELECT id, url_id, user_id, event_type, timestamp, details
+    FROM events
+    WHERE id > $1
+    ORDER BY id
+    LIMIT $2";
+const RETIRED: &str = r"
+    SELECT short_code, retired_at
+    FROM retired_codes
+    WHERE short_code > $1
+    ORDER BY short_code
+    LIMIT $2";
 
 pub(crate) const STATEMENTS: &[&str] = &[USERS, URLS, EVENTS, RETIRED];
 

@@ -10,11 +10,44 @@ use super::{UrlId, UserId, clock::Timestamp};
 /// Seconds of a slot, the finest unit of time that clicks are counted in: every zone in use is off UTC by whole quarters
 /// of an hour.
 pub const SLOT_SECONDS: i64 = 900;
+/// Slots of a day in UTC, as a literal for SQL.
+macro_rules! slots_per_day {
+    () => {
+        96
+    };
+}
+/// Values kept of a dimension for each subject and day, as a literal for SQL.
+macro_rules! values_kept {
+    () => {
+        100
+    };
+}
+/// The day of a slot in SQL, rounded down for days before 1970 too.
+macro_rules! day_of_slot {
+    ($slot:literal) => {
+        concat!(
+            "(",
+            $slot,
+            " - (",
+            $slot,
+            " % ",
+            $crate::domain::rollup::slots_per_day!(),
+            " + ",
+            $crate::domain::rollup::slots_per_day!(),
+            ") % ",
+            $crate::domain::rollup::slots_per_day!(),
+            ") / ",
+            $crate::domain::rollup::slots_per_day!()
+        )
+    };
+}
+pub(crate) use {day_of_slot, slots_per_day, values_kept};
+
 /// Slots of a day in UTC.
-pub const SLOTS_PER_DAY: i64 = 96;
+pub const SLOTS_PER_DAY: i64 = slots_per_day!();
 
 /// Values kept of a dimension for each subject and day; what comes later is counted as [`OTHER`].
-pub const VALUES_KEPT: i64 = 100;
+pub const VALUES_KEPT: i64 = values_kept!();
 /// The value that stands for those not kept.
 pub const OTHER: &str = "other";
 

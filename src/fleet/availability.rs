@@ -23,8 +23,8 @@ pub enum DatabaseStatus {
     NeverReady(Outage),
     /// It answers, and has the schema that this version needs.
     Ready,
-    /// Requests may use it, but it has no connection left on which to hear of changes.
-    Deaf(Outage),
+    /// Requests may use it, but it has no connection left for the listener.
+    WithoutListener(Outage),
     /// It was usable and is not now.
     Lost(Outage),
 }
@@ -42,7 +42,7 @@ impl Availability {
     /// Why the database cannot be used now; none where it can.
     pub fn outage(&self) -> Option<Outage> {
         match &*self.0.borrow() {
-            DatabaseStatus::Ready | DatabaseStatus::Deaf(_) => None,
+            DatabaseStatus::Ready | DatabaseStatus::WithoutListener(_) => None,
             DatabaseStatus::NeverReady(outage) | DatabaseStatus::Lost(outage) => Some(outage.clone()),
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use sqlx::{FromRow, postgres::PgPoolOptions};
 
-use super::{connect_failure::Failure, listener::knock, replicas};
+use super::{connect_failure::Failure, listener::check_reachable, replicas};
 use crate::{
     db::{
         Connections, Result, Server,
@@ -17,23 +17,20 @@ use crate::{
     domain::{Clock, clock::Timestamp},
 };
 
-const ABOUT: &str = "SELECT current_setting('server_version')::text AS version, \
-                     (SELECT s.version::text FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid() AND s.ssl) AS tls, \
-                     clock_timestamp() AS now";
-/// What PostgreSQL allows at most, less what it keeps for administrators; -1 where a role or database has no limit of its own.
-const LIMITS: &str = "SELECT current_setting('max_connections')::bigint \
-                      - current_setting('superuser_reserved_connections')::bigint \
-                      - coalesce(current_setting('reserved_connections', true), '0')::bigint AS server, \
-                      (SELECT rolconnlimit::bigint FROM pg_catalog.pg_roles WHERE rolname = current_user) AS role, \
-                      (SELECT datconnlimit::bigint FROM pg_catalog.pg_database WHERE datname = current_database()) AS database, \
-                      (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS used";
+const ABOUT: &str = r"
+    SELECT
+        current_setting('server_version')::text AS version,
+        (SELECT s.version::text FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid() AND s.ssl) AS tls,
+        clock_timestamp() AS now";
+/// What PostgreSQL allows at most, less what it reserves for administrators; -1 if a role or database has no limit of its own.
+const LIMITS: &str = include_str!("diagnose/limits.sql");
 
 /// The statements of this module, which only PostgreSQL understands.
 pub(crate) const STATEMENTS: &[&str] = &[ABOUT, LIMITS];
 
 /// What was found.
 #[derive(Debug)]
-pub struct Examination {
+pub struct Diagnosis {
     /// From nothing to a connection that can be used.
     pub connected_in: Duration,
     /// The server's version.
@@ -79,11 +76,11 @@ impl Limits {
     }
 }
 
-/// Looks at the database by its direct address, else through the pooler. Nothing takes longer than `limit`.
+/// Examines the database by its direct address. Nothing takes longer than `limit`.
 ///
 /// # Errors
 /// A sentence for the operator, where the database cannot be reached or asked.
-pub async fn examine(server: &Server, limit: Duration) -> std::result::Result<Examination, String> {
+pub async fn diagnose(server: &Server, limit: Duration) -> std::result::Result<Diagnosis, String> {
     let too_late = || Err(format!("no answer within {} ms", limit.as_millis()));
     tokio::time::timeout(limit, look(server, limit)).await.unwrap_or_else(|_| too_late())
 }
@@ -91,8 +88,8 @@ pub async fn examine(server: &Server, limit: Duration) -> std::result::Result<Ex
 /// Asks a question through the pooler, and answers how long that took.
 ///
 /// # Errors
-/// As [`examine`].
-pub async fn examine_pooler(server: &Server, limit: Duration) -> std::result::Result<Duration, String> {
+/// As [`diagnose`].
+pub async fn diagnose_pooler(server: &Server, limit: Duration) -> std::result::Result<Duration, String> {
     let began = Instant::now();
     let asked = async {
         let connections = one(server, false, limit);
@@ -103,13 +100,11 @@ pub async fn examine_pooler(server: &Server, limit: Duration) -> std::result::Re
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| too_late()).map(|_| began.elapsed())
 }
 
-async fn look(server: &Server, limit: Duration) -> std::result::Result<Examination, String> {
+async fn look(server: &Server, limit: Duration) -> std::result::Result<Diagnosis, String> {
     let began = Instant::now();
-    let direct = server.direct().is_some();
-    knock(&server.any()).await.map_err(reason)?;
-    let connections = one(server, direct, limit);
-    let is_direct = address::is_direct(&connections).await.map_err(reason)?;
-    if direct && !is_direct {
+    check_reachable(&server.direct()).await.map_err(reason)?;
+    let connections = one(server, true, limit);
+    if !address::is_direct(&connections).await.map_err(reason)? {
         return Err(IS_A_POOLER.to_owned());
     }
     let connected_in = began.elapsed();
@@ -119,7 +114,7 @@ async fn look(server: &Server, limit: Duration) -> std::result::Result<Examinati
     let limits: Limits = sqlx::query_as(LIMITS).fetch_one(&connections).await.map_err(reason)?;
     let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&connections).await;
     let schema = SchemaState::of(version_read(version)?);
-    Ok(Examination {
+    Ok(Diagnosis {
         connected_in,
         version: about.version,
         tls: about.tls,
@@ -148,15 +143,15 @@ fn version_read(version: sqlx::Result<Option<i64>>) -> std::result::Result<Optio
 /// The replicas of a database that has the table of them.
 async fn living(connections: &Connections, schema: SchemaState) -> Result<usize> {
     match schema {
-        SchemaState::Sufficient { .. } => Ok(replicas::alive(connections).await?.len()),
+        SchemaState::Sufficient { .. } => Ok(replicas::live(connections).await?.len()),
         SchemaState::Missing | SchemaState::TooOld { .. } => Ok(0),
     }
 }
 
 /// One connection, by the direct address or as queries go.
 fn one(server: &Server, direct: bool, limit: Duration) -> Connections {
-    let options = server.direct().filter(|_| direct).unwrap_or_else(|| server.queries(limit));
-    // The examination's own limit is to end the wait: it says that nobody answered, not that connections are scarce.
+    let options = if direct { server.direct() } else { server.queries(limit) };
+    // The diagnosis's own timeout is to end the wait: it says that nobody answered, not that connections are scarce.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(2 * limit).test_before_acquire(false);
     Connections::new(pool.connect_lazy_with(options), server.opening(limit).filter(|_| !direct))
 }

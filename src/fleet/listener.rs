@@ -17,25 +17,23 @@ use tokio::{
 use super::replicas;
 use crate::db::{
     StoreError, address,
-    announcement::{
-        ACKNOWLEDGEMENTS, ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News, UNAWAITED, acknowledgements_to,
-    },
+    announcement::{ANNOUNCEMENTS, Acknowledgement, Announcement, Changes, News, UNAWAITED, acknowledgements_to},
     dialect,
     receipts::Peers,
 };
 
 /// How often the connection is asked whether it still works, and how long it may be silent.
-pub(super) const BEAT: Duration = Duration::from_millis(250);
-pub(super) const SILENCE: Duration = Duration::from_millis(750);
+pub(super) const PING_EVERY: Duration = Duration::from_millis(250);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
-pub(super) const ROLL_CALL: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// Acknowledgements, one to each replica that waits, come so far apart where hundreds of changes come in a second, and those who wait wait
 /// so much longer: each is a transaction that wakes every listening session of the database.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(5);
 /// After a pause of so long, as many rounds as would have fitted into it are sent at once: some changes in a row wait for nothing.
 const ACKNOWLEDGE_AHEAD: Duration = Duration::from_millis(100);
 /// Changes that one acknowledgement names at most: PostgreSQL's payload has 8,000 bytes, a number up to 20 digits.
-const ACKNOWLEDGED_AT_ONCE: usize = 300;
+const ACKNOWLEDGED_PER_MESSAGE: usize = 300;
 
 /// What hears of changes on this process's behalf.
 pub trait Observer: Send + Sync + 'static {
@@ -47,8 +45,6 @@ pub trait Observer: Send + Sync + 'static {
     fn heard(&self);
     /// Changes are not heard any more.
     fn cut_off(&self);
-    /// Changes will never be heard: nothing that is known may be used while the database can be asked.
-    fn deaf(&self);
     /// The name that answers carry as `X-Replica`.
     fn name(&self) -> &str;
     /// The process's counters, a JSON object.
@@ -59,9 +55,9 @@ pub trait Observer: Send + Sync + 'static {
 pub(super) struct Listener {
     connection: PgListener,
     last_answer: Instant,
-    next_roll_call: Instant,
-    /// Changes that were taken in and are to be acknowledged, by the channel and the name of who waits for that.
-    owed: HashMap<(String, String), Vec<u64>>,
+    next_heartbeat: Instant,
+    /// Changes to be acknowledged, by the replica that waits for that.
+    owed: HashMap<String, Vec<u64>>,
     /// When the next acknowledgement may be sent; in the past where some may be sent at once.
     next_acknowledgement: Instant,
 }
@@ -69,7 +65,7 @@ pub(super) struct Listener {
 impl Listener {
     /// Connects and begins to listen.
     pub(super) async fn connect(options: &PgConnectOptions, peers: &Peers, limit: Duration) -> sqlx::Result<Self> {
-        knock(options).await?;
+        check_reachable(options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(limit)
@@ -80,10 +76,10 @@ impl Listener {
         let mut connection = PgListener::connect_with(&pool).await?;
         connection.ignore_pool_close_event(true);
         connection.eager_reconnect(false);
-        connection.listen_all([ANNOUNCEMENTS, ACKNOWLEDGEMENTS, &acknowledgements_to(peers.own())]).await?;
+        connection.listen_all([ANNOUNCEMENTS, &acknowledgements_to(peers.own())]).await?;
         let now = Instant::now();
         let owed = HashMap::new();
-        Ok(Self { connection, last_answer: now, next_roll_call: now, owed, next_acknowledgement: now })
+        Ok(Self { connection, last_answer: now, next_heartbeat: now, owed, next_acknowledgement: now })
     }
 
     /// Whether nothing stands between: through a pooler nothing would be heard, and nothing would tell.
@@ -101,13 +97,13 @@ impl Listener {
         // What is written here says what is, not what was: it need not outlive a crash of the server.
         self.connection.execute("SET synchronous_commit = off").await?;
         replicas::prune(&mut self.connection).await?;
-        self.roll_call(peers, observer).await?;
+        self.heartbeat(peers, observer).await?;
         self.announce(peers, News::Came).await
     }
 
     /// Leaves the table of replicas and tells the others.
     pub(super) async fn leave(&mut self, peers: &Peers) -> sqlx::Result<()> {
-        replicas::disappear(&mut self.connection, peers.own()).await?;
+        replicas::delete(&mut self.connection, peers.own()).await?;
         self.announce(peers, News::Went).await
     }
 
@@ -122,7 +118,7 @@ impl Listener {
                 Err(_) => self.acknowledge(peers).await,
             };
             let done = match done {
-                Ok(()) if Instant::now() >= self.last_answer + BEAT => self.beat(peers, observer).await,
+                Ok(()) if Instant::now() >= self.last_answer + PING_EVERY => self.ping(peers, observer).await,
                 done => done,
             };
             if let Err(error) = done {
@@ -133,7 +129,7 @@ impl Listener {
 
     /// When there is something to do even though nothing is heard.
     fn wakes_at(&self) -> Instant {
-        let beat = self.last_answer + BEAT;
+        let beat = self.last_answer + PING_EVERY;
         if self.owed.is_empty() { beat } else { beat.min(self.next_acknowledgement) }
     }
 
@@ -153,11 +149,10 @@ impl Listener {
         if self.owed.is_empty() || Instant::now() < self.next_acknowledgement {
             return Ok(());
         }
-        for ((channel, to), numbers) in std::mem::take(&mut self.owed) {
-            for numbers in numbers.chunks(ACKNOWLEDGED_AT_ONCE) {
-                let answer =
-                    Acknowledgement { to: to.clone(), from: peers.own().to_owned(), numbers: numbers.to_vec() };
-                self.notify(&channel, &answer).await?;
+        for (replica, numbers) in std::mem::take(&mut self.owed) {
+            for numbers in numbers.chunks(ACKNOWLEDGED_PER_MESSAGE) {
+                let answer = Acknowledgement { from: peers.own().to_owned(), numbers: numbers.to_vec() };
+                self.notify(&acknowledgements_to(&replica), &answer).await?;
             }
         }
         let earliest = Instant::now() - ACKNOWLEDGE_AHEAD;
@@ -165,11 +160,11 @@ impl Listener {
         Ok(())
     }
 
-    async fn beat(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
-        let limit = self.last_answer + SILENCE;
+    async fn ping(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        let limit = self.last_answer + ANSWER_TIMEOUT;
         let answered = async {
-            if Instant::now() >= self.next_roll_call {
-                self.roll_call(peers, observer).await
+            if Instant::now() >= self.next_heartbeat {
+                self.heartbeat(peers, observer).await
             } else {
                 self.connection.execute("SELECT 1").await.map(drop)
             }
@@ -181,10 +176,10 @@ impl Listener {
         Ok(())
     }
 
-    async fn roll_call(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
-        replicas::appear(&mut self.connection, peers.own(), observer.name(), &observer.totals()).await?;
-        peers.set_live(replicas::alive(&mut self.connection).await?);
-        self.next_roll_call = Instant::now() + ROLL_CALL;
+    async fn heartbeat(&mut self, peers: &Peers, observer: &dyn Observer) -> sqlx::Result<()> {
+        replicas::upsert(&mut self.connection, peers.own(), observer.name(), &observer.totals()).await?;
+        peers.set_live(replicas::live(&mut self.connection).await?);
+        self.next_heartbeat = Instant::now() + HEARTBEAT_EVERY;
         Ok(())
     }
 
@@ -196,14 +191,17 @@ impl Listener {
     async fn notify(&mut self, channel: &str, message: &impl serde::Serialize) -> sqlx::Result<()> {
         let text = serde_json::to_string(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let sent = sqlx::query(dialect::ANNOUNCE).bind(channel).bind(text).execute(&mut self.connection);
-        timeout_at(Instant::now() + SILENCE, sent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(silent)?;
+        timeout_at(Instant::now() + ANSWER_TIMEOUT, sent)
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .map_err(silent)?;
         Ok(())
     }
 }
 
 /// Finds out at once whether anybody is there: the pool would try a refused connection again until its time is over, and
 /// then not say why.
-pub(super) async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
+pub(super) async fn check_reachable(options: &PgConnectOptions) -> sqlx::Result<()> {
     let host = options.get_host();
     if options.get_socket().is_none() && !host.starts_with('/') {
         TcpStream::connect((host, options.get_port())).await?;
@@ -211,30 +209,22 @@ pub(super) async fn knock(options: &PgConnectOptions) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn take(
-    notification: &PgNotification,
-    peers: &Peers,
-    observer: &dyn Observer,
-    owed: &mut HashMap<(String, String), Vec<u64>>,
-) {
+fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, owed: &mut HashMap<String, Vec<u64>>) {
     if notification.channel() != ANNOUNCEMENTS {
-        if let Ok(answer) = serde_json::from_str::<Acknowledgement>(notification.payload())
-            && answer.to == peers.own()
-        {
+        if let Ok(answer) = serde_json::from_str::<Acknowledgement>(notification.payload()) {
             peers.acknowledged(&answer.from, &answer.numbers);
         }
         return;
     }
     match serde_json::from_str::<Announcement>(notification.payload()) {
-        Ok(Announcement { from, news: News::Changed(number, changes), own_channel }) => {
+        Ok(Announcement { from, news: News::Changed(number, changes) }) => {
             observer.changed(&changes);
             if from != peers.own() && number != UNAWAITED {
-                let channel = if own_channel { acknowledgements_to(&from) } else { ACKNOWLEDGEMENTS.to_owned() };
-                owed.entry((channel, from)).or_default().push(number);
+                owed.entry(from).or_default().push(number);
             }
         }
-        Ok(Announcement { from, news: News::Came, .. }) => peers.came(&from),
-        Ok(Announcement { from, news: News::Went, .. }) => peers.went(&from),
+        Ok(Announcement { from, news: News::Came }) => peers.came(&from),
+        Ok(Announcement { from, news: News::Went }) => peers.went(&from),
         // From another version: what it means is not known, so everything is dropped.
         Err(_) => observer.changed(&Changes::All),
     }

@@ -9,12 +9,7 @@ use sqlx::ConnectOptions as _;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Availability, DatabaseStatus, Observer, Outage,
-    connect_failure::Failure,
-    listener::Listener,
-    session::{Deaf, Watch},
-};
+use super::{Availability, DatabaseStatus, Observer, Outage, connect_failure::Failure, listener::Listener};
 use crate::db::{
     DatabaseUrl, Peers, ReplaceablePool, Result, Server, Store, StoreError,
     address::IS_A_POOLER,
@@ -32,12 +27,12 @@ const SECOND_CHANCE: Duration = Duration::from_millis(200);
 
 /// Keeps an [`Availability`] true, and the replicas in touch.
 pub struct Monitor {
-    server: Option<Watched>,
+    server: Option<Monitored>,
     status: watch::Sender<DatabaseStatus>,
 }
 
 /// What a monitor needs to know of PostgreSQL.
-struct Watched {
+struct Monitored {
     server: Box<Server>,
     pool: ReplaceablePool,
     peers: Arc<Peers>,
@@ -55,11 +50,8 @@ impl Monitor {
     pub fn new(url: &DatabaseUrl, store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
         let (server, first) = match (url, store) {
             (DatabaseUrl::Postgres(server), Store::Postgres { pool, peers, .. }) => {
-                if server.direct().is_none() {
-                    observer.deaf();
-                }
                 let (server, pool, peers) = (server.clone(), pool.clone(), Arc::clone(peers));
-                (Some(Watched { server, pool, peers, observer }), DatabaseStatus::NeverReady(Outage::not_yet()))
+                (Some(Monitored { server, pool, peers, observer }), DatabaseStatus::NeverReady(Outage::not_yet()))
             }
             _ => (None, DatabaseStatus::Ready),
         };
@@ -79,19 +71,19 @@ impl Monitor {
         };
         loop {
             let Some(connected) = stop.run_until_cancelled(self.connect(server)).await else { return Ok(()) };
-            let mut watch = connected?;
+            let mut listener = connected?;
             loop {
                 self.status.send_replace(DatabaseStatus::Ready);
-                watch.welcome(&*server.observer);
-                let Some(reason) = stop.run_until_cancelled(watch.listen(&server.peers, &*server.observer)).await
+                server.observer.connected();
+                let Some(reason) = stop.run_until_cancelled(listener.listen(&server.peers, &*server.observer)).await
                 else {
-                    server.leave(watch).await;
+                    server.leave(listener).await;
                     return Ok(());
                 };
                 server.observer.cut_off();
                 tracing::warn!(reason, "connection for changes lost");
                 match server.attempt(SECOND_CHANCE).await {
-                    Ok(again) => watch = again,
+                    Ok(again) => listener = again,
                     Err(failure) => {
                         self.lose(server, &failure);
                         break;
@@ -102,7 +94,7 @@ impl Monitor {
     }
 
     /// Declares the database lost, unless it answered.
-    fn lose(&self, server: &Watched, failure: &Failure) {
+    fn lose(&self, server: &Monitored, failure: &Failure) {
         let outage = failure.outage();
         tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
         if !matches!(failure, Failure::Refusing(_)) {
@@ -112,7 +104,7 @@ impl Monitor {
     }
 
     /// Tries until the database answers with a sufficient schema.
-    async fn connect(&self, server: &Watched) -> std::result::Result<Watch, Refused> {
+    async fn connect(&self, server: &Monitored) -> std::result::Result<Listener, Refused> {
         let attempt = || async {
             server.attempt(ATTEMPT_LIMIT).await.map_err(|failure| match failure {
                 Failure::Refused(reason) if !self.was_ready() => backoff::Error::permanent(Failure::Refused(reason)),
@@ -126,9 +118,9 @@ impl Monitor {
             self.set_outage(&failure);
         };
         let connected = backoff::future::retry_notify(pauses(), attempt, notify).await;
-        let watch = connected.map_err(|failure| Refused(failure.outage().reason))?;
+        let listener = connected.map_err(|failure| Refused(failure.outage().reason))?;
         tracing::info!(peers = server.peers.count(), "database ready");
-        Ok(watch)
+        Ok(listener)
     }
 
     fn was_ready(&self) -> bool {
@@ -141,49 +133,40 @@ impl Monitor {
         self.status.send_modify(|status| {
             *status = match status {
                 DatabaseStatus::NeverReady(_) => DatabaseStatus::NeverReady(outage),
-                _ if refusing => DatabaseStatus::Deaf(outage),
+                _ if refusing => DatabaseStatus::WithoutListener(outage),
                 _ => DatabaseStatus::Lost(outage),
             };
         });
     }
 }
 
-impl Watched {
+impl Monitored {
     /// Connects, checks the schema, and enters the table of replicas.
-    async fn attempt(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
+    async fn attempt(&self, limit: Duration) -> std::result::Result<Listener, Failure> {
         let attempt = async {
-            let mut watch = self.watch(limit).await?;
-            let version = version_found(watch.schema_version().await);
+            let direct = self.server.direct();
+            let listener = Listener::connect(&direct, &self.peers, limit).await;
+            let mut listener = listener.map_err(Failure::of_connecting)?;
+            if !listener.is_direct().await.map_err(Failure::of_connecting)? {
+                return Err(Failure::Refused(IS_A_POOLER.to_owned()));
+            }
+            let version = version_found(listener.schema_version().await);
             let version = version.map_err(|error| Failure::Unreachable(error.to_string()))?;
             let state = SchemaState::of(version);
             if !matches!(state, SchemaState::Sufficient { .. }) {
                 return Err(Failure::Schema(state));
             }
-            watch.enter(&self.peers, &*self.observer).await.map_err(Failure::of_connecting)?;
-            Ok(watch)
+            listener.enter(&self.peers, &*self.observer).await.map_err(Failure::of_connecting)?;
+            Ok(listener)
         };
-        let too_late = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
-        timeout(limit, attempt).await.unwrap_or_else(|_| too_late())
+        let timed_out = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
+        timeout(limit, attempt).await.unwrap_or_else(|_| timed_out())
     }
 
-    /// The connection to watch on: one that hears of changes wherever that can be.
-    async fn watch(&self, limit: Duration) -> std::result::Result<Watch, Failure> {
-        let Some(options) = self.server.direct() else {
-            let deaf = Deaf::connect(&self.server, limit).await;
-            return deaf.map(Watch::Deaf).map_err(Failure::of_connecting);
-        };
-        let mut listener = Listener::connect(&options, &self.peers, limit).await.map_err(Failure::of_connecting)?;
-        if listener.is_direct().await.map_err(Failure::of_connecting)? {
-            Ok(Watch::Hearing(listener))
-        } else {
-            Err(Failure::Refused(IS_A_POOLER.to_owned()))
-        }
-    }
-
-    /// Tells the others that nobody need wait for this process any more.
-    async fn leave(&self, mut watch: Watch) {
-        // Where that fails, they find out by themselves within three seconds.
-        timeout(SECOND_CHANCE, watch.leave(&self.peers)).await.ok();
+    /// Tells the other replicas not to wait for this one any more.
+    async fn leave(&self, mut listener: Listener) {
+        // If that fails, they notice the missing heartbeat within three seconds.
+        timeout(SECOND_CHANCE, listener.leave(&self.peers)).await.ok();
     }
 }
 
@@ -202,7 +185,7 @@ fn pauses() -> ExponentialBackoff {
 /// Where the credentials, the certificate or the address are refused, or `limit` passes.
 pub async fn wait_for_server(url: &DatabaseUrl, limit: Duration) -> Result<()> {
     let DatabaseUrl::Postgres(server) = url else { return Ok(()) };
-    let options = server.any();
+    let options = server.direct();
     let attempt = || async {
         let connected = timeout(ATTEMPT_LIMIT, options.connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));

@@ -11,20 +11,26 @@ use crate::{
     domain::clock::Timestamp,
 };
 
-/// A replica that was not seen for so many seconds is not waited for, nor is one that cannot hear of changes, whose name says so.
-/// After an hour a row is deleted.
-pub(super) const ALIVE: &str = "SELECT id FROM replicas \
-                                WHERE last_seen_at > now() - interval '3 seconds' AND id NOT LIKE 'deaf-%'";
-const LIST: &str = "SELECT id, name, version, started_at, last_seen_at, totals FROM replicas \
-                    WHERE last_seen_at > now() - interval '1 minute' ORDER BY started_at, id";
-const UPSERT: &str = "INSERT INTO replicas (id, name, version, started_at, last_seen_at, totals) \
-                      VALUES ($1, $2, $3, now(), now(), $4) \
-                      ON CONFLICT (id) DO UPDATE SET last_seen_at = now(), totals = excluded.totals";
+/// A replica without a heartbeat for so many seconds is not waited for. After an hour its row is deleted.
+pub(super) const LIVE: &str = r"
+    SELECT id
+    FROM replicas
+    WHERE last_seen_at > now() - interval '3 seconds'";
+const LIST: &str = r"
+    SELECT id, name, version, started_at, last_seen_at, totals
+    FROM replicas
+    WHERE last_seen_at > now() - interval '1 minute'
+    ORDER BY started_at, id";
+const UPSERT: &str = r"
+    INSERT INTO replicas (id, name, version, started_at, last_seen_at, totals)
+    VALUES ($1, $2, $3, now(), now(), $4)
+    ON CONFLICT (id) DO UPDATE
+    SET last_seen_at = now(), totals = excluded.totals";
 const PRUNE: &str = "DELETE FROM replicas WHERE last_seen_at < now() - interval '1 hour'";
 const DELETE: &str = "DELETE FROM replicas WHERE id = $1";
 
 /// The statements of this module, which only PostgreSQL understands.
-pub(crate) const STATEMENTS: &[&str] = &[ALIVE, LIST, UPSERT, PRUNE, DELETE];
+pub(crate) const STATEMENTS: &[&str] = &[LIVE, LIST, UPSERT, PRUNE, DELETE];
 
 /// A replica as the table shows it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -57,7 +63,7 @@ impl Store {
 }
 
 /// Writes this process's row.
-pub(super) async fn appear(
+pub(super) async fn upsert(
     connection: impl Executor<'_, Database = Postgres>,
     id: &str,
     name: &str,
@@ -69,7 +75,7 @@ pub(super) async fn appear(
 }
 
 /// Deletes this process's row.
-pub(super) async fn disappear(connection: impl Executor<'_, Database = Postgres>, id: &str) -> sqlx::Result<()> {
+pub(super) async fn delete(connection: impl Executor<'_, Database = Postgres>, id: &str) -> sqlx::Result<()> {
     sqlx::query(DELETE).bind(id).execute(connection).await?;
     Ok(())
 }
@@ -80,8 +86,8 @@ pub(super) async fn prune(connection: impl Executor<'_, Database = Postgres>) ->
     Ok(())
 }
 
-/// Who is alive.
-pub(super) async fn alive(connection: impl Executor<'_, Database = Postgres>) -> sqlx::Result<HashSet<String>> {
-    let ids: Vec<String> = sqlx::query_scalar(ALIVE).fetch_all(connection).await?;
+/// The ids of live replicas.
+pub(super) async fn live(connection: impl Executor<'_, Database = Postgres>) -> sqlx::Result<HashSet<String>> {
+    let ids: Vec<String> = sqlx::query_scalar(LIVE).fetch_all(connection).await?;
     Ok(ids.into_iter().collect())
 }

@@ -12,16 +12,35 @@ use crate::{
 };
 
 const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
-const OWNERS: &str = "SELECT t.url_id, t.user_id, CAST(0 AS BIGINT), '', CAST(0 AS BIGINT), CAST(0 AS BIGINT), \
-                      CAST(0 AS BIGINT) FROM click_totals t WHERE t.url_id > $1 AND t.user_id IS NOT NULL \
-                      AND NOT EXISTS (SELECT 1 FROM urls u WHERE u.id = t.url_id) ORDER BY t.url_id LIMIT $2";
-const DAYS: &str = "SELECT subject, day, CAST(0 AS BIGINT), '', people, bots, uniques FROM click_days \
-                    WHERE (subject, day) > ($1, $2) AND (day < $3 OR uniques > 0) ORDER BY subject, day LIMIT $4";
-const SLOTS: &str = "SELECT subject, slot, CAST(0 AS BIGINT), '', people, bots, CAST(0 AS BIGINT) FROM click_slots \
-                     WHERE (subject, slot) > ($1, $2) AND slot < $3 ORDER BY subject, slot LIMIT $4";
-const VALUES: &str = "SELECT subject, day, CAST(dimension AS BIGINT), value, clicks, CAST(0 AS BIGINT), \
-                      CAST(0 AS BIGINT) FROM click_values WHERE (subject, day, dimension, value) > ($1, $2, $3, $4) \
-                      AND day < $5 ORDER BY subject, day, dimension, value LIMIT $6";
+const OWNERS: &str = r"
+    SELECT t.url_id, t.user_id, CAST(0 AS BIGINT), '', CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)
+    FROM click_totals t
+    WHERE t.url_id > $1
+    AND t.user_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM urls u WHERE u.id = t.url_id)
+    ORDER BY t.url_id
+    LIMIT $2";
+const DAYS: &str = r"
+    SELECT subject, day, CAST(0 AS BIGINT), '', people, bots, uniques
+    FROM click_days
+    WHERE (subject, day) > ($1, $2)
+    AND (day < $3 OR uniques > 0)
+    ORDER BY subject, day
+    LIMIT $4";
+const SLOTS: &str = r"
+    SELECT subject, slot, CAST(0 AS BIGINT), '', people, bots, CAST(0 AS BIGINT)
+    FROM click_slots
+    WHERE (subject, slot) > ($1, $2)
+    AND slot < $3
+    ORDER BY subject, slot
+    LIMIT $4";
+const VALUES: &str = r"
+    SELECT subject, day, CAST(dimension AS BIGINT), value, clicks, CAST(0 AS BIGINT), CAST(0 AS BIGINT)
+    FROM click_values
+    WHERE (subject, day, dimension, value) > ($1, $2, $3, $4)
+    AND day < $5
+    ORDER BY subject, day, dimension, value
+    LIMIT $6";
 
 pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, OWNERS, DAYS, SLOTS, VALUES];
 

@@ -1,107 +1,116 @@
-//! What large batches of clicks add to the rollups, left as one row a batch and folded in together: of the rows of a link that
-//! thirty batches add to, each is changed once instead of thirty times.
+//! Pending rows: what batches of clicks add to the rollups, one row a batch, folded into the rollups together. Of a link that
+//! thirty batches count, each row is then changed once instead of thirty times.
 //!
-//! Promises: what a batch adds is left in the transaction that stores its events, and goes in the one that adds it to the rollups,
-//! so that each click is added once whoever breaks off; whoever folds waits for others who do, so that afterwards nothing is
-//! pending that was before. Small batches, and all of SQLite's, leave nothing. Leaves out: when to fold.
+//! Promises: a pending row is inserted in the transaction that stores its events, and deleted in the one that adds it to the
+//! rollups, so that each click counts once; concurrent folds wait for each other, so that afterwards no row is pending that
+//! was before. Every reader of statistics folds first and depends on no background task. SQLite has no pending rows.
+
+use std::time::Duration;
 
 use super::rollups::Sums;
 use crate::{
-    db::{Result, Store, Tx, TxInner, on_tx},
+    db::{Result, Store, Tx, TxInner},
     domain::clock::Timestamp,
 };
 
-const LEAVE: &str = "INSERT INTO click_pending (stored_at, size, sums) VALUES ($1, $2, $3)";
+const INSERT: &str = "INSERT INTO click_pending (stored_at, size, sums) VALUES ($1, $2, $3)";
 const OLDEST: &str = "SELECT min(stored_at) FROM click_pending";
+const LAST: &str = "SELECT max(id) FROM click_pending";
 const SOME: &str = "SELECT EXISTS (SELECT 1 FROM click_pending)";
-/// Two that fold take the rows in one order, and the second finds gone what the first one folded.
-const TAKE: &str = "SELECT id, size FROM click_pending ORDER BY id LIMIT $1 FOR UPDATE";
+/// Concurrent folds take the rows in one order, and the second finds those gone that the first one folded.
+const TAKE: &str = "SELECT id, size FROM click_pending WHERE id <= $1 ORDER BY id LIMIT $2 FOR UPDATE";
 const READ: &str = "SELECT sums FROM click_pending WHERE id = $1";
-const DROP: &str = "DELETE FROM click_pending WHERE id = ANY($1)";
-/// An import of rollups may hold them for minutes: clicks are stored meanwhile, and folded afterwards.
-const BE_PATIENT: &str = "SET LOCAL lock_timeout = '2s'";
+const DELETE: &str = "DELETE FROM click_pending WHERE id = ANY($1)";
+/// Applies to the transaction alone.
+const LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, true)";
 
-pub(crate) const STATEMENTS: &[&str] = &[LEAVE, OLDEST, SOME, TAKE, READ, DROP];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, OLDEST, LAST, SOME, TAKE, READ, DELETE, LOCK_TIMEOUT];
 
-/// Clicks of a batch beyond which it leaves its sums: those of smaller ones are few rows, which need not wait.
-pub(super) const LARGE_BATCH: usize = 100;
-/// Batches that one transaction folds at most, and bytes of their sums beside the first one's: in memory they take some times as
-/// much.
-const AT_ONCE: i64 = 64;
-const BYTES_AT_ONCE: i64 = 4 << 20;
+/// Batches that one transaction folds at most, and bytes of their sums beside the first one's: in memory they take some times
+/// as much.
+const MAX_BATCHES: usize = 64;
+const MAX_BYTES: i64 = 4 << 20;
 
 impl Store {
-    /// Folds what batches left where some of it was left at `due` or before; answers how many batches that were.
+    /// Folds all pending rows if one of them was stored at `due` or before; answers how many it folded.
     ///
     /// # Errors
     /// As [`Store::fold_clicks`].
-    pub async fn fold_due_clicks(&self, due: Timestamp) -> Result<u64> {
+    pub async fn fold_due_clicks(&self, due: Timestamp, lock_timeout: Duration) -> Result<u64> {
         let Self::Postgres { pool, .. } = self else { return Ok(0) };
         let oldest: Option<Timestamp> = sqlx::query_scalar(OLDEST).fetch_one(&pool.current()).await?;
-        if oldest.is_some_and(|oldest| oldest <= due) { self.fold_clicks().await } else { Ok(0) }
+        if oldest.is_some_and(|oldest| oldest <= due) { self.fold_clicks(lock_timeout).await } else { Ok(0) }
     }
 
-    /// Folds what batches left; answers how many batches that were. Takes as long as it takes to change each row of their links:
-    /// tens of milliseconds for thousands.
+    /// Folds the rows that are pending now; answers how many. It takes as long as changing each row of their links: tens of
+    /// milliseconds for thousands.
     ///
     /// # Errors
-    /// Where the database fails, or others hold the rollups: what was left stays, and can be folded later.
-    pub async fn fold_clicks(&self) -> Result<u64> {
+    /// [`crate::db::StoreError::Unavailable`] if an import holds the rollups longer than `lock_timeout`: the rows stay pending.
+    pub async fn fold_clicks(&self, lock_timeout: Duration) -> Result<u64> {
         let Self::Postgres { pool, .. } = self else { return Ok(0) };
+        // Rows that come in during the fold are left to the next one, so that it ends under any load.
+        let last: Option<i64> = sqlx::query_scalar(LAST).fetch_one(&pool.current()).await?;
+        let Some(last) = last else { return Ok(0) };
         let mut folded = 0;
-        while sqlx::query_scalar(SOME).fetch_one(&pool.current()).await? {
+        loop {
             let mut tx = self.begin().await?;
-            tx.run(BE_PATIENT).await?;
-            folded += tx.fold().await?;
+            let (taken, is_last) = tx.fold(last, lock_timeout).await?;
             tx.commit().await?;
+            folded += taken;
+            if is_last {
+                return Ok(folded);
+            }
         }
-        Ok(folded)
     }
 }
 
 impl Tx {
-    /// Adds a batch to the rollups, or leaves what it adds.
-    pub(super) async fn add_or_leave(&mut self, sums: &Sums<'_>, clicks: usize, now: Timestamp) -> Result<()> {
-        if clicks <= LARGE_BATCH || self.is_embedded() {
-            return self.roll_up(sums).await;
-        }
+    /// Adds a batch to the rollups: on PostgreSQL as a pending row.
+    pub(super) async fn add_batch(&mut self, sums: &Sums<'_>, now: Timestamp) -> Result<()> {
+        let TxInner::Postgres(conn, _) = &mut self.inner else { return self.roll_up(sums).await };
         let sums = sums.to_json().map_err(|error| sqlx::Error::Encode(error.into()))?;
         let size = i64::try_from(sums.len()).unwrap_or(i64::MAX);
-        on_tx!(self, |conn| {
-            sqlx::query(LEAVE).bind(now).bind(size).bind(sums).execute(conn).await?;
-        });
+        sqlx::query(INSERT).bind(now).bind(size).bind(sums).execute(conn).await?;
         Ok(())
     }
 
-    /// Whether batches have left something.
+    /// Whether rows are pending.
     pub(super) async fn has_pending(&mut self) -> Result<bool> {
-        Ok(on_tx!(self, |conn| sqlx::query_scalar(SOME).fetch_one(conn).await)?)
+        let TxInner::Postgres(conn, _) = &mut self.inner else { return Ok(false) };
+        Ok(sqlx::query_scalar(SOME).fetch_one(conn).await?)
     }
 
-    /// Folds as many batches as fit one transaction.
-    async fn fold(&mut self) -> Result<u64> {
-        let TxInner::Postgres(conn, _) = &mut self.inner else { return Ok(0) };
-        let left: Vec<(i64, i64)> = sqlx::query_as(TAKE).bind(AT_ONCE).fetch_all(&mut *conn).await?;
-        let taken = fitting(&left);
+    /// Folds as many of the rows up to the id `last` as fit one transaction; answers how many, and whether these were all.
+    async fn fold(&mut self, last: i64, lock_timeout: Duration) -> Result<(u64, bool)> {
+        let TxInner::Postgres(conn, _) = &mut self.inner else { return Ok((0, true)) };
+        sqlx::query(LOCK_TIMEOUT).bind(format!("{}ms", lock_timeout.as_millis())).execute(&mut *conn).await?;
+        let pending: Vec<(i64, i64)> =
+            sqlx::query_as(TAKE).bind(last).bind(MAX_BATCHES as i64).fetch_all(&mut *conn).await?;
+        let taken = fitting(&pending);
+        if taken.is_empty() {
+            return Ok((0, true));
+        }
         let mut sums = Sums::default();
         // One after another: the text of each is as large as its batch.
         for id in &taken {
             let text: String = sqlx::query_scalar(READ).bind(id).fetch_one(&mut *conn).await?;
             sums.add_json(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
         }
-        sqlx::query(DROP).bind(&taken).execute(&mut *conn).await?;
+        sqlx::query(DELETE).bind(&taken).execute(&mut *conn).await?;
         self.roll_up(&sums).await?;
-        Ok(taken.len() as u64)
+        let is_last = taken.len() == pending.len() && pending.len() < MAX_BATCHES;
+        Ok((taken.len() as u64, is_last))
     }
 }
 
-/// The first batches, given by id and bytes, that fit one transaction: one at least, where there is any.
-fn fitting(left: &[(i64, i64)]) -> Vec<i64> {
+/// The first batches, given by id and bytes, that fit one transaction: at least one, if there is any.
+fn fitting(pending: &[(i64, i64)]) -> Vec<i64> {
     let mut bytes = 0;
-    let fits = left.iter().take_while(|(_, size)| {
+    let fits = pending.iter().take_while(|(_, size)| {
         let is_first = bytes == 0;
         bytes += size;
-        is_first || bytes <= BYTES_AT_ONCE
+        is_first || bytes <= MAX_BYTES
     });
     fits.map(|(id, _)| *id).collect()
 }
@@ -111,9 +120,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_folds_what_fits_and_one_batch_at_least() {
+    fn a_transaction_folds_what_fits_and_at_least_one_batch() {
         assert_eq!(fitting(&[]), [0; 0]);
-        assert_eq!(fitting(&[(3, BYTES_AT_ONCE * 2), (4, 1)]), [3]);
-        assert_eq!(fitting(&[(3, 10), (7, BYTES_AT_ONCE - 10), (8, 1)]), [3, 7]);
+        assert_eq!(fitting(&[(3, MAX_BYTES * 2), (4, 1)]), [3]);
+        assert_eq!(fitting(&[(3, 10), (7, MAX_BYTES - 10), (8, 1)]), [3, 7]);
     }
 }

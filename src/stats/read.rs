@@ -18,17 +18,20 @@ use crate::{
 };
 
 const URL_EXISTS: &str = "SELECT id FROM urls WHERE id = $1";
-const DAYS: &str = "SELECT day, people, bots FROM click_days WHERE subject = $1 AND day >= $2 AND day < $3";
-const UNIQUES: &str = "SELECT coalesce(CAST(sum(uniques) AS BIGINT), 0) FROM click_days \
-                       WHERE subject = $1 AND day >= $2 AND day < $3";
+const DAYS: &str = r"
+    SELECT day, people, bots
+    FROM click_days
+    WHERE subject = $1
+    AND day >= $2
+    AND day < $3";
+const UNIQUES: &str = r"
+    SELECT coalesce(CAST(sum(uniques) AS BIGINT), 0)
+    FROM click_days
+    WHERE subject = $1
+    AND day >= $2
+    AND day < $3";
 /// The first `$4` values of each dimension by their clicks; all others, and what was counted as others, in one row.
-const TOP: &str = "SELECT dimension, shown, CAST(sum(clicks) AS BIGINT) AS clicks FROM ( \
-                   SELECT dimension, clicks, CASE WHEN value <> 'other' AND row_number() OVER ( \
-                   PARTITION BY dimension ORDER BY CASE WHEN value = 'other' THEN 1 ELSE 0 END, clicks DESC, value) <= $4 \
-                   THEN value ELSE 'other' END AS shown FROM ( \
-                   SELECT CAST(dimension AS BIGINT) AS dimension, value, CAST(sum(clicks) AS BIGINT) AS clicks \
-                   FROM click_values WHERE subject = $1 AND day >= $2 AND day < $3 GROUP BY dimension, value) sums) ranked \
-                   GROUP BY dimension, shown";
+const TOP: &str = include_str!("read/top.sql");
 
 // The parts of the statement that counts cells, put together in `cells`.
 const CELLS: &str = "SELECT ";

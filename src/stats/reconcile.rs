@@ -12,7 +12,10 @@ mod expected;
 mod held;
 mod repair;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use self::expected::Expected;
 use super::Counted;
@@ -25,25 +28,43 @@ use crate::{
     domain::{
         Details, Dimension, Subject, UrlId,
         clock::Timestamp,
-        rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, first_moment},
+        rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, day_of_slot, first_moment},
     },
 };
 
-const KEPT_SINCE: &str = "SELECT coalesce(max(value), $1) FROM click_state WHERE name = 'kept_since_day'";
+const KEPT_SINCE: &str = r"
+    SELECT coalesce(max(value), $1)
+    FROM click_state
+    WHERE name = 'kept_since_day'";
 const NEXT_DAY: &str = "SELECT min(day) FROM click_days WHERE day >= $1";
 const SUBJECTS: &str = "SELECT subject FROM click_days WHERE day = $1";
-/// What belongs to a day that has no row of its own: nothing, unless somebody interfered.
-const STRAY_SLOTS: &str = "SELECT DISTINCT s.subject, (s.slot - (s.slot % 96 + 96) % 96) / 96 AS day FROM click_slots s \
-                           WHERE NOT EXISTS (SELECT 1 FROM click_days d WHERE d.subject = s.subject \
-                           AND d.day = (s.slot - (s.slot % 96 + 96) % 96) / 96)";
-const STRAY_VALUES: &str = "SELECT DISTINCT v.subject, v.day FROM click_values v WHERE NOT EXISTS \
-                            (SELECT 1 FROM click_days d WHERE d.subject = v.subject AND d.day = v.day)";
-const TOTALS: &str = "SELECT coalesce(t.url_id, d.subject) AS url_id, coalesce(t.clicks - t.bots, 0), \
-                      coalesce(t.bots, 0), coalesce(d.people, 0), coalesce(d.bots, 0) \
-                      FROM click_totals t FULL JOIN (SELECT subject, CAST(sum(people) AS BIGINT) AS people, \
-                      CAST(sum(bots) AS BIGINT) AS bots FROM click_days WHERE subject > 0 GROUP BY subject) d \
-                      ON d.subject = t.url_id WHERE coalesce(t.clicks - t.bots, 0) <> coalesce(d.people, 0) \
-                      OR coalesce(t.bots, 0) <> coalesce(d.bots, 0) ORDER BY 1";
+/// Slots whose day has no row of its own: there are none, unless the tables were changed by hand.
+const STRAY_SLOTS: &str = concat!(
+    r"
+    SELECT DISTINCT s.subject, ",
+    day_of_slot!("s.slot"),
+    r" AS day
+    FROM click_slots s
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM click_days d
+        WHERE d.subject = s.subject
+        AND d.day = ",
+    day_of_slot!("s.slot"),
+    ")"
+);
+/// The same for values.
+const STRAY_VALUES: &str = r"
+    SELECT DISTINCT v.subject, v.day
+    FROM click_values v
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM click_days d
+        WHERE d.subject = v.subject
+        AND d.day = v.day
+    )";
+/// Links whose total is not the sum of their days: the total's people and bots, then the days'.
+const TOTALS: &str = include_str!("reconcile/totals.sql");
 
 pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, NEXT_DAY, SUBJECTS, STRAY_SLOTS, STRAY_VALUES, TOTALS];
 pub(crate) const ROW_STATEMENTS: &[Sql] = &[held::DAYS, held::SLOTS, held::VALUES, repair::DROP_EMPTY];
@@ -53,6 +74,8 @@ const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 /// How often folding is tried until no batch comes in between that and the comparison, which begins a millisecond later.
 const FOLDS: u32 = 100;
+/// An import may hold the rollups for minutes: a comparison waits as long as one statement may take.
+const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Events read at once.
 const CHUNK: i64 = 5_000;
 /// Subjects compared at once.
@@ -200,7 +223,7 @@ impl Reconciliation {
     /// The same at a moment when nothing is left to be folded: events and rollups say the same then.
     async fn begin_folded(&self) -> Result<Tx> {
         for _ in 0..FOLDS {
-            self.store.fold_clicks().await?;
+            self.store.fold_clicks(FOLD_LOCK_TIMEOUT).await?;
             let mut tx = self.begin().await?;
             // The first statement, whose moment is that of all.
             if !tx.has_pending().await? {

@@ -1,13 +1,10 @@
 //! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what they
-//! add to the rollups or leave to be folded in, in one transaction. Large ones come by COPY where there is one.
+//! add to the rollups, in one transaction. PostgreSQL takes large batches by COPY.
 
 mod copy;
 
 use self::copy::copy_clicks;
-use super::{
-    pending::LARGE_BATCH,
-    rollups::{Counted, Sums},
-};
+use super::rollups::{Counted, Sums};
 use crate::{
     db::{
         Result, Store, Tx, TxInner,
@@ -18,21 +15,31 @@ use crate::{
     domain::{Details, clock::Timestamp},
 };
 
-const RECEIPT: &str = "INSERT INTO click_batches (id, stored_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+const RECEIPT: &str = r"
+    INSERT INTO click_batches (id, stored_at)
+    VALUES ($1, $2)
+    ON CONFLICT (id) DO NOTHING";
 const PRUNE: &str = "DELETE FROM click_batches WHERE stored_at <= $1";
-const ADD_SALT: &str = "INSERT INTO visitor_salts (day, salt) VALUES ($1, $2) ON CONFLICT (day) DO NOTHING";
+const ADD_SALT: &str = r"
+    INSERT INTO visitor_salts (day, salt)
+    VALUES ($1, $2)
+    ON CONFLICT (day) DO NOTHING";
 const SALT: &str = "SELECT salt FROM visitor_salts WHERE day = $1";
 
 pub(crate) const STATEMENTS: &[&str] = &[RECEIPT, PRUNE, ADD_SALT, SALT];
 
 const INSERT: Sql = over_rows!(
-    "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
-     SELECT b.url_id, NULL, 'click', b.at, b.details",
+    r"
+    INSERT INTO events (url_id, user_id, event_type, timestamp, details)
+    SELECT b.url_id, NULL, 'click', b.at, b.details",
     (1 "bigint" "url_id", 2 "timestamptz" "at", 3 "text" "details"),
     ""
 );
 
 pub(crate) const ROW_STATEMENTS: &[Sql] = &[INSERT];
+
+/// Clicks beyond which a batch is sent by COPY and stored link by link.
+const LARGE_BATCH: usize = 100;
 
 /// Bytes of details that most clicks have less than.
 const DETAILS: usize = 96;
@@ -114,7 +121,7 @@ impl Store {
         let mut tx = self.begin().await?;
         if tx.write_receipt(batch_id, now).await? {
             tx.insert_clicks(batch).await?;
-            tx.add_or_leave(&batch.sums, batch.urls.len(), now).await?;
+            tx.add_batch(&batch.sums, now).await?;
         }
         tx.commit().await?;
         Ok(())

@@ -16,12 +16,19 @@ use crate::{
 };
 
 const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
-const KEEP_SINCE: &str = "INSERT INTO click_state (name, value) VALUES ('kept_since_day', $1) \
-                          ON CONFLICT (name) DO UPDATE SET value = excluded.value \
-                          WHERE click_state.value < excluded.value";
+const KEEP_SINCE: &str = r"
+    INSERT INTO click_state (name, value)
+    VALUES ('kept_since_day', $1)
+    ON CONFLICT (name) DO UPDATE
+    SET value = excluded.value
+    WHERE click_state.value < excluded.value";
 /// Where a step through the visitors ends: they are deleted by a range of their key, which costs no more the more there are.
-const STEP_ENDS: &str = "SELECT day, subject, visitor FROM visitors WHERE day <= $1 \
-                         ORDER BY day, subject, visitor LIMIT 1 OFFSET $2";
+const STEP_ENDS: &str = r"
+    SELECT day, subject, visitor
+    FROM visitors
+    WHERE day <= $1
+    ORDER BY day, subject, visitor
+    LIMIT 1 OFFSET $2";
 const PRUNE_VISITORS: &str = "DELETE FROM visitors WHERE day <= $1 AND (day, subject, visitor) <= ($2, $3, $4)";
 const PRUNE_SALTS: &str = "DELETE FROM visitor_salts WHERE day <= $1";
 

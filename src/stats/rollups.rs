@@ -7,7 +7,7 @@
 
 mod columns;
 mod deltas;
-mod left;
+mod json;
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -30,19 +30,25 @@ use crate::{
 };
 
 pub(super) const ADD_DAYS: Sql = over_rows!(
-    "INSERT INTO click_days (subject, day, people, bots, uniques) SELECT b.subject, b.day, b.people, b.bots, 0",
+    r"
+    INSERT INTO click_days (subject, day, people, bots, uniques)
+    SELECT b.subject, b.day, b.people, b.bots, 0",
     (1 "bigint" "subject", 2 "bigint" "day", 3 "bigint" "people", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (subject, day) DO UPDATE \
      SET people = click_days.people + excluded.people, bots = click_days.bots + excluded.bots"
 );
 pub(super) const ADD_SLOTS: Sql = over_rows!(
-    "INSERT INTO click_slots (subject, slot, people, bots) SELECT b.subject, b.slot, b.people, b.bots",
+    r"
+    INSERT INTO click_slots (subject, slot, people, bots)
+    SELECT b.subject, b.slot, b.people, b.bots",
     (1 "bigint" "subject", 2 "bigint" "slot", 3 "bigint" "people", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (subject, slot) DO UPDATE \
      SET people = click_slots.people + excluded.people, bots = click_slots.bots + excluded.bots"
 );
 pub(crate) const ADD_TOTALS: Sql = over_rows!(
-    "INSERT INTO click_totals (url_id, user_id, clicks, bots) SELECT b.url_id, b.user_id, b.clicks, b.bots",
+    r"
+    INSERT INTO click_totals (url_id, user_id, clicks, bots)
+    SELECT b.url_id, b.user_id, b.clicks, b.bots",
     (1 "bigint" "url_id", 2 "bigint" "user_id", 3 "bigint" "clicks", 4 "bigint" "bots"),
     "WHERE TRUE ON CONFLICT (url_id) DO UPDATE SET clicks = click_totals.clicks + excluded.clicks, \
      bots = click_totals.bots + excluded.bots, user_id = coalesce(click_totals.user_id, excluded.user_id)"
@@ -55,15 +61,23 @@ const ADD_TO_VALUES: Sql = over_rows!(
 );
 /// Values that have no row yet, by their place, and how many their dimension has beside `other`.
 const NEW_VALUES: Sql = over_rows!(
-    "SELECT b.nth, (SELECT count(*) FROM click_values o WHERE o.subject = b.subject AND o.day = b.day \
-     AND o.dimension = b.dimension AND o.value <> 'other')",
+    r"
+    SELECT b.nth, (
+        SELECT count(*)
+        FROM click_values o
+        WHERE o.subject = b.subject
+        AND o.day = b.day
+        AND o.dimension = b.dimension
+        AND o.value <> 'other'
+    )",
     (1 "bigint" "subject", 2 "bigint" "day", 3 "bigint" "dimension", 4 "text" "value", 5 "bigint" "nth"),
     "WHERE NOT EXISTS (SELECT 1 FROM click_values v WHERE v.subject = b.subject AND v.day = b.day \
      AND v.dimension = b.dimension AND v.value = b.value) ORDER BY b.nth"
 );
 pub(super) const INSERT_VALUES: Sql = over_rows!(
-    "INSERT INTO click_values (subject, day, dimension, value, clicks) \
-     SELECT b.subject, b.day, b.dimension, b.value, b.clicks",
+    r"
+    INSERT INTO click_values (subject, day, dimension, value, clicks)
+    SELECT b.subject, b.day, b.dimension, b.value, b.clicks",
     (1 "bigint" "subject", 2 "bigint" "day", 3 "bigint" "dimension", 4 "text" "value", 5 "bigint" "clicks"),
     "WHERE TRUE ON CONFLICT (subject, day, dimension, value) DO UPDATE \
      SET clicks = click_values.clicks + excluded.clicks"
@@ -75,8 +89,11 @@ const ADD_VISITORS: Sql = over_rows!(
 );
 /// The owners of links, gone ones included as far as their clicks are counted.
 const OWNERS: Sql = over_rows!(
-    "SELECT b.url_id, coalesce((SELECT u.user_id FROM urls u WHERE u.id = b.url_id), \
-     (SELECT t.user_id FROM click_totals t WHERE t.url_id = b.url_id))",
+    r"
+    SELECT b.url_id, coalesce(
+        (SELECT u.user_id FROM urls u WHERE u.id = b.url_id),
+        (SELECT t.user_id FROM click_totals t WHERE t.url_id = b.url_id)
+    )",
     (1 "bigint" "url_id"),
     ""
 );

@@ -11,17 +11,23 @@ mod retention;
 mod rollups;
 mod words;
 
+use std::time::Duration;
+
 use buoy::{
     db::{Store, Tx},
     domain::{
         EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, Title, Url, User, UserId, Username, clock::Timestamp,
     },
+    stats::ClickBatch,
 };
 
 use crate::common::{
     database::{Database, Kind},
     sums,
 };
+
+/// How long a fold waits for the rollups.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A store on a database of its own.
 struct Fixture {
@@ -53,9 +59,15 @@ impl Fixture {
         }
     }
 
-    /// Folds what large batches left, as replicas do from time to time.
+    /// Stores a batch of clicks and folds it into the rollups.
+    async fn count_clicks(&self, id: &str, batch: &ClickBatch<'_>) {
+        self.store.store_clicks(id, batch, at(0)).await.unwrap();
+        self.fold().await;
+    }
+
+    /// Folds pending rows, as each reader of statistics does.
     async fn fold(&self) {
-        self.store.fold_clicks().await.unwrap();
+        self.store.fold_clicks(LOCK_TIMEOUT).await.unwrap();
     }
 
     async fn assert_clicks_add_up(&self) {

@@ -12,7 +12,7 @@ use crate::{
         Server, Tls,
         migrate::{SchemaState, needed_version},
     },
-    fleet::diagnose::{Examination, examine as look, examine_pooler},
+    fleet::diagnose::{Diagnosis, diagnose, diagnose_pooler},
 };
 
 /// A connection that takes longer is worth a word: a request waits for it.
@@ -23,7 +23,7 @@ const CLOCK_FAIL: TimeDelta = TimeDelta::seconds(60);
 
 /// Looks at the server, and adds what it found.
 pub(super) async fn examine(server: &Server, config: &Config, instances: Option<u32>, report: &mut Report) {
-    let seen = match look(server, LIMIT).await {
+    let seen = match diagnose(server, LIMIT).await {
         Ok(seen) => seen,
         Err(reason) => {
             let mend = "check DATABASE_URL, that the database runs, and that its trusted sources or firewall let this machine in";
@@ -33,7 +33,7 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
     };
     report.add(reached(&seen));
     if server.is_pooled() {
-        report.add(match examine_pooler(server, LIMIT).await {
+        report.add(match diagnose_pooler(server, LIMIT).await {
             Ok(took) => Check::ok("pooler", format!("answers through DATABASE_URL in {} ms", took.as_millis())),
             Err(reason) => Check::fail("pooler", reason, "check DATABASE_URL and the pool that it names"),
         });
@@ -45,7 +45,7 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
     report.add(clock(&seen));
 }
 
-fn reached(seen: &Examination) -> Check {
+fn reached(seen: &Diagnosis) -> Check {
     let took = seen.connected_in.as_millis();
     let found = format!("PostgreSQL {}, connected in {took} ms", seen.version);
     if took > SLOW_MS {
@@ -54,9 +54,9 @@ fn reached(seen: &Examination) -> Check {
     Check::ok("database", found)
 }
 
-fn encryption(server: &Server, seen: &Examination) -> Check {
+fn encryption(server: &Server, seen: &Diagnosis) -> Check {
     const NAME: &str = "encryption";
-    let verified = matches!(server.any().get_ssl_mode(), Tls::VerifyFull);
+    let verified = matches!(server.direct().get_ssl_mode(), Tls::VerifyFull);
     match &seen.tls {
         // A connection that could not be verified would not be there.
         Some(tls) if verified => Check::ok(NAME, format!("{tls}, the server's certificate verified")),
@@ -77,7 +77,7 @@ fn encryption(server: &Server, seen: &Examination) -> Check {
     }
 }
 
-fn schema(seen: &Examination) -> Check {
+fn schema(seen: &Diagnosis) -> Check {
     const NAME: &str = "schema";
     let needed = needed_version();
     match seen.schema {
@@ -95,7 +95,7 @@ fn schema(seen: &Examination) -> Check {
     }
 }
 
-fn privileges(server: &Server, seen: &Examination) -> Check {
+fn privileges(server: &Server, seen: &Diagnosis) -> Check {
     const NAME: &str = "privileges";
     let standing = &seen.standing;
     let (role, database) = (&standing.role, &standing.database);
@@ -121,17 +121,15 @@ fn privileges(server: &Server, seen: &Examination) -> Check {
     }
 }
 
-fn connections(server: &Server, config: &DatabaseConfig, instances: Option<u32>, seen: &Examination) -> Check {
+fn connections(server: &Server, config: &DatabaseConfig, instances: Option<u32>, seen: &Diagnosis) -> Check {
     const NAME: &str = "connections";
     let working = u32::try_from(seen.replicas).unwrap_or(u32::MAX);
     let instances = i64::from(instances.unwrap_or(working).max(1));
     // Through a pooler, only what goes around it counts here: the pooler keeps its own number towards the database.
-    let (each, sum) = match (server.is_pooled(), server.direct().is_some()) {
-        (false, _) => (i64::from(config.pool_size) + 1, format!("({} + 1)", config.pool_size)),
-        (true, true) => (1, "1 beside the pooler".to_owned()),
-        (true, false) => {
-            return Check::ok(NAME, format!("all go through the pooler; the database allows {}", seen.limit));
-        }
+    let (each, sum) = if server.is_pooled() {
+        (1, "1 beside the pooler".to_owned())
+    } else {
+        (i64::from(config.pool_size) + 1, format!("({} + 1)", config.pool_size))
     };
     let needed = 2 * instances * each + 1;
     let found = format!(
@@ -146,7 +144,7 @@ fn connections(server: &Server, config: &DatabaseConfig, instances: Option<u32>,
     Check::fail(NAME, found, format!("{smaller}run fewer instances, or take a larger database"))
 }
 
-fn clock(seen: &Examination) -> Check {
+fn clock(seen: &Diagnosis) -> Check {
     const NAME: &str = "clock";
     let ahead = seen.clock_ahead;
     let error = TimeDelta::from_std(seen.clock_error).unwrap_or(TimeDelta::zero());
@@ -171,8 +169,8 @@ mod tests {
     use super::*;
     use crate::db::{DatabaseUrl, privileges::Standing};
 
-    fn seen() -> Examination {
-        Examination {
+    fn seen() -> Diagnosis {
+        Diagnosis {
             connected_in: std::time::Duration::from_millis(5),
             version: "17.2".to_owned(),
             tls: None,
@@ -219,7 +217,7 @@ mod tests {
 
     #[test]
     fn clocks_may_differ_a_little() {
-        let apart = |seconds| text(&clock(&Examination { clock_ahead: TimeDelta::seconds(seconds), ..seen() }));
+        let apart = |seconds| text(&clock(&Diagnosis { clock_ahead: TimeDelta::seconds(seconds), ..seen() }));
         for (seconds, status) in [(0, "ok"), (-1, "ok"), (5, "warn"), (-5, "warn"), (120, "fail")] {
             assert!(apart(seconds).contains(&format!("\"{status}\"")), "{seconds}: {}", apart(seconds));
         }
@@ -228,11 +226,11 @@ mod tests {
     #[test]
     fn a_role_that_need_not_migrate_is_warned_of() {
         let standing = Standing { may_create: false, ..seen().standing };
-        let check = text(&privileges(&server(), &Examination { standing: standing.clone(), ..seen() }));
+        let check = text(&privileges(&server(), &Diagnosis { standing: standing.clone(), ..seen() }));
         assert!(check.contains("\"warn\""), "{check}");
-        let check = text(&privileges(&server(), &Examination { standing, schema: SchemaState::Missing, ..seen() }));
+        let check = text(&privileges(&server(), &Diagnosis { standing, schema: SchemaState::Missing, ..seen() }));
         assert!(check.contains("\"fail\"") && check.contains("GRANT ALL ON SCHEMA public"), "{check}");
-        let check = text(&privileges(&server(), &Examination { out_of_reach: 2, ..seen() }));
+        let check = text(&privileges(&server(), &Diagnosis { out_of_reach: 2, ..seen() }));
         assert!(check.contains("\"fail\"") && check.contains("GRANT ALL ON ALL TABLES"), "{check}");
     }
 
@@ -240,7 +238,7 @@ mod tests {
     fn what_is_not_verified_is_warned_of() {
         let check = text(&encryption(&server(), &seen()));
         assert!(check.contains("\"warn\"") && check.contains("none"), "{check}");
-        let check = text(&encryption(&server(), &Examination { tls: Some("TLSv1.3".to_owned()), ..seen() }));
+        let check = text(&encryption(&server(), &Diagnosis { tls: Some("TLSv1.3".to_owned()), ..seen() }));
         assert!(check.contains("\"warn\"") && check.contains("not verified"), "{check}");
     }
 }

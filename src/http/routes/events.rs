@@ -1,7 +1,5 @@
 //! `/events`.
 
-use std::time::Duration;
-
 use axum::{Json, extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -22,9 +20,6 @@ use crate::{
     state::AppState,
     store::EventFilter,
 };
-
-/// How long a list of events waits for clicks that were taken before it was asked for.
-const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 
 /// An event to be stored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -82,8 +77,7 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
         user_id: query.get("user_id")?,
         event_type: query.get("event_type")?,
     };
-    let store = app.store()?.clone();
-    app.clicks.flush(FLUSH_LIMIT).await;
+    let store = app.flushed_store().await?.clone();
     list::respond("/events", &query, EventRows { store, filter }).await
 }
 

@@ -90,7 +90,7 @@ pub async fn ready(State(app): State<AppState>) -> Response {
     let draining = app.draining.is_cancelled();
     let outage = match &database {
         DatabaseStatus::Ready => None,
-        DatabaseStatus::NeverReady(outage) | DatabaseStatus::Deaf(outage) | DatabaseStatus::Lost(outage) => {
+        DatabaseStatus::NeverReady(outage) | DatabaseStatus::WithoutListener(outage) | DatabaseStatus::Lost(outage) => {
             Some(outage)
         }
     };
@@ -101,7 +101,7 @@ pub async fn ready(State(app): State<AppState>) -> Response {
             let detail = format!("The database has not been ready yet: {}", outage.reason);
             not_ready("not_ready", detail, checks)
         }
-        (false, DatabaseStatus::Deaf(_) | DatabaseStatus::Lost(_)) => {
+        (false, DatabaseStatus::WithoutListener(_) | DatabaseStatus::Lost(_)) => {
             Json(Readiness { status: "degraded", checks }).into_response()
         }
         (false, DatabaseStatus::Ready) => Json(Readiness { status: "ready", checks }).into_response(),

@@ -1,7 +1,5 @@
 //! `/stats` and `/urls/{id}/stats`: how often links were followed, when, and by whom.
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,9 +18,6 @@ use crate::{
     state::AppState,
     stats::read::{Count, Statistics, ValueCount},
 };
-
-/// How long statistics wait for clicks that were taken before they were asked for.
-const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 
 /// Clicks of a range of time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,13 +102,12 @@ pub async fn of_url(
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
-    let store = app.store()?;
     if let Some(owner) = caller.owner()
-        && store.url(id).await?.is_none_or(|url| url.user_id != owner)
+        && app.store()?.url(id).await?.is_none_or(|url| url.user_id != owner)
     {
         return Err(UrlId::not_found());
     }
-    app.clicks.fold(FLUSH_LIMIT).await;
+    let store = app.counted_store().await?;
     let found = store.url_statistics(id, &asked.calendar, asked.top).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(asked.answer(Some(id), found)))
 }
@@ -127,8 +121,7 @@ pub async fn of_all(
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
-    let store = app.store()?;
-    app.clicks.fold(FLUSH_LIMIT).await;
+    let store = app.counted_store().await?;
     let subject = caller.owner().map_or(Subject::ALL, Subject::user);
     let found = store.statistics(subject, &asked.calendar, asked.top).await?;
     Ok(Json(asked.answer(None, found)))

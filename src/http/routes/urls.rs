@@ -1,6 +1,6 @@
 //! `/urls`.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,6 @@ use crate::{
     state::AppState,
     store::{CountedUrl, UrlFilter},
 };
-
-/// How long links with their clicks wait for those that were taken before they were asked for.
-const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 
 /// A link.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,10 +160,8 @@ pub async fn list(
     let (user_id, is_active) = (query.get("user_id")?, query.flag("is_active")?);
     let filter = UrlFilter { owner: caller.owner(), user_id, is_active };
     let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
-    let store = app.store()?.clone();
-    if with_clicks || by_clicks.is_some() {
-        app.clicks.fold(FLUSH_LIMIT).await;
-    }
+    let counts = with_clicks || by_clicks.is_some();
+    let store = if counts { app.counted_store().await? } else { app.store()? }.clone();
     list::respond("/urls", &query, UrlRows { store, filter, base, with_clicks, by_clicks }).await
 }
 
@@ -208,14 +203,13 @@ pub async fn read(
     Named(id): Named<UrlId>,
     query: ListQuery,
 ) -> Result<Json<UrlBody>, Error> {
-    let store = app.store()?;
     let seen = |url: &Url| caller.sees(url.user_id);
     if includes_clicks(&query)? {
-        app.clicks.fold(FLUSH_LIMIT).await;
+        let store = app.counted_store().await?;
         let url = store.counted_url(id).await?.filter(|counted| seen(&counted.url)).ok_or_else(UrlId::not_found)?;
         return Ok(Json(UrlBody::counted(url, &base)));
     }
-    let url = store.url(id).await?.filter(seen).ok_or_else(UrlId::not_found)?;
+    let url = app.store()?.url(id).await?.filter(seen).ok_or_else(UrlId::not_found)?;
     Ok(Json(UrlBody::new(url, &base)))
 }
 

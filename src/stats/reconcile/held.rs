@@ -9,7 +9,7 @@ use crate::{
         batch_rows::{Column, over_rows},
         dialect::Sql,
     },
-    domain::{Dimension, Subject},
+    domain::{Dimension, Subject, rollup::slots_per_day},
     stats::rollups::Tally,
 };
 
@@ -21,7 +21,7 @@ pub(super) const DAYS: Sql = over_rows!(
 pub(super) const SLOTS: Sql = over_rows!(
     "SELECT s.subject, s.slot, s.people, s.bots",
     (1 "bigint" "subject", 2 "bigint" "slot"),
-    "JOIN click_slots s ON s.subject = b.subject AND s.slot >= b.slot AND s.slot < b.slot + 96"
+    "JOIN click_slots s ON s.subject = b.subject AND s.slot >= b.slot AND s.slot < b.slot + ", slots_per_day!()
 );
 pub(super) const VALUES: Sql = over_rows!(
     "SELECT v.subject, CAST(v.dimension AS BIGINT), v.value, v.clicks",

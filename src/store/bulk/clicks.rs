@@ -10,7 +10,10 @@ use crate::{
         batch_rows::over_rows,
         dialect::{self, Sql},
     },
-    domain::{EventType, UrlId, rollup::day_of},
+    domain::{
+        EventType, UrlId,
+        rollup::{day_of, day_of_slot, values_kept},
+    },
     stats::{
         Counted,
         rollups::{Sums, tally_columns, total_columns, value_columns},
@@ -34,36 +37,83 @@ const ADD_TOTALS: Sql = over_rows!(
     ""
 );
 
-const MERGE_DAYS: &str = "INSERT INTO click_days (subject, day, people, bots, uniques) \
-                          SELECT s.subject, (s.slot - (s.slot % 96 + 96) % 96) / 96, sum(s.people), sum(s.bots), 0 FROM import_slots s \
-                          WHERE TRUE GROUP BY 1, 2 ON CONFLICT (subject, day) DO UPDATE \
-                          SET people = click_days.people + excluded.people, bots = click_days.bots + excluded.bots";
-const MERGE_SLOTS: &str = "INSERT INTO click_slots (subject, slot, people, bots) \
-                           SELECT s.subject, s.slot, sum(s.people), sum(s.bots) FROM import_slots s \
-                           WHERE TRUE GROUP BY 1, 2 ON CONFLICT (subject, slot) DO UPDATE \
-                           SET people = click_slots.people + excluded.people, bots = click_slots.bots + excluded.bots";
-const MERGE_TOTALS: &str = "INSERT INTO click_totals (url_id, user_id, clicks, bots) \
-                            SELECT s.url_id, max(s.user_id), sum(s.clicks), sum(s.bots) FROM import_totals s \
-                            WHERE TRUE GROUP BY 1 ON CONFLICT (url_id) DO UPDATE \
-                            SET clicks = click_totals.clicks + excluded.clicks, \
-                            bots = click_totals.bots + excluded.bots, \
-                            user_id = coalesce(click_totals.user_id, excluded.user_id)";
-/// First what has a row, then as many others as there is room for, the most frequent first; the rest is `other`.
-const MERGE_VALUES: &str = "INSERT INTO click_values (subject, day, dimension, value, clicks) \
-                            SELECT subject, day, dimension, kept, sum(clicks) FROM \
-                            (SELECT r.subject, r.day, r.dimension, r.clicks, CASE WHEN r.is_there = 1 OR r.value = 'other' \
-                            OR r.place <= 100 - (SELECT count(*) FROM click_values o WHERE o.subject = r.subject \
-                            AND o.day = r.day AND o.dimension = r.dimension AND o.value <> 'other') \
-                            THEN r.value ELSE 'other' END AS kept FROM \
-                            (SELECT c.*, row_number() OVER (PARTITION BY subject, day, dimension, is_there \
-                            ORDER BY clicks DESC, value) AS place FROM \
-                            (SELECT s.subject, s.day, s.dimension, s.value, sum(s.clicks) AS clicks, \
-                            CASE WHEN s.value = 'other' THEN 2 WHEN EXISTS (SELECT 1 FROM click_values v \
-                            WHERE v.subject = s.subject AND v.day = s.day AND v.dimension = s.dimension \
-                            AND v.value = s.value) THEN 1 ELSE 0 END AS is_there \
-                            FROM import_values s GROUP BY 1, 2, 3, 4) c) r) k WHERE TRUE GROUP BY 1, 2, 3, 4 \
-                            ON CONFLICT (subject, day, dimension, value) DO UPDATE \
-                            SET clicks = click_values.clicks + excluded.clicks";
+const MERGE_DAYS: &str = concat!(
+    r"
+    INSERT INTO click_days (subject, day, people, bots, uniques)
+    SELECT s.subject, ",
+    day_of_slot!("s.slot"),
+    r", sum(s.people), sum(s.bots), 0
+    FROM import_slots s
+    WHERE TRUE
+    GROUP BY 1, 2
+    ON CONFLICT (subject, day) DO UPDATE
+    SET people = click_days.people + excluded.people, bots = click_days.bots + excluded.bots"
+);
+const MERGE_SLOTS: &str = r"
+    INSERT INTO click_slots (subject, slot, people, bots)
+    SELECT s.subject, s.slot, sum(s.people), sum(s.bots)
+    FROM import_slots s
+    WHERE TRUE
+    GROUP BY 1, 2
+    ON CONFLICT (subject, slot) DO UPDATE
+    SET people = click_slots.people + excluded.people, bots = click_slots.bots + excluded.bots";
+const MERGE_TOTALS: &str = r"
+    INSERT INTO click_totals (url_id, user_id, clicks, bots)
+    SELECT s.url_id, max(s.user_id), sum(s.clicks), sum(s.bots)
+    FROM import_totals s
+    WHERE TRUE
+    GROUP BY 1
+    ON CONFLICT (url_id) DO UPDATE
+    SET clicks = click_totals.clicks + excluded.clicks,
+        bots = click_totals.bots + excluded.bots,
+        user_id = coalesce(click_totals.user_id, excluded.user_id)";
+/// Values that have a row come first, then as many others as there is room for, the most frequent first; the rest is `other`.
+const MERGE_VALUES: &str = concat!(
+    r"
+    INSERT INTO click_values (subject, day, dimension, value, clicks)
+    SELECT subject, day, dimension, kept, sum(clicks)
+    FROM (
+        SELECT r.subject, r.day, r.dimension, r.clicks,
+            CASE
+                WHEN r.is_there = 1 OR r.value = 'other' OR r.place <= ",
+    values_kept!(),
+    r" - (
+                    SELECT count(*)
+                    FROM click_values o
+                    WHERE o.subject = r.subject
+                    AND o.day = r.day
+                    AND o.dimension = r.dimension
+                    AND o.value <> 'other'
+                ) THEN r.value
+                ELSE 'other'
+            END AS kept
+        FROM (
+            SELECT c.*,
+                row_number() OVER (PARTITION BY subject, day, dimension, is_there ORDER BY clicks DESC, value) AS place
+            FROM (
+                SELECT s.subject, s.day, s.dimension, s.value, sum(s.clicks) AS clicks,
+                    CASE
+                        WHEN s.value = 'other' THEN 2
+                        WHEN EXISTS (
+                            SELECT 1
+                            FROM click_values v
+                            WHERE v.subject = s.subject
+                            AND v.day = s.day
+                            AND v.dimension = s.dimension
+                            AND v.value = s.value
+                        ) THEN 1
+                        ELSE 0
+                    END AS is_there
+                FROM import_values s
+                GROUP BY 1, 2, 3, 4
+            ) c
+        ) r
+    ) k
+    WHERE TRUE
+    GROUP BY 1, 2, 3, 4
+    ON CONFLICT (subject, day, dimension, value) DO UPDATE
+    SET clicks = click_values.clicks + excluded.clicks"
+);
 
 impl Bulk<'_> {
     /// Puts aside what these events add to the rollups: those of them that are clicks of days from `from` on.

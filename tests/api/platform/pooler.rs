@@ -1,9 +1,6 @@
 //! PgBouncer in transaction mode: no statement finds the session of the one before, and no start-up parameter arrives.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use reqwest::{Method, multipart};
@@ -13,12 +10,9 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use crate::{
     app::{TestApp, send},
     common::database::{Database, Kind},
-    forwarder::Forwarder,
     platform::{assert_done, assert_refused, connections::connections, servers::through_pooler},
     process::run,
 };
-
-const POOLED: (&str, &str) = ("DATABASE_POOLED", "true");
 
 /// A database with the newest schema in a schema of its own, and two replicas that reach it through the pooler.
 struct Fleet {
@@ -28,15 +22,12 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn start(with_direct: bool) -> Self {
+    async fn start() -> Self {
         let database = Arc::new(Database::empty(Kind::Postgres).await);
         let (url, direct) = (through_pooler(&database.name), database.url.clone());
-        let mut variables = vec![("DATABASE_URL", url.as_str()), POOLED, ("DATABASE_SCHEMA", "links")];
-        let migrating: Vec<_> = variables.iter().copied().chain([("DATABASE_DIRECT_URL", direct.as_str())]).collect();
-        assert_done(&run(database.folder(), &["migrate"], &migrating));
-        if with_direct {
-            variables = migrating;
-        }
+        let variables =
+            [("DATABASE_URL", url.as_str()), ("DATABASE_DIRECT_URL", direct.as_str()), ("DATABASE_SCHEMA", "links")];
+        assert_done(&run(database.folder(), &["migrate"], &variables));
         let one = TestApp::start_on(&database, &variables).await;
         let two = TestApp::start_on(&database, &variables).await;
         Self { one, two, database }
@@ -74,7 +65,7 @@ impl Fleet {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_through_a_pooler() {
-    let fleet = Fleet::start(true).await;
+    let fleet = Fleet::start().await;
     let (one, two) = (&fleet.one, &fleet.two);
     let ann = one.user("ann").await;
     let links = join_all((0..40).map(|number| {
@@ -130,78 +121,33 @@ async fn import_and_delete(fleet: &Fleet, ann: i64, link: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_is_seen_at_once_on_every_replica() {
-    for with_direct in [true, false] {
-        let fleet = Fleet::start(with_direct).await;
-        let ann = fleet.one.user("ann").await;
-        let link = fleet.one.url(ann, "https://example.com/0").await;
-        let (path, id) = (format!("/{}", link["short_code"].as_str().unwrap()), &link["id"]);
-        for round in 1..=60 {
-            let (changing, other) = if round % 2 == 0 { (&fleet.one, &fleet.two) } else { (&fleet.two, &fleet.one) };
-            // Whoever reads meanwhile leaves the old target wherever it could be kept.
-            let reading = join_all((0..8).map(|_| other.get(&path)));
-            let target = format!("https://example.com/{round}");
-            let changed = json!({"original_url": target});
-            let request = changing.request(Method::PATCH, &format!("/urls/{id}")).json(&changed);
-            let (_, changed) = tokio::join!(reading, send(request));
-            assert_eq!(changed.status, 200, "{changed:?}");
-            for app in [other, changing] {
-                assert_eq!(app.get(&path).await.header("location"), Some(target.as_str()), "direct: {with_direct}");
-            }
+async fn a_change_is_seen_immediately_on_every_replica() {
+    let fleet = Fleet::start().await;
+    let ann = fleet.one.user("ann").await;
+    let link = fleet.one.url(ann, "https://example.com/0").await;
+    let (path, id) = (format!("/{}", link["short_code"].as_str().unwrap()), &link["id"]);
+    for round in 1..=60 {
+        let (changing, other) = if round % 2 == 0 { (&fleet.one, &fleet.two) } else { (&fleet.two, &fleet.one) };
+        // Reads during the change leave the old target wherever it could be cached.
+        let reading = join_all((0..8).map(|_| other.get(&path)));
+        let target = format!("https://example.com/{round}");
+        let changed = json!({"original_url": target});
+        let request = changing.request(Method::PATCH, &format!("/urls/{id}")).json(&changed);
+        let (_, changed) = tokio::join!(reading, send(request));
+        assert_eq!(changed.status, 200, "{changed:?}");
+        for app in [other, changing] {
+            assert_eq!(app.get(&path).await.header("location"), Some(target.as_str()));
         }
-        fleet.assert_calm();
     }
+    fleet.assert_calm();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_who_hears_of_changes_serves_from_memory() {
-    for (with_direct, listeners) in [(true, 2), (false, 0)] {
-        let fleet = Fleet::start(with_direct).await;
-        let ann = fleet.one.user("ann").await;
-        let link = fleet.one.url(ann, "https://example.com/").await;
-        let path = format!("/{}", link["short_code"].as_str().unwrap());
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        for _ in 0..10 {
-            assert_eq!(fleet.one.get(&path).await.status, 302);
-        }
-        let metrics = fleet.one.get("/metrics").await.body;
-        let hits = metrics.lines().find_map(|line| line.strip_prefix("buoy_cache_hits_total ")).unwrap().to_owned();
-        assert_eq!(hits == "0", !with_direct, "{hits} with direct: {with_direct}");
-        let heard: i64 = connections(&fleet.database.name)
-            .await
-            .iter()
-            .filter(|(name, _)| name == "buoy listener")
-            .map(|(_, count)| count)
-            .sum();
-        assert_eq!(heard, listeners);
-        assert_eq!(fleet.two.get("/ready").await.expect(200)["status"], "ready");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_direct_address_links_outlive_an_outage_all_the_same() {
-    let database = Arc::new(Database::fresh(Kind::Postgres).await);
-    let mut way = Forwarder::opened(&through_pooler(&database.name));
-    let app = TestApp::start_on(&database, &[("DATABASE_URL", &way.url), POOLED]).await;
-    let ann = app.user("ann").await;
-    let link = app.url(ann, "https://example.com/").await;
-    let path = format!("/{}", link["short_code"].as_str().unwrap());
-    assert_eq!(app.get(&path).await.status, 302);
-    way.close().await;
-    app.until("degraded", || async { app.get("/ready").await.json()["status"] == "degraded" }).await;
-    assert_eq!(app.get(&path).await.status, 302);
-    assert_eq!(app.get("/users").await.status, 503);
-    way.open();
-    app.until_ready().await;
-    assert_eq!(app.get("/users").await.status, 200);
-    // Noticed as soon where nothing answers and nothing fails.
-    way.fall_silent().await;
-    let began = Instant::now();
-    app.until("degraded", || async { app.get("/ready").await.json()["status"] == "degraded" }).await;
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    assert_eq!(app.get(&path).await.status, 302);
-    way.speak();
-    app.until_ready().await;
+async fn each_replica_listens_on_one_direct_connection() {
+    let fleet = Fleet::start().await;
+    let listening = connections(&fleet.database.name).await;
+    let listening: i64 = listening.iter().filter(|(name, _)| name == "buoy listener").map(|(_, count)| count).sum();
+    assert_eq!(listening, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,13 +159,9 @@ async fn a_migration_never_goes_through_a_pooler() {
         all.extend(variables);
         run(database.folder(), &["migrate"], &all)
     };
-    assert_refused(&migrate(&[POOLED]), &["DATABASE_DIRECT_URL", "session of its own"]);
-    assert_refused(
-        &migrate(&[POOLED, ("DATABASE_DIRECT_URL", &url)]),
-        &["DATABASE_POOLED=true", "DATABASE_DIRECT_URL"],
-    );
-    assert_refused(&migrate(&[]), &["connection pooler", "DATABASE_POOLED=true"]);
-    assert_done(&migrate(&[POOLED, ("DATABASE_DIRECT_URL", &database.url)]));
+    assert_refused(&migrate(&[("DATABASE_DIRECT_URL", &url)]), &["connection pooler", "DATABASE_DIRECT_URL"]);
+    assert_refused(&migrate(&[]), &["connection pooler", "DATABASE_DIRECT_URL"]);
+    assert_done(&migrate(&[("DATABASE_DIRECT_URL", &database.url)]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,8 +173,8 @@ async fn a_pooler_that_nobody_told_of_stops_the_service() {
         all.extend(variables);
         run(database.folder(), &["serve"], &all)
     };
-    assert_refused(&serve(&[]), &["connection pooler", "DATABASE_POOLED=true", "DATABASE_DIRECT_URL"]);
-    assert_refused(&serve(&[POOLED, ("DATABASE_DIRECT_URL", &url)]), &["connection pooler"]);
+    assert_refused(&serve(&[]), &["connection pooler", "DATABASE_DIRECT_URL"]);
+    assert_refused(&serve(&[("DATABASE_DIRECT_URL", &url)]), &["connection pooler"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,14 +186,8 @@ async fn doctor_looks_through_the_pooler_and_around_it() {
         all.extend(variables);
         run(database.folder(), &["doctor"], &all)
     };
-    let ended = doctor(&[POOLED, ("DATABASE_DIRECT_URL", &database.url)]);
+    let ended = doctor(&[("DATABASE_DIRECT_URL", &database.url)]);
     assert_done(&ended);
     assert!(ended.out.contains("ok    pooler") && ended.out.contains("1 beside the pooler"), "{ended:?}");
-    let ended = doctor(&[POOLED]);
-    assert_done(&ended);
-    assert!(
-        ended.out.contains("warn  configuration") && ended.out.contains("no link is served from memory"),
-        "{ended:?}"
-    );
-    assert_refused(&doctor(&[]), &["fail  database", "DATABASE_POOLED=true"]);
+    assert_refused(&doctor(&[]), &["fail  database", "DATABASE_DIRECT_URL"]);
 }

@@ -55,7 +55,7 @@ async fn with_clicks(kind: Kind) -> Fixture {
         click.details = buoy::domain::Details::parse(details).unwrap();
     }
     for (nth, batch) in clicks.chunks(100).enumerate() {
-        fixture.store.store_clicks(&format!("{nth}"), &batch.to_vec().into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{nth}"), &batch.to_vec().into()).await;
     }
     fixture
 }
@@ -109,7 +109,7 @@ async fn too_many_values_are_compared_as_far_as_can_be(kind: Kind) {
     };
     for batch in 0..4 {
         let clicks: Vec<NewClick<'_>> = (0..160).map(|n| from(n / 2 + batch * 40)).collect();
-        fixture.store.store_clicks(&format!("{batch}"), &clicks.into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{batch}"), &clicks.into()).await;
         fixture.fold().await;
     }
     assert_eq!(differences(&fixture, false).await, []);
@@ -145,7 +145,7 @@ async fn a_repair_while_clicks_come_in_loses_none(kind: Kind) {
             // Some large enough to leave their sums.
             let size = if nth % 3 == 0 { 150 } else { 20 };
             let batch: Vec<NewClick<'_>> = (0..size).map(|n| click(1 + n % 2, 1 + n % 2, nth * 20_000)).collect();
-            fixture.store.store_clicks(&format!("live {nth}"), &batch.to_vec().into(), at(0)).await.unwrap();
+            fixture.count_clicks(&format!("live {nth}"), &batch.to_vec().into()).await;
         }
     };
     tokio::join!(clicks, differences(&fixture, true));

@@ -28,7 +28,7 @@ async fn old_clicks_go_and_their_rollups_stay(kind: Kind) {
     let ann = fixture.user("ann").await;
     fixture.url(ann.id, "code").await;
     for days in 0..10 {
-        fixture.store.store_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)].into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)].into()).await;
     }
     assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap(), Swept::default());
     assert_eq!(fixture.store.clicks_kept_since().await.unwrap(), None);
@@ -55,7 +55,7 @@ async fn assert_what_is_left(fixture: &Fixture) {
 async fn many_clicks_go_in_steps(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let clicks: Vec<NewClick<'_>> = (0..11_000).map(|n| click(1, 1, n)).collect();
-    fixture.store.store_clicks("many", &clicks.into(), at(0)).await.unwrap();
+    fixture.count_clicks("many", &clicks.into()).await;
     let (one, two) = tokio::join!(fixture.store.sweep(Some(1), at(9 * DAY)), fixture.store.sweep(Some(1), at(9 * DAY)));
     assert_eq!(one.unwrap().clicks + two.unwrap().clicks, 11_000);
     assert_eq!(count(&fixture, "(SELECT count(*) FROM events)").await, 0);
@@ -68,7 +68,7 @@ async fn visitors_are_forgotten_after_two_days(kind: Kind) {
         fixture.store.visitor_salt(today - day, &[7; 32]).await.unwrap();
         let mut by_visitor: Vec<NewClick<'_>> = (0..2_000).map(|n| click(1 + n % 3, 1, -day * DAY)).collect();
         (0..).zip(&mut by_visitor).for_each(|(n, click)| click.counted.visitor = Some(n));
-        fixture.store.store_clicks(&format!("{day}"), &by_visitor.into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{day}"), &by_visitor.into()).await;
     }
     fixture.fold().await;
     let before = count(&fixture, "(SELECT count(*) FROM visitors)").await;

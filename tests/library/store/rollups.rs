@@ -41,7 +41,7 @@ async fn rollups_agree_with_events(kind: Kind) {
     clicks.iter_mut().step_by(5).for_each(|click| click.counted.is_bot = true);
     clicks.iter_mut().step_by(11).for_each(|click| click.counted.owner = None);
     for (nth, batch) in clicks.chunks(90).enumerate() {
-        fixture.store.store_clicks(&format!("{nth}"), &batch.to_vec().into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{nth}"), &batch.to_vec().into()).await;
     }
     let bots = number(&fixture.database, "SELECT CAST(sum(bots) AS BIGINT) FROM click_totals").await;
     assert_eq!(bots, 200);
@@ -56,9 +56,7 @@ async fn rollups_agree_with_events(kind: Kind) {
 async fn visitors_are_counted_once_a_day(kind: Kind) {
     const DAY: i64 = 86_400;
     let fixture = Fixture::new(kind).await;
-    let store = async |id: &str, clicks: &[NewClick<'_>]| {
-        fixture.store.store_clicks(id, &clicks.to_vec().into(), at(0)).await.unwrap()
-    };
+    let store = async |id: &str, clicks: &[NewClick<'_>]| fixture.count_clicks(id, &clicks.to_vec().into()).await;
     store("a", &[by_visitor(1, 0, 7), by_visitor(1, 1, 7), by_visitor(1, 2, 8), by_visitor(2, 3, 7)]).await;
     store("b", &[by_visitor(1, 4, 7), by_visitor(1, DAY, 7), by_visitor(2, 5, 9)]).await;
     let uniques = async |subject: i64| {
@@ -74,10 +72,10 @@ async fn at_most_a_hundred_values_are_kept(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     for batch in 0..3 {
         let clicks: Vec<_> = (0..80).map(|n| from_page(1, format!("{batch}-{n}.example"))).collect();
-        fixture.store.store_clicks(&format!("{batch}"), &clicks.into(), at(0)).await.unwrap();
+        fixture.count_clicks(&format!("{batch}"), &clicks.into()).await;
     }
     let known = from_page(1, "0-5.example".to_owned());
-    fixture.store.store_clicks("known", &[known].into(), at(0)).await.unwrap();
+    fixture.count_clicks("known", &[known].into()).await;
     let ask = async |what: &str, of: &str| {
         let sql = format!("SELECT CAST({what} AS BIGINT) FROM click_values WHERE subject = 1 AND {of}");
         number(&fixture.database, &sql).await
@@ -157,7 +155,7 @@ async fn imported_clicks_count_once(kind: Kind) {
 async fn imported_values_are_capped_with_those_that_are_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let live: Vec<_> = (0..60).map(|n| from_page(1, format!("{n}.example"))).collect();
-    fixture.store.store_clicks("live", &live.into(), at(0)).await.unwrap();
+    fixture.count_clicks("live", &live.into()).await;
     let details = |n: i64| format!(r#"{{"referrer":"{n}.example"}}"#);
     // 40 that are there, 60 new ones, of which 99.example is the most frequent.
     let mut rows: Vec<_> = (20..120).map(|n| imported(None, 1, 0, &details(n))).collect();
@@ -210,6 +208,7 @@ async fn writers_at_the_same_time_lose_nothing(kind: Kind) {
         }
     };
     tokio::join!(batches(1), batches(2), batches(3), imports, posts);
+    fixture.fold().await;
     let total = number(&fixture.database, "SELECT CAST(sum(clicks) AS BIGINT) FROM click_totals").await;
     assert_eq!(total, 3 * 20 * 60 + 5 * 400 + 20);
     let values = "SELECT CAST(sum(clicks) AS BIGINT) FROM click_values WHERE subject = 0";

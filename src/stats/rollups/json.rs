@@ -1,4 +1,4 @@
-//! Sums as text, for the time until they are folded.
+//! Sums as JSON, the form in which they are pending.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::deltas::{Sums, Tally, add};
 use crate::domain::{Dimension, UrlId, UserId};
 
-/// The sums as rows: maps of JSON have texts as keys. A version that does not know a dimension of a later one fails to read it, and
-/// so leaves it to that one.
+/// The sums as rows: maps of JSON have texts as keys.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Rows<'a> {

@@ -26,8 +26,7 @@ use crate::{
     config::{Config, DatabaseConfig, misspelt, process_variables, read_env_file, read_secret_files},
     db::{Store, StoreSettings, migrate::SchemaState},
     fleet::monitor::wait_for_server,
-    http::middleware::REQUEST_LINES,
-    telemetry::{self, Stream},
+    telemetry::{self, DroppedLines, Stream},
 };
 
 const ABOUT: &str = "Short links that stay afloat: a link service with an HTTP API";
@@ -113,18 +112,18 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     }
     let config = Config::from_vars(variables).inspect_err(|_| misspelt.iter().for_each(|found| say(found)))?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
-    telemetry::init(&config.log, stream, REQUEST_LINES)?;
+    let log = telemetry::init(&config.log, stream)?;
     misspelt.iter().for_each(|found| tracing::warn!("{found}"));
     let runtime = runtime::build(&config.runtime)?;
-    let result = runtime.block_on(run_async(command, config));
+    let result = runtime.block_on(run_async(command, config, log.dropped()));
     // Without this the process would wait for a name look-up that nobody waits for any more.
     runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);
     result
 }
 
-async fn run_async(command: Command, config: Config) -> anyhow::Result<()> {
+async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     match command {
-        Command::Serve => serve::run(config).await,
+        Command::Serve => serve::run(config, dropped).await,
         Command::Migrate => migrate::run(&config.database).await,
         Command::Import(args) => {
             let targets = config.http.targets.clone();

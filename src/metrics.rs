@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use prometheus_client::{
+    collector::Collector,
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
     registry::Registry,
@@ -57,6 +58,13 @@ impl Default for RequestMetrics {
 }
 
 impl RequestMetrics {
+    /// With a metric that is kept elsewhere.
+    pub fn with(collector: impl Collector) -> Self {
+        let mut metrics = Self::default();
+        metrics.registry.register_collector(Box::new(collector));
+        metrics
+    }
+
     /// Counts a request.
     pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         if (method, route, status) == ("GET", REDIRECT_ROUTE, 302) {

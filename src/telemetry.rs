@@ -1,27 +1,30 @@
 //! Logs: one line per event, JSON for machines and coloured text for people, and panics among them.
 //!
-//! SQL never reaches the log, whatever level is asked for. Metrics are not kept here.
+//! Promise: logging never blocks the caller. A thread writes the lines; if the reader of the log stalls, lines beyond
+//! [`QUEUED_LINES`] are dropped and counted. SQL never reaches the log, whatever level is asked for.
 
-mod gathered;
-mod json;
+mod guard;
 
 use std::{
-    env, io,
-    io::IsTerminal,
+    env,
+    io::{self, BufWriter, IsTerminal},
     panic::{self, PanicHookInfo},
 };
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::NonBlockingBuilder;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::filter_fn, fmt, fmt::writer::BoxMakeWriter, layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-use self::{gathered::Gathered, json::Json};
+pub use self::guard::{DroppedLines, LogGuard};
 use crate::config::{LogConfig, LogFormat};
 
-/// Where sqlx reports each statement, slow ones as warnings.
+/// The target under which sqlx reports each statement, slow ones as warnings.
 const STATEMENTS: &str = "sqlx::query";
+/// Lines that wait for the reader of the log, a few hundred bytes each.
+const QUEUED_LINES: usize = 8_192;
 
 /// Where the lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,27 +57,27 @@ pub enum TelemetryError {
     /// `LOG_LEVEL` is no list of directives; the configuration refuses such a value earlier.
     #[error("cannot read LOG_LEVEL: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The thread that writes gathered lines does not start.
-    #[error("cannot start a thread for the log: {0}")]
-    Thread(#[from] io::Error),
     /// The log was set up before.
     #[error("cannot set up the log: {0}")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up the log of the whole process, and has panics reported to it. Called once, before anything is logged. Lines of the target
-/// `often` are gathered for a moment, as long as they report nothing bad.
+/// Sets up the log of the whole process, and reports panics to it. Called once, before anything is logged. Keep the
+/// guard until the process ends: dropping it writes the lines that still wait.
 ///
 /// # Errors
 /// See [`TelemetryError`].
-pub fn init(config: &LogConfig, stream: Stream, often: &'static str) -> Result<(), TelemetryError> {
+pub fn init(config: &LogConfig, stream: Stream) -> Result<LogGuard, TelemetryError> {
     let filter = EnvFilter::builder().parse(&config.level)?;
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = Style::choose(config.format, stream.is_terminal(), no_color);
-    let writer = Gathered::new(often, stream.writer())?;
+    let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).thread_name("log");
+    // The buffer makes one system call of the lines that have gathered; the thread flushes it when none waits.
+    let (writer, worker) = queue.finish(BufWriter::new(stream.writer()));
+    let guard = LogGuard::new(worker, writer.error_counter());
     subscriber(filter, style, BoxMakeWriter::new(writer)).try_init()?;
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(guard)
 }
 
 /// What a line looks like.
@@ -102,12 +105,12 @@ fn subscriber(filter: EnvFilter, style: Style, writer: BoxMakeWriter) -> impl Su
 fn lines(style: Style, writer: BoxMakeWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = fmt::layer().with_writer(writer);
     match style {
-        Style::Json => layer.event_format(Json::default()).boxed(),
+        Style::Json => layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         Style::Text { colours } => layer.with_ansi(colours).boxed(),
     }
 }
 
-/// Logs a panic as one line: what was said, and where. The payload holds nothing else that could be shown.
+/// Logs a panic as one line: its message and its place in the code. The payload holds nothing else that could be shown.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a payload that is no text").replace(['\n', '\r'], " ");
     let location = info.location().map(ToString::to_string).unwrap_or_default();
@@ -127,7 +130,7 @@ mod tests {
     use super::*;
 
     /// What a subscriber made of these parts writes while `body` runs.
-    pub(super) fn written(style: Style, body: impl FnOnce()) -> String {
+    fn written(style: Style, body: impl FnOnce()) -> String {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&bytes);
         let writer = BoxMakeWriter::new(move || Sink(Arc::clone(&sink)));
@@ -160,10 +163,16 @@ mod tests {
 
     #[test]
     fn a_line_is_one_json_object() {
-        let line = written(Style::Json, || tracing::info!(url.id = 7, "a\nb"));
+        let caller: Option<&str> = None;
+        let line = written(Style::Json, || tracing::info!(url.id = 7, took = 0.25, caller, "a\nb\u{1b}\""));
         assert_eq!((line.matches('\n').count(), line.ends_with('\n')), (1, true), "{line}");
-        let value: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
-        assert_eq!((&value["url.id"], &value["message"]), (&7.into(), &"a\nb".into()));
+        let mut value: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
+        assert!(value["timestamp"].take().is_string(), "{line}");
+        let target = "buoy::telemetry::tests";
+        let expected = serde_json::json!({
+            "timestamp": null, "level": "INFO", "target": target, "message": "a\nb\u{1b}\"", "url.id": 7, "took": 0.25
+        });
+        assert_eq!(value, expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod fake;
 
 use std::{path::PathBuf, time::Duration};
 
-use buoy::{cli::serve, config::Config};
+use buoy::{cli::serve, config::Config, telemetry::DroppedLines};
 use clap::Parser as _;
 use loadtest::{attack, bench::process::free_port, options::Options, recorder::Kind, summary::Summary};
 
@@ -33,7 +33,7 @@ async fn buoy_answers_as_it_should_and_counts_every_click() {
     let port = free_port().unwrap();
     let variables = [("DATABASE_URL", format!("sqlite:{}", file.display())), ("PORT", port.to_string())];
     let config = Config::from_vars(variables.map(|(name, value)| (name.to_owned(), value))).unwrap();
-    let server = tokio::spawn(serve::run(config));
+    let server = tokio::spawn(serve::run(config, DroppedLines::default()));
     ready(port).await;
     let (summary, folder) = run(port, &["--seconds", "3", "--think-ms", "5"]).await;
     assert!(summary.passed(), "{summary:?}");

@@ -32,6 +32,7 @@ use crate::{
     metrics::RequestMetrics,
     outbound::{Titles, titles},
     state::{AppState, KeysAtWork, Shared, totals},
+    telemetry::DroppedLines,
     visitors::Visitors,
 };
 
@@ -43,8 +44,10 @@ const PRUNE_RETRY: Duration = Duration::from_secs(1);
 const RECEIPTS_KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
 /// Bulk uploads at once: the others are told to come back, so that slow ones never take the last connection.
 const UPLOADS_AT_ONCE: usize = 2;
-/// What is kept of the grace period for closing connections and flushing logs.
-const LAST_STEPS: Duration = Duration::from_millis(500);
+/// What is kept of the grace period for closing connections and flushing the log.
+const LAST_STEPS: Duration = Duration::from_millis(750);
+/// Of these, for closing the database's connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a database that is to be migrated on start is waited for, before the wait begins anew.
 const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 
@@ -53,7 +56,7 @@ const MIGRATE_PATIENCE: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// Where the address cannot be listened on, the embedded database cannot be opened, or PostgreSQL refuses the
 /// credentials before it was ever usable.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     check_access(&config.access, &config.listen)?;
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
@@ -67,7 +70,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let shared = assemble(&config, background.availability.clone(), cache, clicks, visitors, &lifecycle);
     let give_up = CancellationToken::new();
     let (titles, seeker) = start_titles(&config, &store, &lifecycle, &give_up);
-    let app = AppState::new(store.clone(), Shared { titles, ..shared });
+    let metrics = RequestMetrics::with(dropped);
+    let app = AppState::new(store.clone(), Shared { titles, metrics, ..shared });
     let writer = writer.run(store.clone(), app.availability.clone(), app.clock.clone(), give_up.clone());
     let writer = tokio::spawn(writer);
     let pruner = tokio::spawn(prune(app.clone(), config.retention.event_days, lifecycle.stopping()));
@@ -86,9 +90,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         writer.await.ok();
     };
-    let clock = expire(lifecycle.clone(), deadline, give_up);
-    let result = background.run_beside(served, clock).await;
-    tokio::time::timeout(LAST_STEPS, store.close()).await.ok();
+    let result = background.run_beside(served, expire(lifecycle.clone(), deadline, give_up)).await;
+    tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await.ok();
     signals.abort();
     tracing::info!("stopped");
     result
@@ -182,7 +185,7 @@ fn replica_name() -> String {
 
 /// Lets requests and clicks go at the deadline, the clicks a little later.
 async fn expire(lifecycle: Lifecycle, requests: CancellationToken, clicks: CancellationToken) {
-    lifecycle.expired(LAST_STEPS * 3).await;
+    lifecycle.expired(LAST_STEPS * 2).await;
     requests.cancel();
     lifecycle.expired(LAST_STEPS).await;
     clicks.cancel();

@@ -1,6 +1,6 @@
 //! What every request passes through: its id, its time limit, its log line, and the headers every answer has.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -18,8 +18,12 @@ const REPLICA: HeaderName = HeaderName::from_static("x-replica");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
-/// The target of the line that each request leaves in the log: `LOG_LEVEL=info,buoy::request=warn` keeps those of 5xx alone.
-pub const REQUEST_LINES: &str = "buoy::request";
+/// The target of request lines: `LOG_LEVEL=info,buoy::request=warn` keeps those of 5xx alone.
+const REQUEST_LINES: &str = "buoy::request";
+/// The target of redirects answered from the cache, at `debug`: `LOG_LEVEL=info,buoy::redirect=debug` logs each.
+const REDIRECT_LINES: &str = "buoy::redirect";
+/// Letters of a method that a line holds: a client may invent long ones.
+const METHOD_LETTERS: usize = 32;
 
 /// How long a request waits for a process that has just started to connect for the first time.
 pub(super) const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
@@ -29,11 +33,11 @@ pub async fn envelope(State(app): State<AppState>, request: Request, next: Next)
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
-    // The route as it was declared, never the path: codes and ids do not belong in a log's labels.
+    // The route as it was declared, never the path, which is the client's and of any length.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    Envelope { started, id, method: &method, route }.close(&app, response)
+    Envelope { started, id, method: &method, route, cached: false }.close(&app, response)
 }
 
 /// What is known of a request before it is answered.
@@ -42,20 +46,22 @@ pub(super) struct Envelope<'a> {
     id: HeaderValue,
     method: &'a Method,
     route: &'a str,
+    /// Whether the answer is a redirect from the cache.
+    cached: bool,
 }
 
 impl<'a> Envelope<'a> {
-    /// For a request that has just come in.
-    pub(super) fn open(method: &'a Method, headers: &HeaderMap, route: &'a str) -> Self {
-        Self { started: Instant::now(), id: request_id(headers), method, route }
+    /// For a redirect from the cache.
+    pub(super) fn cached(method: &'a Method, headers: &HeaderMap, route: &'a str) -> Self {
+        Self { started: Instant::now(), id: request_id(headers), method, route, cached: true }
     }
 
     /// Adds the headers that every answer has, counts the request, and writes its log line.
     pub(super) fn close(self, app: &AppState, mut response: Response) -> Response {
-        let Self { started, id, method, route } = self;
+        let Self { started, id, method, route, cached } = self;
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        headers.insert(REQUEST_ID, id.clone());
+        headers.insert(REQUEST_ID, id);
         headers.insert(REPLICA, app.replica.clone());
         if app.draining.is_cancelled() {
             // Tells the proxy to open its next connection elsewhere.
@@ -63,7 +69,11 @@ impl<'a> Envelope<'a> {
         }
         let took = started.elapsed();
         app.metrics.answered(method.as_str(), route, response.status().as_u16(), took);
-        log(&response, method.as_str(), route, &id, took);
+        if cached {
+            log_redirect(&response, route, took);
+        } else {
+            log(&response, method.as_str(), route, took);
+        }
         response
     }
 }
@@ -122,21 +132,32 @@ fn is_of_id(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_') | (byte == b'.')
 }
 
-fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: Duration) {
+/// Costs a comparison unless the line is asked for: the macro computes its fields only then.
+fn log_redirect(response: &Response, route: &str, took: Duration) {
+    tracing::debug!(
+        target: REDIRECT_LINES,
+        message = "request",
+        http.method = "GET",
+        http.route = route,
+        http.status = response.status().as_u16(),
+        request.id = id_of(response),
+        duration_ms = milliseconds(took)
+    );
+}
+
+fn log(response: &Response, method: &str, route: &str, took: Duration) {
     let status = response.status().as_u16();
-    let id = id.to_str().unwrap_or_default();
-    // To the microsecond: more digits say nothing.
-    let duration_ms = took.as_micros() as f64 / 1_000.0;
-    let cause: Option<&Arc<str>> = response.extensions().get::<Cause>().map(|cause| &cause.0);
-    let cause = cause.map(AsRef::as_ref);
-    // Who called, where credentials are in force: the id of a key, never the key.
+    // A method is ASCII, so that a byte is a letter.
+    let method = method.get(..METHOD_LETTERS).unwrap_or(method);
+    let (id, duration_ms) = (id_of(response), milliseconds(took));
+    let cause = response.extensions().get::<Cause>().map(|cause| cause.0.as_ref());
+    // The id of the caller's key, never the key.
     let caller = response.extensions().get::<Caller>().and_then(Caller::name);
     let caller = caller.as_deref();
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 target: REQUEST_LINES,
-                // A text of its own: one that is formatted costs as much as three fields.
                 message = "request",
                 http.method = method,
                 http.route = route,
@@ -154,4 +175,13 @@ fn log(response: &Response, method: &str, route: &str, id: &HeaderValue, took: D
         500.. => line!(error),
         _ => line!(info),
     }
+}
+
+fn id_of(response: &Response) -> Option<&str> {
+    response.headers().get(REQUEST_ID)?.to_str().ok()
+}
+
+/// To the microsecond: more digits say nothing.
+fn milliseconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1_000.0
 }

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -13,6 +16,9 @@ use serde_json::Value;
 
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Threads that read a server's output.
+const READERS: usize = 2;
 
 /// The program with a clean environment, run in `folder`.
 pub(crate) fn buoy(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
@@ -87,6 +93,8 @@ impl Drop for Running {
 pub(crate) struct Server {
     child: Running,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Whether the reader of its log stalls.
+    stalled: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -95,10 +103,15 @@ impl Server {
         let mut command = buoy(folder, &["serve"], &[("PORT", "0"), ("LOG_FORMAT", "json")]);
         command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().expect("buoy starts"));
-        let lines = Arc::default();
-        gather(child.0.stdout.take(), &lines);
-        gather(child.0.stderr.take(), &lines);
-        Self { child, lines }
+        let (lines, stalled) = (Arc::default(), Arc::default());
+        gather(child.0.stdout.take(), &lines, &stalled);
+        gather(child.0.stderr.take(), &lines, &stalled);
+        Self { child, lines, stalled }
+    }
+
+    /// From now on its output is not read, or is read again.
+    pub(crate) fn stall_reader(&self, stalled: bool) {
+        self.stalled.store(stalled, Ordering::Relaxed);
     }
 
     /// The address it listens on.
@@ -159,12 +172,15 @@ impl Server {
     }
 }
 
-fn gather(pipe: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<Vec<String>>>) {
-    let (pipe, lines) = (pipe.expect("the output is piped"), Arc::clone(lines));
-    // Ends with the child, which closes the pipe.
+fn gather(pipe: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<Vec<String>>>, stalled: &Arc<AtomicBool>) {
+    let (pipe, lines, stalled) = (pipe.expect("the output is piped"), Arc::clone(lines), Arc::clone(stalled));
+    // Ends with the child, which closes the pipe, or with the test, which ends the stall.
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             lines.lock().expect("no reader panicked").push(line);
+            while stalled.load(Ordering::Relaxed) && Arc::strong_count(&stalled) > READERS {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     });
 }

@@ -17,19 +17,18 @@ const COMPOSE_LIMIT: Duration = Duration::from_secs(180);
 /// How long a healthy fleet may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// What a developer may have set for their own stack.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 11] = [
     "ADMIN_TOKEN",
     "ALLOWED_HOSTS",
     "ALLOW_PRIVATE_TARGETS",
     "BLOCKED_HOSTS",
-    "CPU_SCHEDULING",
     "DATABASE_POOL_SIZE",
     "FETCH_TITLES",
     "LIMITS",
     "LOG_LEVEL",
     "POSTGRES_PASSWORD",
     "PUBLIC_URL",
-    "WORKER_THREADS",
+    "TOKIO_WORKER_THREADS",
 ];
 const IMAGE: &str = "buoy:fleet";
 /// How many replicas docker-compose.yml starts.

@@ -62,7 +62,7 @@ pub fn at_once<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -
     let code = request.uri().path().strip_prefix('/').filter(|_| is_simple)?;
     let link = app.cache.at_hand(code, |link| refusal(link).is_none())?;
     // After the look-up, which finds nothing for all that the router answers.
-    let envelope = Envelope::open(&Method::GET, request.headers(), REDIRECT_ROUTE);
+    let envelope = Envelope::cached(&Method::GET, request.headers(), REDIRECT_ROUTE);
     let location = location(&link).ok()?;
     if is_counted(request.method(), request.headers()) {
         let client = ClientAddress::behind(Some(peer), request.headers(), &app.settings.trust);

@@ -110,10 +110,6 @@ pub(crate) async fn together(stack: &Stack) -> Result<String> {
     let rows = stack.sql("SELECT count(*), count(DISTINCT version), bool_and(success) FROM _sqlx_migrations").await?;
     let fields: Vec<&str> = rows.split('|').collect();
     ensure!(fields.len() == 3 && fields[0] == fields[1] && fields[2] == "t", "the list of migrations shows {rows}");
-    for replica in stack.containers("buoy").await? {
-        let (_, log) = docker_status(&["logs", &replica.id]).await?;
-        ensure!(!log.contains("CPU_SCHEDULING"), "the engine does not let a replica set its scheduling");
-    }
     Ok(format!(
         "{} migrations applied once, both jobs done after {}, all ready {} later",
         fields[0],

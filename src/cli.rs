@@ -14,7 +14,6 @@ pub mod key;
 pub mod migrate;
 mod reach;
 pub mod reconcile;
-mod runtime;
 pub mod serve;
 
 use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -53,7 +52,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, Parser)]
 #[command(name = "buoy", version, about = ABOUT, after_help = AFTER_HELP)]
 struct CommandLine {
-    /// Read variables from this file (NAME=VALUE lines); those of the environment win
+    /// Read variables from this file (NAME=VALUE lines, 'single quotes' around a $); those of the environment win
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -114,7 +113,9 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
     let log = telemetry::init(&config.log, stream)?;
     misspelt.iter().for_each(|found| tracing::warn!("{found}"));
-    let runtime = runtime::build(&config.runtime)?;
+    // A thread for each processor, or as many as tokio's own TOKIO_WORKER_THREADS says.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
     let result = runtime.block_on(run_async(command, config, log.dropped()));
     // Without this the process would wait for a name look-up that nobody waits for any more.
     runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);

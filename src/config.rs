@@ -33,7 +33,7 @@ pub use self::{
     http::{ListenConfig, ShutdownConfig, TitlesConfig},
     limits::LoadConfig,
     misspelt::{Misspelt, misspelt},
-    program::{CpuScheduling, LogConfig, LogFormat, RuntimeConfig},
+    program::{LogConfig, LogFormat},
     retention::RetentionConfig,
     secret_file::read_secret_files,
     source::Fault,
@@ -78,8 +78,6 @@ pub struct Config {
     pub titles: TitlesConfig,
     /// What is logged.
     pub log: LogConfig,
-    /// The threads that requests are answered on.
-    pub runtime: RuntimeConfig,
     /// The subcommand to run if the command line names none.
     pub command: Option<String>,
 }
@@ -116,7 +114,6 @@ impl Config {
         let targets = TargetPolicy::read(source);
         let titles = TitlesConfig::read(source);
         let log = LogConfig::read(source);
-        let runtime = RuntimeConfig::read(source);
         let program = ProgramConfig::read(source);
         let (http, mut access) = (http?, access?);
         access.allowed_hosts = access.allowed_hosts.and(http.public_url.as_ref().and_then(Url::host_str));
@@ -135,7 +132,6 @@ impl Config {
             visitors: visitors?,
             titles: titles?,
             log: log?,
-            runtime: runtime?,
             command: program?.command,
         })
     }
@@ -187,7 +183,6 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("Targets", TargetPolicy::VARIABLES),
     ("Titles", TitlesConfig::VARIABLES),
     ("Log", LogConfig::VARIABLES),
-    ("Runtime", RuntimeConfig::VARIABLES),
     ("Program", ProgramConfig::VARIABLES),
 ];
 

@@ -168,7 +168,7 @@ pub(super) fn origin() -> Form<Url> {
 /// A list of directives for the log's filter. A lone word must be a level: the filter would take a misspelt level for the name of
 /// a module, and fall silent.
 pub(super) fn log_filter() -> Form<String> {
-    Form::new("off, error, warn, info, debug or trace, or a list as info,buoy::http=debug", |text| {
+    Form::new("off, error, warn, info, debug or trace, or a list as info,buoy::redirect=debug", |text| {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let lone = |part: &&&str| !part.contains(['=', '[']);
         let levels = parts.iter().filter(lone).all(|part| !part.is_empty() && part.parse::<LevelFilter>().is_ok());

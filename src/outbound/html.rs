@@ -1,28 +1,28 @@
-//! The title of a page: what stands in the first `title` element that is the page's own.
+//! The title of a page: the text of the first `title` element that is the page's own.
 //!
-//! No parser of HTML: a scanner that knows comments, attributes in quotes, and elements whose content is no markup. It reads
-//! each byte a few times at most, whatever the page is like.
+//! A streaming tokenizer reads each byte a bounded number of times, whatever the page is like.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
+use html5gum::{
+    Span, Tokenizer,
+    emitters::callback::{CallbackEmitter, CallbackEvent},
+};
 
 use crate::domain::Title;
 
 /// Characters of a title, as [`Title`] allows.
 const TITLE_CHARS: usize = 500;
-/// Where a page must have named its encoding (HTML, "prescan a byte stream").
+/// A page must have named its encoding within these bytes (HTML, "prescan a byte stream").
 const PRESCAN: usize = 1_024;
-/// Elements whose content is passed over: text, and drawings, which have titles of their own.
-const OPAQUE: [&str; 9] =
-    ["script", "style", "textarea", "noscript", "template", "iframe", "noframes", "noembed", "svg"];
+/// Elements with titles that are not the page's.
+const FOREIGN: [&[u8]; 2] = [b"svg", b"template"];
 
-/// The title of a page, of which only the beginning may be at hand.
+/// The title of a page, of which `bytes` may be only the beginning. It takes milliseconds: not for a thread of the runtime.
 pub(super) fn title(bytes: &[u8], charset: Option<&str>) -> Option<Title> {
-    let text = decode(bytes, charset);
-    let inner = title_element(&text)?;
-    let text = html_escape::decode_html_entities(&text[inner]);
-    Title::parse(tidied(&text)).ok().filter(Title::is_given)
+    let text = title_element(&decode(bytes, charset))?;
+    Title::parse(tidied(&String::from_utf8_lossy(&text))).ok().filter(Title::is_given)
 }
 
 /// The page as text. A byte-order mark is believed first, then the server, then the page.
@@ -43,62 +43,30 @@ fn declared(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(&label[..end]).ok()
 }
 
-/// Where the content of the title stands.
-fn title_element(text: &str) -> Option<Range<usize>> {
-    let mut at = 0;
-    loop {
-        at += text[at..].find('<')?;
-        if text[at..].starts_with("<!--") {
-            at += text[at..].find("-->")? + "-->".len();
-            continue;
-        }
-        let name = tag_name(&text[at + 1..]);
-        if name.is_empty() {
-            at += 1;
-            continue;
-        }
-        let content = tag_end(text, at)?;
-        if name.eq_ignore_ascii_case("title") {
-            return Some(content..closing(text, content, name)?);
-        }
-        let is_opaque = OPAQUE.iter().any(|opaque| name.eq_ignore_ascii_case(opaque));
-        at = if is_opaque { closing(text, content, name)? } else { content };
-    }
-}
-
-/// The name of the tag that begins here; empty where none does, or a closing one.
-fn tag_name(text: &str) -> &str {
-    let is_tag = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    let end = text.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>').unwrap_or(text.len());
-    if is_tag { &text[..end] } else { "" }
-}
-
-/// Where the tag that begins at `at` is over.
-fn tag_end(text: &str, at: usize) -> Option<usize> {
-    let mut quote = None;
-    for (nth, byte) in text.as_bytes()[at..].iter().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at + nth + 1),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), byte) if open == byte => quote = None,
+/// The text of the first `title` element outside [`FOREIGN`] ones, if the element is complete.
+fn title_element(page: &str) -> Option<Vec<u8>> {
+    let (mut foreign, mut is_foreign, mut title) = (0_usize, false, None);
+    let mut emitter = CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| {
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                is_foreign = FOREIGN.contains(&name);
+                if name == b"title" && foreign == 0 && title.is_none() {
+                    title = Some(Vec::new());
+                }
+            }
+            CallbackEvent::CloseStartTag { self_closing: false } if is_foreign => foreign += 1,
+            CallbackEvent::String { value } => title.iter_mut().for_each(|title| title.extend_from_slice(value)),
+            CallbackEvent::EndTag { name: b"title" } => return title.take(),
+            CallbackEvent::EndTag { name } if FOREIGN.contains(&name) => foreign = foreign.saturating_sub(1),
             _ => {}
         }
-    }
-    None
+        None
+    });
+    emitter.naively_switch_states(true);
+    Tokenizer::new_with_emitter(page, emitter).find_map(Result::ok)
 }
 
-/// Where the closing tag of this name begins.
-fn closing(text: &str, mut at: usize, name: &str) -> Option<usize> {
-    loop {
-        at += text[at..].find("</")?;
-        if tag_name(&text[at + 2..]).eq_ignore_ascii_case(name) {
-            return Some(at);
-        }
-        at += 2;
-    }
-}
-
-/// White space as single spaces, no control characters, as long as a title may be.
+/// White space as single spaces, no control characters, cut to the length of a title.
 fn tidied(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
@@ -108,6 +76,8 @@ fn tidied(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -128,7 +98,9 @@ mod tests {
             ("<style><title>no</title></style><svg><title>no</title></svg><title>yes</title>", "yes"),
             ("<titlebar>no</titlebar><title>yes</title><title>second</title>", "yes"),
             ("<title>a <b>tag</b> is text</title>", "a <b>tag</b> is text"),
-            ("<title>a\u{0}b\u{7}c\u{a0}d</title>", "a b c d"),
+            ("<title>a\u{0}b\u{7}c\u{a0}d</title>", "a\u{fffd}b c d"),
+            ("<svg/><svg><svg/><title>no</title></svg><template><title>no</title></template><title>yes</title>", "yes"),
+            ("<noscript><title>no</title></noscript><title>yes</title>", "yes"),
             ("1 < 2 <title>yes</title>", "yes"),
         ] {
             assert_eq!(of(page).as_deref(), Some(expected), "{page}");
@@ -173,6 +145,43 @@ mod tests {
         let wide: Vec<u8> = "\u{feff}<title>ü</title>".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(title(&wide, Some("utf-8")).unwrap().as_str(), "ü");
         assert!(title(latin, None).is_some_and(|title| title.as_str().starts_with("Gr")));
+    }
+
+    #[test]
+    fn a_page_of_one_repeated_byte_or_pair_takes_linear_time() {
+        const SIZE: usize = 32 * 1024;
+        const OPENED: [&str; 7] =
+            ["<script>", "<script><!--<script", "<style>", "<title>", "<svg>", "<textarea>", "<!--"];
+        const MARKS: [&str; 15] = [
+            "</",
+            "<!",
+            "<!--",
+            "<![CDATA[",
+            "<?",
+            "&#",
+            "&#x",
+            "&am",
+            "<a",
+            "</a",
+            "<a b='",
+            "-->",
+            "]]",
+            "</script",
+            "</title",
+        ];
+        let begun = Instant::now();
+        for byte in 0..=255_u8 {
+            assert_eq!(title(&[byte].repeat(SIZE), None), None, "{byte}");
+        }
+        for mark in MARKS.into_iter().chain(OPENED) {
+            let page = mark.repeat(SIZE / mark.len());
+            assert_eq!(of(&page), None, "{mark}");
+            for opened in OPENED {
+                of(&format!("{opened}{page}"));
+            }
+        }
+        // Ten seconds; ten minutes if the work grew with the square of the size.
+        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
     }
 
     proptest! {

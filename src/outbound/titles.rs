@@ -1,7 +1,7 @@
-//! Titles for links that were created without one: the target is asked for its own, after the client has its answer.
+//! Titles for links that were created without one: read from the target after the client has its answer.
 //!
-//! Promises: creating a link waits for none of this; memory and requests at once are bounded, what is too much is dropped and
-//! counted; a title that somebody gives meanwhile stays. Leaves out: trying again, and links that come in bulk. What waits when
+//! Promises: creating a link waits for none of this; the queue and concurrent requests are bounded, the excess is dropped and
+//! counted; a title that a client sets first stays. Leaves out: retries, and links that come in bulk. What is queued when
 //! the process ends is dropped, so a link may stay without a title.
 
 use std::{
@@ -12,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -24,11 +28,11 @@ use crate::{
     domain::{Clock, TargetPolicy, TargetUrl, Title, UrlId},
 };
 
-/// Links that wait at most.
+/// Links in the queue at most.
 const QUEUE: usize = 256;
-/// Targets that are asked at once.
+/// Concurrent requests to targets.
 const AT_ONCE: usize = 4;
-/// How long the database may take to store a title.
+/// Timeout for storing a title.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many look-ups ended how.
@@ -40,14 +44,14 @@ pub struct TitleCounts {
     dropped: AtomicU64,
 }
 
-/// The near end: takes links whose title is to be looked up. Cheap to clone.
+/// The sending end of the queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Titles {
     orders: Option<mpsc::Sender<Order>>,
     counts: Arc<TitleCounts>,
 }
 
-/// The far end: asks for titles and stores them.
+/// The receiving end: fetches titles and stores them.
 #[derive(Debug)]
 pub struct TitleWorker {
     orders: mpsc::Receiver<Order>,
@@ -61,7 +65,7 @@ struct Order {
     target: TargetUrl,
 }
 
-/// Both ends of a bounded queue.
+/// A bounded queue.
 pub fn channel() -> (Titles, TitleWorker) {
     let (sender, orders) = mpsc::channel(QUEUE);
     let counts = Arc::<TitleCounts>::default();
@@ -74,7 +78,7 @@ impl Titles {
         Self { orders: None, counts: Arc::default() }
     }
 
-    /// Asks for the title of a link that has none. Never waits: where the queue is full the link stays without.
+    /// Queues a link that has no title. Never waits: if the queue is full the link stays without.
     pub fn look_up(&self, id: UrlId, target: &TargetUrl) {
         let Some(orders) = &self.orders else { return };
         if orders.try_send(Order { id, target: target.clone() }).is_err() {
@@ -89,7 +93,7 @@ impl Titles {
 }
 
 impl TitleWorker {
-    /// Works until `stop`, then finishes what it has begun, until `give_up` at most.
+    /// Works until `stop`, then finishes what it has begun, or is cut off by `give_up`.
     pub async fn run(
         mut self,
         store: Store,
@@ -123,7 +127,7 @@ impl TitleWorker {
     }
 }
 
-/// Asks for one title at a time.
+/// Fetches and stores one title.
 struct Seeker {
     guard: Guard,
     store: Store,
@@ -137,14 +141,14 @@ impl Seeker {
         let page = match self.guard.page(&order.target).await {
             Ok(page) => page,
             Err(error) => {
-                // Neither path nor query: they may hold what nobody else should read.
+                // Neither path nor query: they may hold secrets of the link's owner.
                 tracing::debug!(url.id = %order.id, %error, "could not look up the title of a target");
                 return TitleCounts::add(&counts.failed);
             }
         };
-        let Some(title) = html::title(&page.bytes, page.charset.as_deref()) else {
-            return TitleCounts::add(&counts.without);
-        };
+        // Off the threads that serve requests: a page of the largest size takes milliseconds.
+        let read = spawn_blocking(move || html::title(&page.bytes, page.charset.as_deref())).await;
+        let Some(title) = read.ok().flatten() else { return TitleCounts::add(&counts.without) };
         match timeout(STORE_WITHIN, self.store(&order, title)).await {
             Ok(Ok(true)) => TitleCounts::add(&counts.given),
             Ok(Ok(false)) => TitleCounts::add(&counts.without),
@@ -170,8 +174,8 @@ impl TitleCounts {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Look-ups by how they ended: a title given to its link; none on the page, or the link has one by now; no page, or no
-    /// database; dropped, since too many waited or the process ended.
+    /// Look-ups by outcome: the title was stored; the page has none, or the link has one by now; no page, or no
+    /// database; dropped, because the queue was full or the process ended.
     pub fn by_outcome(&self) -> [(&'static str, u64); 4] {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [

@@ -13,11 +13,17 @@ pub mod limits;
 pub mod list;
 pub mod middleware;
 pub mod openapi;
+pub mod permits;
+mod portions;
 pub mod routes;
 pub mod server;
 pub mod upload;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,11 +52,11 @@ pub fn router(app: AppState) -> Router {
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
-    let turns = from_fn_with_state(app.clone(), limits::turns);
+    let permits = from_fn_with_state(app.clone(), permits::permits);
     let limited = |policy| from_fn_with_state((app.clone(), policy), limits::limited);
     // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate limit is
     // checked, before the request waits for anything.
-    let database = database.layer(turns).layer(limit.clone());
+    let database = database.layer(permits).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
     let bulk = bulk.layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
@@ -70,6 +76,7 @@ fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
         .fallback(middleware::unknown_route)
         .method_not_allowed_fallback(middleware::wrong_method)
         .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn(middleware::one_host))
         .layer(from_fn_with_state(app.clone(), middleware::envelope))
         .with_state(app)
 }

@@ -61,7 +61,7 @@ pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     let settings = store_settings(&config.database)?;
     let store = Store::open(&settings).await.context("cannot open the database")?;
     let visitors = Visitors::open(&config.visitors).context("GEOIP_DB cannot be used")?;
-    let listener = listen(&config.listen).await?;
+    let listener = listen(&config.listen)?;
     let lifecycle = Lifecycle::new(&config.shutdown);
     let signals = lifecycle.listen_for_signals().context("cannot listen for signals")?;
     let (clicks, writer) = clicks::channel(config.clicks);
@@ -97,10 +97,9 @@ pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     result
 }
 
-async fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
+fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
     let (host, port) = (config.host, config.port);
-    let listener = TcpListener::bind((host, port))
-        .await
+    let listener = http::server::listen((host, port).into())
         .with_context(|| format!("cannot listen on {host} port {port}; HOST and PORT choose another address"))?;
     let address = listener.local_addr().context("the socket has no address")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}, documentation at /docs");

@@ -1,6 +1,4 @@
-//! Limits: what one client may do, how much work is taken in at once, and how slow a client may be.
-
-use std::time::Duration;
+//! Limits: what one client may do, and how much concurrent work is taken in.
 
 use super::{concern::concern, form};
 use crate::{domain::LimitMode, limits::LimitSettings};
@@ -22,17 +20,11 @@ concern! {
 }
 
 concern! {
-    /// How much is taken in at once, and how slow a client may be.
+    /// How much concurrent work is taken in.
     pub LoadConfig {
-        /// Requests that need the database and may be at work at once; as many wait for a second, the rest is answered with 503.
+        /// Concurrent requests that need the database; as many wait for a second, the rest is answered with 503.
         requests: usize = "MAX_CONCURRENT_REQUESTS", "512", form::whole(1..=1_000_000, "requests");
-        /// Connections of clients that may be open at once; fewer where the system allows fewer open files.
+        /// Open connections of clients; fewer if the system allows fewer open files.
         connections: usize = "MAX_CONNECTIONS", "10000", form::whole(1..=1_000_000, "connections");
-        /// Seconds in which a request's head must be complete, from its first byte.
-        head: Duration = "HEADER_TIMEOUT_SECONDS", "10", form::seconds(1..=75);
-        /// Seconds that a request's body may keep buoy waiting; each KiB that arrives gives one second back.
-        body: Duration = "BODY_TIMEOUT_SECONDS", "10", form::seconds(1..=3_600);
-        /// Seconds that a client may leave its answer unread; each KiB that it takes gives one second back.
-        answer: Duration = "ANSWER_TIMEOUT_SECONDS", "30", form::seconds(1..=3_600);
     }
 }

@@ -8,8 +8,8 @@ use axum::{
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, StatusCode, header, request::Parts, uri::Authority},
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -19,7 +19,7 @@ use crate::{
     state::AppState,
 };
 
-/// How much of the rest of a body that is too large is taken in before it is refused, and for how long.
+/// How much of the rest of a body that is too large is read before it is refused, and for how long.
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 const DISCARD_FOR: Duration = Duration::from_secs(2);
 
@@ -115,7 +115,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonObject<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        let bytes = read_body(body, state.settings.body_limit).await?;
+        let bytes = gather(body, state.settings.body_limit, |_| true).await?;
         if bytes.is_empty() {
             return Err(malformed("the body is empty; a JSON object was expected"));
         }
@@ -124,7 +124,28 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonObject<T> {
     }
 }
 
-/// The parameters of a list: those of the query, and those of a JSON body where the query has none of that name.
+/// The parameters of lists and statistics. Others are ignored and not kept.
+const PARAMETERS: [&str; 15] = [
+    "page",
+    "per_page",
+    "cursor",
+    "count",
+    "user_id",
+    "is_active",
+    "url_id",
+    "event_type",
+    "sort",
+    "include",
+    "from",
+    "to",
+    "unit",
+    "tz",
+    "top",
+];
+/// Bytes of a parameter's value at most: a `Link` holds them twice.
+const VALUE_BYTES: usize = 255;
+
+/// The parameters of a list: those of the query, and those of a JSON body if the query has none of that name.
 #[derive(Debug, Default)]
 pub struct ListQuery {
     parameters: BTreeMap<String, String>,
@@ -136,15 +157,20 @@ impl FromRequest<AppState> for ListQuery {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
         let mut parameters = BTreeMap::new();
-        let bytes = read_body(body, state.settings.body_limit).await?;
+        let bytes = gather(body, state.settings.body_limit, |_| true).await?;
         if !bytes.is_empty() {
             require_json(&parts.headers)?;
             let object: serde_json::Map<String, serde_json::Value> = parse_object(&bytes)?;
-            parameters.extend(object.into_iter().filter_map(|(name, value)| Some((name, as_text(value)?))));
+            let given = object.into_iter().filter_map(|(name, value)| Some((name, as_text(value)?)));
+            parameters.extend(given.filter(|(name, _)| is_parameter(name)));
         }
-        let query = parts.uri.query().unwrap_or_default();
-        parameters.extend(url::form_urlencoded::parse(query.as_bytes()).into_owned());
-        Ok(Self { parameters })
+        let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        parameters
+            .extend(query.filter(|(name, _)| is_parameter(name)).map(|(name, value)| (name.into(), value.into())));
+        match parameters.iter().find(|(_, value)| value.len() > VALUE_BYTES) {
+            Some((name, _)) => Err(Error::invalid_field(name, "must have at most 255 bytes")),
+            None => Ok(Self { parameters }),
+        }
     }
 }
 
@@ -221,18 +247,40 @@ impl fmt::Display for PublicBase {
     }
 }
 
-async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Error> {
-    match Limited::new(&mut body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            timeout(DISCARD_FOR, discard(body)).await.ok();
-            Err(too_large(limit as u64))
-        }
-        Err(_) => Err(malformed("the body broke off")),
-    }
+fn is_parameter(name: &str) -> bool {
+    PARAMETERS.contains(&name)
 }
 
-/// Takes in the rest of a body that is refused: a client that is still sending when the connection closes sees a reset
+/// A body in one buffer, whatever pieces it comes in. `room` is asked before each piece is kept.
+///
+/// # Errors
+/// 413 for a body of more than `limit` bytes, 503 if there is no room, 400 if the body breaks off.
+pub(super) async fn gather(mut body: Body, limit: usize, mut room: impl FnMut(usize) -> bool) -> Result<Bytes, Error> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| malformed("the body broke off"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if first.len().max(all.len()) + piece.len() > limit {
+            timeout(DISCARD_FOR, discard(body)).await.ok();
+            return Err(too_large(limit as u64));
+        }
+        if !room(piece.len()) {
+            return Err(Error::overloaded());
+        }
+        // Most bodies come in one piece, which is not copied.
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Reads the rest of a body that is refused: a client that still sends when the connection closes sees a reset
 /// instead of the answer.
 async fn discard(mut body: Body) {
     let mut left = DISCARD_BYTES;
@@ -257,11 +305,10 @@ pub(super) fn malformed(detail: impl Into<String>) -> Error {
 
 fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mime = content_type.and_then(|value| value.parse::<mime::Mime>().ok());
-    let is_json = mime.is_some_and(|mime| {
-        mime.type_() == mime::APPLICATION && (mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
-    });
-    if is_json {
+    // The parameters do not matter: JSON is UTF-8, or it is refused.
+    let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = kind.strip_prefix("application/");
+    if subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json")) {
         return Ok(());
     }
     let detail = "The content type must be application/json";

@@ -88,9 +88,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let Ok(creation) = Creation::from_request_parts(parts, state).await;
-        let key = parts.headers.get(IDEMPOTENCY_KEY).map(|value| {
+        let mut given = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let key = given.next().map(|value| {
             let key = value.to_str().unwrap_or_default().trim();
-            if (1..=255).contains(&key.len()) { Ok(key.to_owned()) } else { Err(invalid_key()) }
+            let is_valid = (1..=255).contains(&key.len()) && given.next().is_none();
+            if is_valid { Ok(key.to_owned()) } else { Err(invalid_key()) }
         });
         // Each user's keys are their own: no user gets another's answer. No header can hold a line break.
         let key = key.transpose()?.map(|key| match caller.owner() {
@@ -222,6 +224,6 @@ fn at_work() -> Error {
 }
 
 fn invalid_key() -> Error {
-    let detail = "An Idempotency-Key has 1 to 255 visible ASCII characters";
+    let detail = "There is one Idempotency-Key, of 1 to 255 visible ASCII characters";
     Error::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", detail)
 }

@@ -6,16 +6,11 @@
 use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{
-    body::Body,
     extract::{FromRequestParts, Request, State},
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts},
     middleware::Next,
     response::Response,
 };
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
 use ipnet::IpNet;
 
 use super::{Error, client_address::ClientAddress};
@@ -137,40 +132,6 @@ fn counted(app: &AppState, policy: Policy, client: &ClientAddress, failure: Erro
         Ok(standing) => failure.with_headers(headers(&standing)),
         Err(standing) => refused(standing),
     }
-}
-
-/// Gives a request its turn at the database, once its body is there: a client that sends slowly keeps nobody waiting.
-pub async fn turns(State(app): State<AppState>, request: Request, next: Next) -> Result<Response, Error> {
-    let (parts, body) = request.into_parts();
-    let mut room = app.load.body();
-    let body = gathered(body, app.settings.body_limit, |bytes| room.grow(bytes)).await.ok_or_else(Error::overloaded)?;
-    let _turn = app.load.turn().await.ok_or_else(Error::overloaded)?;
-    Ok(next.run(Request::from_parts(parts, body)).await)
-}
-
-/// The body, read into memory as far as `limit`, whatever is wrong with it being left for whoever reads it; none where there is no
-/// room.
-async fn gathered(mut body: Body, limit: usize, mut room: impl FnMut(usize) -> bool) -> Option<Body> {
-    if body.is_end_stream() {
-        return Some(body);
-    }
-    let (mut frames, mut bytes) = (Vec::new(), 0);
-    while bytes <= limit {
-        let frame = match body.frame().await {
-            None => break,
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(error)) => {
-                frames.push(Err(error));
-                break;
-            }
-        };
-        bytes += frame.len();
-        if !room(frame.len()) {
-            return None;
-        }
-        frames.push(Ok::<Bytes, axum::Error>(frame));
-    }
-    Some(Body::from_stream(stream::iter(frames).chain(body.into_data_stream())))
 }
 
 /// 429, with the client's standing and when to come back.

@@ -4,7 +4,7 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -75,6 +75,26 @@ impl<'a> Envelope<'a> {
             log(&response, method.as_str(), route, took);
         }
         response
+    }
+}
+
+/// Refuses a request whose host is not one: proxies and this program could read it in different ways.
+pub async fn one_host(request: Request, next: Next) -> Response {
+    if has_one_host(&request) {
+        return next.run(request).await;
+    }
+    let detail = "A request has exactly one Host, the same as in its target";
+    Error::new(StatusCode::BAD_REQUEST, "malformed_host", detail).into_response()
+}
+
+/// Whether a request names one host alone (RFC 9112, 3.2). In HTTP/1.0 it may name none.
+pub(super) fn has_one_host<B>(request: &axum::http::Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), request.uri().authority()) {
+        (Some(_), None, None) => true,
+        (Some(host), None, Some(asked)) => host.as_bytes().eq_ignore_ascii_case(asked.as_str().as_bytes()),
+        (None, _, _) => request.version() < Version::HTTP_11,
+        _ => false,
     }
 }
 

@@ -89,7 +89,11 @@ async fn state() -> AppState {
 }
 
 async fn ask(router: &Router, path: &str) -> Response {
-    router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    router
+        .clone()
+        .oneshot(Request::get(path).header(header::HOST, "localhost").body(Body::empty()).unwrap())
+        .await
+        .unwrap()
 }
 
 /// The code of a failure, which must have the one shape and every header.

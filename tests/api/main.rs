@@ -14,6 +14,7 @@ mod clicks;
 mod clicks_cut;
 mod contract;
 mod disabled;
+mod edge;
 mod events;
 mod hard_input;
 mod idempotency;

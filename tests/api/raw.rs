@@ -14,7 +14,13 @@ use crate::{
     process::PATIENCE,
 };
 
-on_both_databases!(bytes_that_are_no_http, broken_requests, requests_in_a_row_on_one_connection, clients_that_leave);
+on_both_databases!(
+    bytes_that_are_no_http,
+    broken_requests,
+    targets_with_bytes_that_no_uri_may_hold,
+    requests_in_a_row_on_one_connection,
+    clients_that_leave,
+);
 
 /// A plain connection to the service.
 #[derive(Debug)]
@@ -90,10 +96,13 @@ async fn broken_requests(kind: Kind) {
         ("GET /\0 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404"]),
         ("GET //evil.example/x HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
         ("GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
-        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["200"]),
+        ("GET http://localhost/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["200"]),
+        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400"]),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", &["400"]),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n", &["400"]),
         ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404", "405"]),
         ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404", "405"]),
-        ("GET /users HTTP/1.1\r\n\r\n", &["200"]),
+        ("GET /users HTTP/1.1\r\n\r\n", &["400"]),
         ("GET /users HTTP/1.0\r\n\r\n", &["200"]),
         ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: abc\r\n\r\n", &["400"]),
         ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", &["400"]),
@@ -109,6 +118,30 @@ async fn broken_requests(kind: Kind) {
         assert!(!answer.to_ascii_lowercase().contains("\r\nserver:"), "{answer}");
     }
     assert_eq!(app.get("/health").await.status, 200);
+}
+
+async fn targets_with_bytes_that_no_uri_may_hold(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    let url = app.url(app.user("ann").await, "https://example.com").await;
+    let code = url["short_code"].as_str().unwrap();
+    let mut connection = Connection::open(&app).await;
+    for query in [&b"x=\"a\""[..], b"x=<b>", b"x=M\xfcller", "x=\u{fc}".as_bytes(), b"x=%3Cb%3E"] {
+        let ask =
+            |path: &str| [format!("GET {path}?").as_bytes(), query, b" HTTP/1.1\r\nhost: localhost\r\n\r\n"].concat();
+        // From the database, then from the cache.
+        for _ in 0..2 {
+            let answer = connection.ask(ask(&format!("/{code}"))).await;
+            assert!(answer.starts_with("HTTP/1.1 302"), "{query:?}: {answer}");
+        }
+        let (status, code) = if query.is_ascii() && query[2] == b'%' || query[2..] == *"\u{fc}".as_bytes() {
+            ("200", "ann")
+        } else {
+            ("400", "malformed_target")
+        };
+        let answer = connection.ask(ask("/users")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(code), "{query:?}: {answer}");
+    }
+    assert_eq!(app.clicks(&url["id"]).await, 10);
 }
 
 async fn requests_in_a_row_on_one_connection(kind: Kind) {

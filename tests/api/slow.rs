@@ -1,11 +1,14 @@
-//! Clients that are slow: they are cut off, and nobody else notices them.
+//! Clients that are slow or hold connections for nothing: they are cut off, and no other client notices them.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::{
@@ -15,11 +18,17 @@ use crate::{
     raw::Connection,
 };
 
-const SLOW_CONNECTIONS: usize = 1_000;
+const SLOW_CONNECTIONS: u32 = 1_000;
+/// Connections of one client among them.
+const OF_CLIENT: u32 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn connect(app: &TestApp) -> TcpStream {
-    TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("the service listens")
+/// A connection from this address of the machine.
+async fn connect(app: &TestApp, from: [u8; 4]) -> TcpStream {
+    let address: SocketAddr = app.base.trim_start_matches("http://").parse().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).expect("all of 127.0.0.0/8 is this machine");
+    socket.connect(address).await.expect("the service listens")
 }
 
 /// Sends a byte now and then until the service closes the connection; how long it had.
@@ -35,16 +44,17 @@ async fn drip(mut stream: TcpStream, text: &str) -> Duration {
         {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "still connected");
+        assert!(begun.elapsed() < 2 * PATIENCE, "still connected");
     }
     begun.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_dripping_heads_harm_nobody_and_do_not_last() {
-    let app = TestApp::start_with(Kind::Sqlite, &[("HEADER_TIMEOUT_SECONDS", "4")]).await;
+async fn a_thousand_dripping_heads_harm_no_visitor_and_do_not_last() {
+    let app = TestApp::start_with(Kind::Sqlite, &[]).await;
     let code = app.url(app.user("ann").await, "https://example.com").await["short_code"].as_str().unwrap().to_owned();
-    let streams = join_all((0..SLOW_CONNECTIONS).map(|_| connect(&app))).await;
+    let client = |nth: u32| [127, 1, 0, (nth / OF_CLIENT + 1) as u8];
+    let streams = join_all((0..SLOW_CONNECTIONS).map(|nth| connect(&app, client(nth)))).await;
     let slow = tokio::spawn(join_all(streams.into_iter().map(|stream| drip(stream, "GET / HTTP/1.1\r\nx-slow: "))));
     let mut followed = 0;
     while !slow.is_finished() {
@@ -59,14 +69,15 @@ async fn a_thousand_dripping_heads_harm_nobody_and_do_not_last() {
     }
     assert!(followed > 20, "{followed}");
     let longest = slow.await.unwrap().into_iter().max().unwrap();
-    assert!(longest >= 2 * SECOND && longest < 12 * SECOND, "the last one was cut off after {longest:?}");
+    assert!(longest < 18 * SECOND, "the last one was cut off after {longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_drips_in_is_given_up() {
-    let app = TestApp::start_with(Kind::Sqlite, &[("BODY_TIMEOUT_SECONDS", "1")]).await;
+    let variables = [("REQUEST_TIMEOUT_SECONDS", "1"), ("BULK_TIMEOUT_SECONDS", "1")];
+    let app = TestApp::start_with(Kind::Sqlite, &variables).await;
     for path in ["/users", "/users/bulk"] {
-        let mut stream = connect(&app).await;
+        let mut stream = connect(&app, [127, 0, 0, 1]).await;
         let kind = if path == "/users" { "application/json" } else { "multipart/form-data; boundary=x" };
         let head =
             format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n\r\n");
@@ -78,63 +89,32 @@ async fn a_body_that_drips_in_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_nobody_reads_is_broken_off() {
-    let app = TestApp::start_with(Kind::Sqlite, &[("ANSWER_TIMEOUT_SECONDS", "1")]).await;
-    app.database.add_users(200_000).await;
-    let mut stream = connect(&app).await;
-    stream.write_all(b"GET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
-    tokio::time::sleep(4 * SECOND).await;
-    let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the connection ends").ok();
-    assert!(!answer.ends_with(b"0\r\n\r\n"), "all of {} bytes came after all", answer.len());
-    // Who reads, if only in between, gets everything.
-    let mut stream = connect(&app).await;
-    stream.write_all(b"GET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut buffer = vec![0; 4 * 1024 * 1024];
-    let mut end = Vec::new();
-    loop {
-        let bytes = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
-        if bytes == 0 {
-            break;
-        }
-        end.extend_from_slice(&buffer[..bytes]);
-        end.drain(..end.len().saturating_sub(8));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    assert!(end.ends_with(b"0\r\n\r\n"), "{end:?}");
+async fn a_list_keeps_its_permit_until_it_is_sent() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("MAX_CONCURRENT_REQUESTS", "1")]).await;
+    app.database.add_users(50_000).await;
+    let mut list = app.request(reqwest::Method::GET, "/users").send().await.unwrap();
+    assert_eq!(list.status(), 200);
+    app.get("/users/1").await.problem(503, "overloaded");
+    assert_eq!(app.get("/health").await.status, 200);
+    while list.chunk().await.unwrap().is_some() {}
+    app.get("/users/1").await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_connection_outlasts_the_time_for_a_head() {
-    let app = TestApp::start_with(Kind::Sqlite, &[("HEADER_TIMEOUT_SECONDS", "1")]).await;
-    let code = app.url(app.user("ann").await, "https://example.com").await["short_code"].as_str().unwrap().to_owned();
-    let mut connection = Connection::open(&app).await;
-    // From the router, from the database and from memory: the last is answered before anything else is read.
-    for (path, status) in [("health", 200), (&code, 302), (&code, 302), ("health", 200)] {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let answer = connection.ask(&format!("GET /{path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
-    }
-    // A head that begins after that has its own time.
-    connection.send("GET /health HTTP/1.1\r\n").await;
-    let begun = Instant::now();
-    assert!(!connection.rest().await.contains(" 200 "));
-    assert!(begun.elapsed() < 6 * SECOND);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_beyond_the_bound_wait_for_a_place() {
+async fn at_the_bound_the_longest_idle_connection_is_closed() {
     let app = TestApp::start_with(Kind::Sqlite, &[("MAX_CONNECTIONS", "3")]).await;
     let ask = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    // The client of the start holds one.
+    // The client of the start holds the third, and used it before these.
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = Connection::open(&app).await;
         assert!(connection.ask(ask).await.starts_with("HTTP/1.1 200"));
         held.push(connection);
     }
-    let mut waiting = Connection::open(&app).await;
-    assert!(tokio::time::timeout(SECOND, waiting.ask(ask)).await.is_err(), "there is no place");
-    drop(held);
-    assert!(waiting.ask("").await.starts_with("HTTP/1.1 200"), "there is one now");
+    let mut next = Connection::open(&app).await;
+    assert!(next.ask(ask).await.starts_with("HTTP/1.1 200"));
+    let mut another = Connection::open(&app).await;
+    assert!(another.ask(ask).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(held[0].rest().await, "");
+    assert!(held[1].ask(ask).await.starts_with("HTTP/1.1 200"), "it was used later");
 }

@@ -5,7 +5,7 @@ use crate::{config::Config, http::server::ServerLimits};
 /// Files that the program opens beside the connections of its clients: the database's, the log, what it is made of.
 const OTHER_FILES: usize = 128;
 
-/// How many connections there may be, and how slow.
+/// How many connections there may be.
 pub(super) fn server_limits(config: &Config) -> ServerLimits {
     let load = &config.load;
     let files = open_files().map_or(usize::MAX, |files| files.saturating_sub(OTHER_FILES).max(1));
@@ -13,7 +13,7 @@ pub(super) fn server_limits(config: &Config) -> ServerLimits {
     if connections < load.connections {
         tracing::warn!(connections, "fewer connections than MAX_CONNECTIONS: the system allows no more open files");
     }
-    ServerLimits { connections, head: load.head, body: load.body, answer: load.answer }
+    ServerLimits::new(connections)
 }
 
 /// Files that this process may have open at once, where the system tells it.

@@ -3,7 +3,7 @@
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
         request::Parts,
     },
@@ -14,9 +14,11 @@ use axum::{
 use super::table::{Need, need};
 use crate::{
     domain::{Caller, HostNames, Scope, Secret},
-    http::{Error, limits, middleware::FIRST_ATTEMPT},
+    http::{Error, limits, middleware::FIRST_ATTEMPT, server::UnencodedTarget},
     state::AppState,
 };
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses who may not use a route; tells the handler, and the request's log line, who may.
 pub async fn gate(State(app): State<AppState>, request: Request, next: Next) -> Response {
@@ -34,6 +36,10 @@ pub async fn gate(State(app): State<AppState>, request: Request, next: Next) -> 
 }
 
 async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
+    if request.extensions.get::<UnencodedTarget>().is_some() {
+        let detail = "The target of the request holds bytes that must be percent-encoded";
+        return Err(Error::new(StatusCode::BAD_REQUEST, "malformed_target", detail));
+    }
     if let Some(hosts) = app.access.open_under() {
         return own_site(hosts, request).map(|()| Caller::Open);
     }
@@ -112,7 +118,9 @@ fn own_site(hosts: &HostNames, request: &Parts) -> Result<(), Error> {
         return Err(Error::new(StatusCode::FORBIDDEN, "foreign_host", detail));
     }
     let own = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| hosts.own(origin, asked));
-    if !headers.get_all(ORIGIN).iter().all(own) {
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    let is_cross_site = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site == "cross-site");
+    if (is_cross_site && !is_read) || !headers.get_all(ORIGIN).iter().all(own) {
         let detail = "The API is open, and pages of other sites may not use it";
         return Err(Error::new(StatusCode::FORBIDDEN, "foreign_origin", detail));
     }

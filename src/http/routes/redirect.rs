@@ -15,7 +15,7 @@ use crate::{
         client_address::{ClientAddress, PeerAddress},
         extract::{Named, Resource},
         limits,
-        middleware::{Envelope, FIRST_ATTEMPT},
+        middleware::{self, Envelope, FIRST_ATTEMPT},
         openapi::{Disabled, Limited, NotFound, ServerErrors},
     },
     metrics::REDIRECT_ROUTE,
@@ -54,10 +54,10 @@ pub async fn follow(
     Ok(answer)
 }
 
-/// Follows a link that is in memory, as [`follow`] does, without the router and its layers, which cost as much as the rest: where
-/// nothing has to be waited for, none of them has anything to do. None where the router is to answer.
-pub fn at_once<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -> Option<Response> {
-    let is_simple = request.method() == Method::GET && app.clicks.is_buffered();
+/// Follows a cached link as [`follow`] does, without the router and its layers, which cost as much as the rest and have nothing to
+/// do if nothing has to be waited for. None if the router is to answer.
+pub fn cached<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -> Option<Response> {
+    let is_simple = request.method() == Method::GET && app.clicks.is_buffered() && middleware::has_one_host(request);
     // What is no code is not in memory.
     let code = request.uri().path().strip_prefix('/').filter(|_| is_simple)?;
     let link = app.cache.at_hand(code, |link| refusal(link).is_none())?;

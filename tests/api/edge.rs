@@ -1,0 +1,91 @@
+//! What is decided before a handler: bodies, content types, doubled headers, requests of other sites' pages.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    app::{TestApp, send},
+    common::database::Kind,
+    raw::Connection,
+};
+
+#[tokio::test]
+async fn a_body_of_one_byte_chunks_costs_little_more_than_its_bytes() {
+    const BYTES: usize = 1_000_000;
+    let app = TestApp::start(Kind::Sqlite).await;
+    app.get("/users").await.expect(200);
+    let before = app.server.peak_memory();
+    let mut connection = Connection::open(&app).await;
+    let head = "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let name = "x".repeat(BYTES - 2);
+    let body: String = format!("\"{name}\"").chars().map(|byte| format!("1\r\n{byte}\r\n")).collect();
+    let answer = connection.ask(format!("{head}{body}0\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("not a JSON object"), "{answer}");
+    let grown = app.server.peak_memory() - before;
+    assert!(grown < 12 * 1024, "{grown} KiB for {BYTES} bytes");
+}
+
+#[tokio::test]
+async fn filters_in_a_body_are_bounded_and_only_known_ones_are_kept() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let large = json!({"shoe_size": "x".repeat(20_000)});
+    app.get_with_body("/users", &large).await.problem(413, "body_too_large");
+    let unknown = json!({"per_page": 1, "shoe_size": "x".repeat(10_000), "count": false});
+    let answer = app.get_with_body("/users", &unknown).await;
+    answer.expect(200);
+    assert_eq!(answer.header("link"), Some("</users?count=false&per_page=1&page=1>; rel=\"first\""));
+    let long = json!({"per_page": 1, "sort": "x".repeat(256)});
+    assert_eq!(app.get_with_body("/users", &long).await.refused_fields(), ["sort"]);
+}
+
+#[tokio::test]
+async fn json_is_known_by_its_essence() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    for (nth, (kind, status)) in [
+        ("application/json", 201),
+        ("application/json ;charset=utf-8", 201),
+        ("Application/JSON; charset=\"utf-8\" ; x", 201),
+        ("application/vnd.api+json", 201),
+        ("application/jsonp", 415),
+        ("text/json", 415),
+        ("json", 415),
+        ("", 415),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"username": format!("u{nth}"), "email": format!("u{nth}@x.example")}).to_string();
+        let answer = send(app.request(Method::POST, "/users").header("content-type", kind).body(body)).await;
+        assert_eq!(answer.status, status, "{kind}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_idempotency_keys_are_none() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let request = app.request(Method::POST, "/users").json(&json!({"username": "ann", "email": "ann@x.example"}));
+    let answer = send(request.header("idempotency-key", "a").header("idempotency-key", "a")).await;
+    answer.problem(400, "invalid_idempotency_key");
+    assert_eq!(app.get("/users").await.expect(200), json!([]));
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_change_nothing_in_open_mode() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let user = app.user("ann").await;
+    let path = format!("/users/{user}");
+    for (method, site, status) in [
+        (Method::GET, "cross-site", 200),
+        (Method::HEAD, "cross-site", 200),
+        (Method::PUT, "cross-site", 403),
+        (Method::PATCH, "cross-site", 403),
+        (Method::DELETE, "cross-site", 403),
+        (Method::PUT, "same-origin", 200),
+        (Method::PUT, "none", 200),
+        (Method::DELETE, "same-origin", 204),
+    ] {
+        let request = app.request(method.clone(), &path).header("sec-fetch-site", site);
+        let answer = send(request.json(&json!({"username": "bob"}))).await;
+        assert_eq!(answer.status, status, "{method} {site}: {answer:?}");
+    }
+}

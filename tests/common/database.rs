@@ -1,10 +1,18 @@
 //! A database of one's own for each test: a file in a temporary folder, or one on the server that `TEST_DATABASE_URL`
 //! names. It is gone when the test has ended, however it ended.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use buoy::db::{Store, StoreSettings};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::template;
+
+/// What an SQLite database is called in its folder.
+const FILE: &str = "buoy.db";
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,33 +29,47 @@ pub(crate) struct Database {
     pub(crate) kind: Kind,
     /// What `DATABASE_URL` is set to.
     pub(crate) url: String,
-    /// What it is called on the server.
+    /// Its name on the server; empty for a file.
     pub(crate) name: String,
     folder: tempfile::TempDir,
 }
 
 impl Database {
-    /// A database with the newest schema.
+    /// A database with the newest schema: a copy of a migrated one.
     pub(crate) async fn fresh(kind: Kind) -> Self {
-        let database = Self::empty(kind).await;
-        let store = database.store().await;
-        store.migrate().await.expect("the schema can be made");
-        store.close().await;
-        database
+        match kind {
+            Kind::Sqlite => {
+                let database = Self::empty(kind).await;
+                std::fs::copy(template::file().await, database.file()).expect("the migrated file can be copied");
+                database
+            }
+            Kind::Postgres => Self::on_server(template::database().await).await,
+        }
     }
 
     /// A database without a schema.
     pub(crate) async fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Sqlite => {
+                let folder = tempfile::tempdir().expect("a temporary folder can be made");
+                let url = format!("sqlite:{}", folder.path().join(FILE).display());
+                Self { kind, url, name: String::new(), folder }
+            }
+            Kind::Postgres => Self::on_server("template0").await,
+        }
+    }
+
+    /// A copy of a database of the server.
+    async fn on_server(template: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let name = format!("buoy_test_{:016x}", rand::random::<u64>());
-        let url = match kind {
-            Kind::Sqlite => format!("sqlite:{}", folder.path().join("buoy.db").display()),
-            Kind::Postgres => {
-                on_server(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
-                database_on_server(&name)
-            }
-        };
-        Self { kind, url, name, folder }
+        on_server(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        Self { kind: Kind::Postgres, url: database_on_server(&name), name, folder }
+    }
+
+    /// The file of an SQLite database.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.path().join(FILE)
     }
 
     /// A folder that goes with the database.
@@ -92,7 +114,7 @@ pub(crate) fn server_url() -> String {
 }
 
 /// The address of a database on that server.
-fn database_on_server(name: &str) -> String {
+pub(super) fn database_on_server(name: &str) -> String {
     let mut url = url::Url::parse(&server_url()).expect("TEST_DATABASE_URL is an address");
     url.set_path(name);
     url.into()

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod sums;
+mod template;
 
 /// Makes two tests of each function that takes a [`database::Kind`]: one on SQLite, one on PostgreSQL.
 macro_rules! on_both_databases {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
@@ -63,11 +64,7 @@ impl Api {
 
     /// Creates many links.
     pub(crate) async fn links(&self, user: i64, count: usize) -> Result<Vec<Link>> {
-        let mut links = Vec::with_capacity(count);
-        for _ in 0..count {
-            links.push(self.link(user).await?);
-        }
-        Ok(links)
+        stream::iter(0..count).map(|_| self.link(user)).buffered(8).try_collect().await
     }
 
     /// Posts a link under an Idempotency-Key; answers the status and the link's id where there is one.

@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// How long the database is away.
-pub(crate) const OUTAGE: Duration = Duration::from_secs(30);
+pub(crate) const OUTAGE: Duration = Duration::from_secs(15);
 /// How long everything may take to be well after its return.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How long load goes on after its return.
-const AFTERWARDS: Duration = Duration::from_secs(10);
+const AFTERWARDS: Duration = Duration::from_secs(6);
 /// Cached links answer within this, 99 of 100.
 const CACHED_P99: Duration = Duration::from_millis(50);
 /// What needs the database is refused within this.
@@ -54,7 +54,7 @@ impl<'a> Outage<'a> {
         let hot = Load::start(6, Duration::from_millis(10), move |worker, number| {
             Ask::get(urls[(worker * 7 + number) as usize % urls.len()].clone())
         });
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(1)).await;
         Ok(Self { stack, replicas, clicks, hot, cold_links, cold: None })
     }
 

@@ -36,7 +36,7 @@ macro_rules! scenarios {
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = scenarios! {
     "a replica without any network lives and keeps trying": start::no_network,
-    "the database appears 20 s after everything else": start::late_database,
+    "the database appears 8 s after everything else": start::late_database,
     "three replicas and two migrations start together": start::together,
     "the fleet's memory, idle and under load": start::memory,
     "a migration that fails changes nothing": schema::failing_migration,
@@ -48,9 +48,9 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios! {
     "a replica is killed under load": crash::killed,
     "a replica comes back under another address": crash::new_address,
     "a rolling restart of all replicas under load": crash::rolling_restart,
-    "a replica is frozen for 10 s": crash::frozen,
-    "the database is stopped for 30 s under load": database::stopped,
-    "connections to the database are black-holed for 30 s": database::black_holed,
+    "a replica is frozen for 7 s": crash::frozen,
+    "the database is stopped for 15 s under load": database::stopped,
+    "connections to the database are black-holed for 15 s": database::black_holed,
     "2000 changes are seen at once on every replica": freshness::at_once,
     "changes while the listeners are cut off": freshness::without_listeners,
     "one idempotency key on two replicas makes one link": idempotency::two_replicas,

@@ -99,7 +99,7 @@ impl Stack {
         for name in SETTINGS {
             command.env_remove(name);
         }
-        command.env("BUOY_IMAGE", IMAGE).env("BUOY_PORT", self.port.to_string());
+        command.env("BUOY_IMAGE", IMAGE).env("BUOY_PROFILE", "fleet").env("BUOY_PORT", self.port.to_string());
         command
     }
 

@@ -45,11 +45,11 @@ async fn mixed_load_of(stack: &Stack) -> Result<(i64, Load)> {
 pub(crate) async fn killed(stack: &Stack) -> Result<String> {
     let replicas = stack.fleet().await?;
     let load = mixed_load(stack).await?;
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(1)).await;
     let from = Instant::now();
     faults::signal(&replicas[0], "KILL").await?;
     let to = Instant::now();
-    sleep(Duration::from_secs(5)).await;
+    sleep(Duration::from_secs(3)).await;
     let samples = load.stop().await?;
     faults::start(&replicas[0]).await?;
     samples.only(|sample| sample.kind == "GET").all_good()?;
@@ -101,7 +101,6 @@ pub(crate) async fn rolling_restart(stack: &Stack) -> Result<String> {
     let (user, load) = mixed_load_of(stack).await?;
     let mut longest = Duration::ZERO;
     for replica in &replicas {
-        sleep(Duration::from_secs(1)).await;
         let started = Instant::now();
         faults::stop(replica).await?;
         longest = longest.max(started.elapsed());
@@ -110,7 +109,7 @@ pub(crate) async fn rolling_restart(stack: &Stack) -> Result<String> {
         faults::start(replica).await?;
         stack.wait_ready(REPLICAS, Duration::from_secs(30)).await?;
     }
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(1)).await;
     let samples = load.stop().await?;
     samples.all_good()?;
     ensure!(samples.replicas().len() == REPLICAS, "not every replica answered");
@@ -127,7 +126,7 @@ pub(crate) async fn rolling_restart(stack: &Stack) -> Result<String> {
 
 /// A frozen replica costs a redirect less than 2 s, and only the first few.
 pub(crate) async fn frozen(stack: &Stack) -> Result<String> {
-    const FROZEN: Duration = Duration::from_secs(10);
+    const FROZEN: Duration = Duration::from_secs(7);
     let replicas = stack.fleet().await?;
     let api = Api::at(stack.nginx());
     let user = api.user().await?;

@@ -24,10 +24,10 @@ pub(crate) async fn reload(stack: &Stack) -> Result<String> {
     let nginx = stack.container("nginx").await?;
     let load = mixed_load(stack).await?;
     for _ in 0..3 {
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(1)).await;
         faults::signal(&nginx, "HUP").await?;
     }
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(2)).await;
     let samples = load.stop().await?;
     samples.all_good()?;
     Ok(format!("three reloads: {}", samples.figures()))

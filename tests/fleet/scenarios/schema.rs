@@ -31,7 +31,6 @@ pub(crate) async fn failing_migration(stack: &Stack) -> Result<String> {
     let url = format!("{}/{}", stack.nginx(), link.code);
     let load = Load::start(4, Duration::from_millis(20), move |_, _| Ask::get(url.clone()));
     let job = migrate(stack).await;
-    sleep(Duration::from_secs(2)).await;
     let samples = load.stop().await?;
     let after = stack.sql(SCHEMA).await?;
     let created = api.link(api.user().await?).await;

@@ -1,4 +1,6 @@
 //! What buoy is compared with: axum handlers that answer a constant redirect, and ones that run one SQL statement each.
+//!
+//! Both have the defaults of axum, tokio and sqlx, whose pool pings a connection before it hands it out.
 
 use anyhow::Context as _;
 use axum::{
@@ -85,7 +87,7 @@ pub async fn redirects(port: u16) -> anyhow::Result<()> {
 /// # Errors
 /// The port is taken, or the database does not answer.
 pub async fn links(port: u16, database_url: &str) -> anyhow::Result<()> {
-    let options = PgPoolOptions::new().max_connections(POOL_SIZE).test_before_acquire(false);
+    let options = PgPoolOptions::new().max_connections(POOL_SIZE);
     let pool = options.connect(database_url).await.context("cannot connect to the database")?;
     sqlx::raw_sql(TABLE).execute(&pool).await?;
     let router = Router::new()

@@ -1,13 +1,14 @@
 //! The database: PostgreSQL or SQLite, with one SQL text for both.
 //!
-//! [`Store`] is an enum of two pools, [`Tx`] a transaction that writes. The macros `on_pool!` and `on_tx!` run one body on
-//! either; what cannot be said in portable SQL is in [`dialect`]. Nothing is held in the database between two calls but a [`Tx`].
-//! Every method fails with a [`StoreError`], which says whether the database or the request is at fault.
+//! [`Store`] is an enum of two pools, [`Tx`] a transaction that writes. The macros `on_pool!` and `on_tx!` run one body
+//! on either; what cannot be said in portable SQL is in [`dialect`]. Nothing is held in the database between two calls
+//! but a [`Tx`]. Every method fails with a [`StoreError`], which says whether the database or the request is at fault.
 
 pub mod address;
 pub mod announcement;
 pub mod backup;
 pub mod batch_rows;
+pub(crate) mod columns;
 pub mod connect;
 pub mod dialect;
 pub mod error;
@@ -211,15 +212,16 @@ impl Tx {
         self.is_awaited = true;
     }
 
-    /// Makes the changes permanent, in a process that caches no link. Other replicas hear which links changed, and nothing
-    /// waits for them.
+    /// Makes the changes permanent, in a process that caches no link. Other replicas hear which links changed, and
+    /// nothing waits for them.
     pub async fn commit(mut self) -> Result<()> {
         self.is_awaited = false;
         self.commit_links().await.map(drop)
     }
 
     /// Makes the changes permanent and announces them to the other replicas in the same transaction; the caller then
-    /// invalidates its own cache and waits for the others. If the connection breaks, it is unknown whether the changes were made.
+    /// invalidates its own cache and waits for the others. If the connection breaks, it is unknown whether the changes
+    /// were made.
     pub async fn commit_links(self) -> Result<Committed> {
         let Self { inner, changes, is_awaited, .. } = self;
         let receipt = match inner {

@@ -1,5 +1,5 @@
-//! The store into CSV files: `users.csv`, `urls.csv`, `events.csv`, and what these cannot hold: `retired_codes.csv` for codes
-//! once used, `rollups.csv` for clicks whose events may be gone.
+//! The store into CSV files: `users.csv`, `urls.csv`, `events.csv`, and what these cannot hold: `retired_codes.csv` for
+//! codes once used, `rollups.csv` for clicks whose events may be gone.
 //!
 //! Promises: all files show one moment; an import of them into an empty database gives the same rows, and the next ids
 //! are beyond all that were in use. The files appear under their names when all are complete. Rows are read in chunks,

@@ -95,18 +95,18 @@ fn api() -> (Groups, utoipa::openapi::OpenApi) {
         own: group(OpenApiRouter::new().routes(routes!(metrics::metrics))),
         public: group(public_routes()),
     };
-    openapi::tell_needs(&mut document);
+    openapi::complete(&mut document);
     (groups, document)
 }
 
 fn database_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(users::list, users::create))
-        .routes(routes!(users::read, users::update, users::patch, users::delete))
+        .routes(routes!(users::read, users::update, users::delete))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(urls::list, urls::create))
-        .routes(routes!(urls::read, urls::update, urls::patch, urls::delete))
+        .routes(routes!(urls::read, urls::update, urls::delete))
         .routes(routes!(events::list, events::create))
         .routes(routes!(events::read))
         .routes(routes!(replicas::list))

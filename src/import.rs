@@ -1,8 +1,8 @@
 //! CSV files into the store: users, links, events, codes once used, and sums of clicks whose events may be gone.
 //!
-//! A file's kind is told by its header, so files may come in any order; they are taken in the order users, codes, links,
-//! rollups, events. They are read as streams: what is held in memory is one chunk of rows, however long the files are. All work
-//! happens in a transaction that the caller began and commits: all or nothing is not to commit.
+//! A file's kind is told by its header, so files may come in any order; they are taken in the order users, codes,
+//! links, rollups, events. They are read as streams: what is held in memory is one chunk of rows, however long the
+//! files are. All work happens in a transaction that the caller began and commits: all or nothing is not to commit.
 //!
 //! A user's row whose username, or failing that e-mail address, is taken stands for the user who has it, and links and
 //! events of the row's id go to that user. Rows that are there already are found and left as they are, so importing the

@@ -11,6 +11,7 @@ pub mod limits;
 mod own_events;
 mod paging;
 pub mod ranking;
+mod select;
 pub mod urls;
 pub mod users;
 

@@ -1,5 +1,7 @@
 //! The SQL that differs. A statement comes here only after failing to be portable, with the reason.
 
+use super::columns::url_columns;
+
 /// One statement, worded for each database.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
@@ -16,8 +18,8 @@ impl Sql {
     }
 }
 
-/// Deletes up to `$2` clicks of the days before that of the moment `$1`, in UTC, the oldest first. PostgreSQL has them by day,
-/// which costs the writer less than by moment; SQLite by moment.
+/// Deletes up to `$2` clicks of the days before that of the moment `$1`, in UTC, the oldest first. PostgreSQL has them
+/// by day, which costs the writer less than by moment; SQLite by moment.
 pub const PRUNE_CLICKS: Sql = Sql {
     postgres: r"
     DELETE FROM events
@@ -41,7 +43,8 @@ pub const PRUNE_CLICKS: Sql = Sql {
     )",
 };
 
-/// A moment of the first day that has clicks, from the day that begins at `$1` on; the reason is that of [`PRUNE_CLICKS`].
+/// A moment of the first day that has clicks, from the day that begins at `$1` on; the reason is that of
+/// [`PRUNE_CLICKS`].
 pub const NEXT_CLICK: Sql = Sql {
     postgres: r"
     SELECT timestamp
@@ -84,15 +87,8 @@ pub const CLICKS_OF_DAY: Sql = Sql {
 /// Reads a link that is about to change, and keeps others from changing it. SQLite has no row locks: a transaction
 /// that writes has the whole database.
 pub const URL_TO_CHANGE: Sql = Sql {
-    postgres: r"
-    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
-    FROM urls
-    WHERE id = $1
-    FOR UPDATE",
-    sqlite: r"
-    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
-    FROM urls
-    WHERE id = $1",
+    postgres: concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1 FOR UPDATE"),
+    sqlite: concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1"),
 };
 
 /// Keeps others from giving a link to a user that is about to be deleted; the reason is that of [`URL_TO_CHANGE`].
@@ -164,8 +160,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     BEGIN_SEQUENCES,
 ];
 
-/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id of a
-/// user's row whom it stands for. The types and collations are those of the tables that they are compared with.
+/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id
+/// of a user's row whom it stands for. The types and collations are those of the tables that they are compared with.
 pub(crate) const CREATE_STAGING: Sql = Sql {
     postgres: "CREATE TEMP TABLE import_users (nth BIGINT NOT NULL, id BIGINT, username TEXT COLLATE \"C\", \
                email TEXT COLLATE \"C\", created_at TIMESTAMPTZ); \

@@ -2,7 +2,8 @@
 
 use sqlx::error::ErrorKind;
 
-/// A failure of the store.
+/// A failure of the store. Any call that asks the database can fail with it; `# Errors` stands only where a method has
+/// more to say.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached or is overloaded: the same call may succeed later.
@@ -31,8 +32,8 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database finds fault with the values of a statement: no other try will succeed with them.
     ///
-    /// PostgreSQL's classes 22 (data exception), 23 (integrity constraint) and 54 (limit exceeded); SQLite's codes 18 (too
-    /// big), 19 (constraint), 20 (mismatch) and 25 (range).
+    /// PostgreSQL's classes 22 (data exception), 23 (integrity constraint) and 54 (limit exceeded); SQLite's codes 18
+    /// (too big), 19 (constraint), 20 (mismatch) and 25 (range).
     pub fn is_about_values(&self) -> bool {
         let Self::Unexpected(sqlx::Error::Database(cause)) = self else {
             return matches!(self, Self::Unexpected(sqlx::Error::Encode(_)));

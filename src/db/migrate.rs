@@ -68,9 +68,6 @@ impl Store {
     }
 
     /// Compares the database's schema with the needed one.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn schema_state(&self) -> Result<SchemaState> {
         let sql = dialect::SCHEMA_VERSION.on(self.is_embedded());
         let version = super::on_pool!(self, |pool| sqlx::query_scalar(sql).fetch_one(pool).await);

@@ -2,33 +2,22 @@
 
 use sqlx::{Sqlite, Transaction};
 
-use super::{PgTx, Result, Store};
+use super::{
+    PgTx, Result, Store,
+    columns::{event_columns, url_columns, user_columns},
+};
 use crate::domain::{Event, EventId, ShortCode, Url, UrlId, User, UserId, clock::Timestamp};
 
-const USERS: &str = r"
-    SELECT id, username, email, created_at
-    FROM users
-    WHERE id > $1
-    ORDER BY id
-    LIMIT $2";
-const URLS: &str = r"
-    SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
-    FROM urls
-    WHERE id > $1
-    ORDER BY id
-    LIMIT $2";
-const EVENTS: &str = r"
-    SELECT id, url_id, user_id, event_type, timestamp, details
-    FROM events
-    WHERE id > $1
-    ORDER BY id
-    LIMIT $2";
+const USERS: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
+const URLS: &str = concat!("SELECT ", url_columns!(), " FROM urls WHERE id > $1 ORDER BY id LIMIT $2");
+const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id > $1 ORDER BY id LIMIT $2");
 const RETIRED: &str = r"
     SELECT short_code, retired_at
     FROM retired_codes
     WHERE short_code > $1
     ORDER BY short_code
-    LIMIT $2";
+    LIMIT $2
+";
 
 pub(crate) const STATEMENTS: &[&str] = &[USERS, URLS, EVENTS, RETIRED];
 
@@ -96,33 +85,21 @@ impl Store {
 
 impl Snapshot {
     /// Users in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn users(&mut self, after: UserId, limit: u32) -> Result<Vec<User>> {
         Ok(rows_after!(self, USERS, after, limit))
     }
 
     /// Links in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn urls(&mut self, after: UrlId, limit: u32) -> Result<Vec<Url>> {
         Ok(rows_after!(self, URLS, after, limit))
     }
 
     /// Events in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn events(&mut self, after: EventId, limit: u32) -> Result<Vec<Event>> {
         Ok(rows_after!(self, EVENTS, after, limit))
     }
 
     /// Codes once used, in the order of their bytes; `after` may be empty.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn retired_codes(&mut self, after: &str, limit: u32) -> Result<Vec<RetiredCode>> {
         Ok(rows_after!(self, RETIRED, after, limit))
     }

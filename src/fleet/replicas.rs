@@ -51,9 +51,6 @@ pub struct Replica {
 
 impl Store {
     /// The replicas seen in the last minute, in the order in which they came. The embedded database has none.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn replicas(&self) -> Result<Vec<Replica>> {
         match self {
             Self::Postgres { pool, .. } => Ok(sqlx::query_as(LIST).fetch_all(&pool.current()).await?),

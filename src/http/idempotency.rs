@@ -109,7 +109,8 @@ impl Idempotency {
         self.caller
     }
 
-    /// Begins the transaction of a change, unless the key's answer is recorded. `content` is read to its end only if it is.
+    /// Begins the transaction of a change, unless the key's answer is recorded. `content` is read to its end only if it
+    /// is.
     ///
     /// # Errors
     /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
@@ -151,7 +152,8 @@ impl Idempotency {
 }
 
 impl Attempt {
-    /// Commits a success; of a failure that would repeat itself keeps the answer alone. Any other failure keeps nothing.
+    /// Commits a success; of a failure that would repeat itself keeps the answer alone. Any other failure keeps
+    /// nothing.
     pub async fn finish(
         mut self,
         content: &mut impl Content,

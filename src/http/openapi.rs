@@ -3,8 +3,9 @@
 use utoipa::{
     IntoParams, IntoResponses, OpenApi,
     openapi::{
-        ContentBuilder, Ref, Response, ResponseBuilder,
-        schema::{Object, ObjectBuilder, Type},
+        ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+        path::{Operation, Parameter},
+        schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -18,9 +19,12 @@ use crate::domain::{EventType, Scope, UrlId, UserId, page::DEFAULT_PER_PAGE, sta
 /// The document's frame; the routes are added where they are routed.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "buoy", description = "Short links that stay afloat: users, links and events.\n\nEvery failure has one \
-        shape (RFC 9457, `application/problem+json`): `code` is stable and made for programs, `detail` and `error` are \
-        made for people, `errors` names each refused field."),
+    info(
+        title = "buoy",
+        description = "Short links that stay afloat: users, links and events.\n\nEvery failure has one shape (RFC 9457, \
+                       `application/problem+json`): `code` is stable and made for programs, `detail` and `error` are \
+                       made for people, `errors` names each refused field.",
+    ),
     tags(
         (name = "redirects", description = "Following links"),
         (name = "urls", description = "Links"),
@@ -42,8 +46,42 @@ const REFUSED_CALLER: &str =
 
 const TOO_MANY: &str = "`rate_limited`: too many wrong credentials; `Retry-After` says when to try again.";
 
-/// Says of each route what the gate asks, as the table of routes has it: credentials, and the answers to who lacks them.
-pub(super) fn tell_needs(document: &mut utoipa::openapi::OpenApi) {
+/// Adds to the handlers' operations what is not theirs: how lists answer, the second of two methods with one handler,
+/// and what the gate asks.
+pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        item.get.iter_mut().for_each(tell_list_headers);
+        if let Some(patch) = &mut item.patch {
+            patch.operation_id = patch.operation_id.as_ref().map(|id| id.replace("update", "patch"));
+            patch.summary = Some("The same as PUT.".to_owned());
+            patch.description = None;
+        }
+    }
+    tell_needs(document);
+}
+
+/// Describes the headers that every paged list has.
+fn tell_list_headers(operation: &mut Operation) {
+    let is_paged = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.name == "per_page");
+    if !operation.parameters.iter().flatten().any(is_paged) {
+        return;
+    }
+    if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        let number = number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+        for (name, schema, description) in
+            [("Link", text, "RFC 8288: `first` and `next`, on pages"), ("X-Total-Count", number, "With `count=true`")]
+        {
+            let header = HeaderBuilder::new().schema(Some(schema.build())).description(Some(description)).build();
+            answer.headers.insert(name.to_owned(), header.into());
+        }
+    }
+}
+
+/// Says of each route what the gate asks, as the table of routes has it: credentials, and the answers to a caller who
+/// lacks them.
+fn tell_needs(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "The administrator's token, or a user's key. Needed where ADMIN_TOKEN is set; else the API is open.",
     ));
@@ -91,7 +129,8 @@ fn top() -> Object {
     from_one(Some(DEFAULT_TOP))
 }
 
-/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may be.
+/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may
+/// be.
 fn from_one(default: Option<u32>) -> Object {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(default.map(Into::into)).build()
 }
@@ -154,7 +193,8 @@ pub struct StatsRange {
     /// Where the range begins: a time, or a day in the zone. Without it the range has thirty days.
     #[param(example = "2026-03-01")]
     from: Option<String>,
-    /// Where it ends: a time, no longer part of it, or a day in the zone, which is. Without it the range ends with today.
+    /// Where it ends: a time, no longer part of it, or a day in the zone, which is. Without it the range ends with
+    /// today.
     #[param(example = "2026-03-30")]
     to: Option<String>,
     /// How long a bucket is; a range has 1,000 at most.
@@ -198,7 +238,11 @@ pub enum ServerErrors {
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// `database_unavailable`, `request_timeout` or `overloaded`; `Retry-After` says when to try again.
-    #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds")))]
+    #[response(
+        status = 503,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "Seconds")),
+    )]
     Unavailable(Problem),
 }
 
@@ -250,10 +294,14 @@ pub enum BodyErrors {
 
 /// The client's rate limit is used up: `rate_limited`. `Retry-After` says when to try again.
 #[derive(IntoResponses)]
-#[response(status = 429, content_type = "application/problem+json", headers(
-    ("Retry-After" = u32, description = "Seconds"),
-    ("RateLimit" = String, description = "The client's standing"),
-    ("RateLimit-Policy" = String, description = "The limit"),
-))]
+#[response(
+    status = 429,
+    content_type = "application/problem+json",
+    headers(
+        ("Retry-After" = u32, description = "Seconds"),
+        ("RateLimit" = String, description = "The client's standing"),
+        ("RateLimit-Policy" = String, description = "The limit"),
+    ),
+)]
 #[expect(dead_code, reason = "describes a failure, which `Error` answers")]
 pub struct Limited(Problem);

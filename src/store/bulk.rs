@@ -147,9 +147,6 @@ pub struct Bulk<'t> {
 
 impl<'t> Bulk<'t> {
     /// Makes the temporary tables.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn open(tx: &'t mut Tx) -> Result<Self> {
         let sql = dialect::CREATE_STAGING.on(tx.is_embedded());
         on_tx!(tx, |conn| {
@@ -158,11 +155,9 @@ impl<'t> Bulk<'t> {
         Ok(Self { tx, diverted: false, has_clicks: false, carried_until: None })
     }
 
-    /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are free. With `reserve_named`, ids that
-    /// events name are kept free too: a new link shall not inherit the events of one that is gone.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are
+    /// free. With `reserve_named`, ids that events name are kept free too: a new link shall not inherit the events of
+    /// one that is gone.
     pub async fn close(mut self, reserve_named: bool) -> Result<()> {
         self.advance_sequences(reserve_named).await?;
         // Last: other clicks wait from here on.

@@ -1,23 +1,33 @@
 //! Events in the database.
 
-use sqlx::QueryBuilder;
-
-use super::paging::bounds;
+use super::{paging::bounds, select::Select};
 use crate::{
-    db::{Result, Store, StoreError, Tx, on_pool, on_tx},
+    db::{Result, Store, StoreError, Tx, columns::event_columns, on_pool, on_tx},
     domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart},
     stats::Counted,
 };
 
-const BY_ID: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id = $1";
-const BY_ID_OF: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events \
-                        WHERE id = $1 AND (user_id = $2 OR url_id IN (SELECT id FROM urls WHERE user_id = $2))";
-const INSERT: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
-                      VALUES ($1, $2, $3, $4, $5) RETURNING id, url_id, user_id, event_type, timestamp, details";
+const BY_ID: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id = $1");
+const BY_ID_OF: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    r"
+    FROM events
+    WHERE id = $1
+        AND (user_id = $2 OR url_id IN (SELECT id FROM urls WHERE user_id = $2))
+    ",
+);
+const INSERT: &str = concat!(
+    r"
+    INSERT INTO events (url_id, user_id, event_type, timestamp, details)
+    VALUES ($1, $2, $3, $4, $5)
+    RETURNING ",
+    event_columns!(),
+);
 const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 
-// Lists have optional filters; their statements are put together in `select`, from these parts.
-const LIST: &str = "SELECT id, url_id, user_id, event_type, timestamp, details FROM events WHERE id > ";
+// The beginning of the list and of its count; conditions follow in `filtered`.
+const LIST: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id > ");
 const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
 
 pub(crate) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
@@ -35,38 +45,31 @@ pub struct EventFilter {
     pub event_type: Option<EventType>,
 }
 
-/// Adds a filter's conditions to a statement that ends in `id > `.
-macro_rules! select {
-    ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
-        let mut statement = QueryBuilder::<$db>::new($head);
-        statement.push_bind($after);
-        if let Some(owner) = $filter.owner {
-            statement.push(" AND (user_id = ").push_bind(owner);
-            statement.push(" OR url_id IN (SELECT id FROM urls WHERE user_id = ").push_bind(owner).push("))");
+/// A statement over events beyond the id `after` with the conditions of `filter`.
+fn filtered(head: &'static str, after: i64, filter: &EventFilter) -> Select {
+    let mut select = Select::new(head).bind(after);
+    if let Some(owner) = filter.owner {
+        select = select.push(" AND (user_id = ").bind(owner);
+        select = select.push(" OR url_id IN (SELECT id FROM urls WHERE user_id = ").bind(owner).push("))");
+    }
+    select.and("url_id = ", filter.url_id).and("user_id = ", filter.user_id).of_type(filter.event_type.as_ref())
+}
+
+impl Select {
+    /// Adds the condition that an event is of this type, in words that let the partial indexes be used: those of clicks
+    /// alone, and those without clicks.
+    #[must_use]
+    pub(super) fn of_type(self, event_type: Option<&EventType>) -> Self {
+        match event_type {
+            None => self,
+            Some(click) if *click == EventType::click() => self.push(" AND event_type = 'click'"),
+            Some(other) => self.push(" AND event_type <> 'click'").and("event_type = ", Some(other.clone())),
         }
-        if let Some(url_id) = $filter.url_id {
-            statement.push(" AND url_id = ").push_bind(url_id);
-        }
-        if let Some(user_id) = $filter.user_id {
-            statement.push(" AND user_id = ").push_bind(user_id);
-        }
-        if let Some(event_type) = &$filter.event_type {
-            // Said in words, so that the indexes of clicks, and those without them, can be used.
-            if *event_type == EventType::click() {
-                statement.push(" AND event_type = 'click'");
-            } else {
-                statement.push(" AND event_type <> 'click' AND event_type = ").push_bind(event_type.clone());
-            }
-        }
-        statement
-    }};
+    }
 }
 
 impl Store {
-    /// The event with this id, where an owner is given only by them or about a link of theirs.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// The event with this id; if an owner is given, only one by them or about a link of theirs.
     pub async fn event(&self, id: EventId, owner: Option<UserId>) -> Result<Option<Event>> {
         Ok(on_pool!(self, |pool| match owner {
             None => sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await,
@@ -75,30 +78,20 @@ impl Store {
     }
 
     /// At most `limit` events in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn events(&self, filter: &EventFilter, start: PageStart, limit: u32) -> Result<Vec<Event>> {
-        let (after, offset) = bounds(start);
         if let Some((owner, event_type)) = filter.all_of_owner() {
-            return self.own_events(owner, event_type, (after, offset), i64::from(limit)).await;
+            return self.own_events(owner, event_type, start, limit).await;
         }
-        Ok(on_pool!(self, |pool, Db| {
-            let mut statement = select!(Db, LIST, after, filter);
-            statement.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit)).push(" OFFSET ").push_bind(offset);
-            statement.build_query_as().fetch_all(pool).await
-        })?)
+        let (after, _) = bounds(start);
+        filtered(LIST, after, filter).page(" ORDER BY id", start, limit).rows(self).await
     }
 
     /// How many events pass the filter.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn count_events(&self, filter: &EventFilter) -> Result<i64> {
         if let Some((owner, event_type)) = filter.all_of_owner() {
             return self.count_own_events(owner, event_type).await;
         }
-        Ok(on_pool!(self, |pool, Db| select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await)?)
+        filtered(COUNT, 0, filter).count(self).await
     }
 }
 
@@ -106,7 +99,7 @@ impl Tx {
     /// Stores an event that a client posted.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] where the link or the user it names does not exist.
+    /// [`StoreError::Missing`] if the link or the user it names does not exist.
     pub async fn create_event(&mut self, event: &NewEvent) -> Result<Event> {
         if self.url_owner(event.url_id).await?.is_none() {
             return Err(StoreError::Missing("url_id"));

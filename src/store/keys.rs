@@ -1,6 +1,6 @@
 //! API keys in the database: found by their prefix, proved by their digest; the key itself is not kept.
 //!
-//! A key that is revoked takes along the keys that were made with it, so that whoever stole one gains nothing by making more.
+//! Revoking a key revokes those that were made with it, so that a thief gains nothing by making more.
 
 use super::paging::{bounds, missing};
 use crate::{
@@ -8,20 +8,51 @@ use crate::{
     domain::{ApiKey, KeyId, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart},
 };
 
-const BY_PREFIX: &str = "SELECT id, user_id, digest, scopes, expires_at, revoked_at, last_used_at \
-                         FROM api_keys WHERE prefix = $1";
-const LIST: &str = "SELECT id, user_id, name, prefix, scopes, created_at, expires_at, revoked_at, last_used_at \
-                    FROM api_keys WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3 OFFSET $4";
+macro_rules! key_columns {
+    () => {
+        "id, user_id, name, prefix, scopes, created_at, expires_at, revoked_at, last_used_at"
+    };
+}
+
+const BY_PREFIX: &str = r"
+    SELECT id, user_id, digest, scopes, expires_at, revoked_at, last_used_at
+    FROM api_keys
+    WHERE prefix = $1
+";
+const LIST: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    r"
+    FROM api_keys
+    WHERE user_id = $1 AND id > $2
+    ORDER BY id
+    LIMIT $3 OFFSET $4
+    ",
+);
 const EXPIRY: &str = "SELECT expires_at FROM api_keys WHERE id = $1";
 const COUNT: &str = "SELECT count(*) FROM api_keys WHERE user_id = $1";
-const INSERT: &str = "INSERT INTO api_keys (user_id, made_by, name, prefix, digest, scopes, created_at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-                      RETURNING id, user_id, name, prefix, scopes, created_at, expires_at, revoked_at, last_used_at";
-const USED: &str =
-    "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-const REVOKE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM api_keys WHERE id = $1 UNION \
-                      SELECT k.id FROM api_keys k JOIN made ON k.made_by = made.id) \
-                      UPDATE api_keys SET revoked_at = $2 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)";
+const INSERT: &str = concat!(
+    r"
+    INSERT INTO api_keys (user_id, made_by, name, prefix, digest, scopes, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    RETURNING ",
+    key_columns!(),
+);
+const USED: &str = r"
+    UPDATE api_keys
+    SET last_used_at = $2
+    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)
+";
+const REVOKE: &str = r"
+    WITH RECURSIVE made (id) AS (
+        SELECT id FROM api_keys WHERE id = $1
+        UNION
+        SELECT k.id FROM api_keys k JOIN made ON k.made_by = made.id
+    )
+    UPDATE api_keys
+    SET revoked_at = $2
+    WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)
+";
 
 pub(crate) const STATEMENTS: &[&str] = &[BY_PREFIX, LIST, EXPIRY, COUNT, INSERT, USED, REVOKE];
 
@@ -47,17 +78,11 @@ pub struct KnownKey {
 
 impl Store {
     /// The key that has this prefix.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn key(&self, prefix: &str) -> Result<Option<KnownKey>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_PREFIX).bind(prefix).fetch_optional(pool).await)?)
     }
 
     /// Notes that a key was used; an earlier moment never takes the place of a later one.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn key_used(&self, id: KeyId, now: Timestamp) -> Result<()> {
         on_pool!(self, |pool| {
             sqlx::query(USED).bind(id).bind(now).execute(pool).await?;
@@ -65,10 +90,7 @@ impl Store {
         Ok(())
     }
 
-    /// From when on a key is refused; none where it does not expire, or there is no such key.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// From when on a key is refused; none if it does not expire, or if there is no such key.
     pub async fn key_expiry(&self, id: KeyId) -> Result<Option<Timestamp>> {
         let found: Option<Option<Timestamp>> =
             on_pool!(self, |pool| sqlx::query_scalar(EXPIRY).bind(id).fetch_optional(pool).await)?;
@@ -76,9 +98,6 @@ impl Store {
     }
 
     /// At most `limit` keys of a user in `id` order, revoked ones included.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn keys(&self, user: UserId, start: PageStart, limit: u32) -> Result<Vec<ApiKey>> {
         let (after, offset) = bounds(start);
         Ok(on_pool!(self, |pool| {
@@ -88,19 +107,16 @@ impl Store {
     }
 
     /// How many keys a user has, revoked ones included.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn count_keys(&self, user: UserId) -> Result<i64> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).bind(user).fetch_one(pool).await)?)
     }
 }
 
 impl Tx {
-    /// Keeps what is needed to recognise `secret`. Answers none where `made_by` has been revoked meanwhile.
+    /// Keeps what is needed to recognise `secret`. Answers none if `made_by` has been revoked since.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] where there is no such user, [`StoreError::Taken`] where another key has the prefix.
+    /// [`StoreError::Missing`] if there is no such user, [`StoreError::Taken`] if another key has the prefix.
     pub async fn create_key(
         &mut self,
         new: &NewKey,
@@ -124,13 +140,10 @@ impl Tx {
         })
     }
 
-    /// Revokes a key and those made with it, for good; what was revoked before keeps its time. Answers whether there is such a
-    /// key, of this user where one is given.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// Revokes a key and those made with it, for good; what was revoked before keeps its time. Answers whether there is
+    /// such a key, of this user if one is given.
     pub async fn revoke_key(&mut self, id: KeyId, of: Option<UserId>, now: Timestamp) -> Result<bool> {
-        // First locked: a key that is being made with it meanwhile is then seen by the next statement.
+        // Locked first: the next statement then sees a key that another transaction was making with it.
         let owner = self.key_to_change(id).await?.map(|(owner, _)| owner);
         if owner.is_none_or(|owner| of.is_some_and(|user| user != owner)) {
             return Ok(false);

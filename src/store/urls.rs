@@ -1,37 +1,53 @@
 //! Links in the database.
 
-use sqlx::QueryBuilder;
-
-use super::paging::{bounds, missing};
+use super::{
+    paging::{bounds, missing},
+    select::Select,
+};
 use crate::{
-    db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
+    db::{Result, Store, StoreError, Tx, columns::url_columns, dialect, on_pool, on_tx},
     domain::{
         Details, DisabledReason, NewEvent, NewUrl, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
         clock::Timestamp, event::EventType, page::PageStart,
     },
 };
 
-const BY_ID: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-                     disabled_reason FROM urls WHERE id = $1";
-const LINK_BY_CODE: &str = "SELECT id, user_id, original_url, is_active, disabled_reason FROM urls \
-                            WHERE short_code = $1";
-const INSERT: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, TRUE, $5, $5) ON CONFLICT (short_code) DO NOTHING \
-                      RETURNING id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-                      disabled_reason";
+const BY_ID: &str = concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1");
+const LINK_BY_CODE: &str = r"
+    SELECT id, user_id, original_url, is_active, disabled_reason
+    FROM urls
+    WHERE short_code = $1
+";
+const INSERT: &str = concat!(
+    r"
+    INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, TRUE, $5, $5)
+    ON CONFLICT (short_code) DO NOTHING
+    RETURNING ",
+    url_columns!(),
+);
 const IS_RETIRED: &str = "SELECT count(*) FROM retired_codes WHERE short_code = $1";
-const UPDATE: &str = "UPDATE urls SET original_url = $2, title = $3, is_active = $4, updated_at = $5, \
-                      disabled_reason = $6 WHERE id = $1";
-const RETIRE_CODE: &str = "INSERT INTO retired_codes (short_code, retired_at) VALUES ($1, $2) \
-                           ON CONFLICT DO NOTHING";
+const UPDATE: &str = r"
+    UPDATE urls
+    SET original_url = $2,
+        title = $3,
+        is_active = $4,
+        updated_at = $5,
+        disabled_reason = $6
+    WHERE id = $1
+";
+const RETIRE_CODE: &str = r"
+    INSERT INTO retired_codes (short_code, retired_at)
+    VALUES ($1, $2)
+    ON CONFLICT DO NOTHING
+";
 const DELETE: &str = "DELETE FROM urls WHERE id = $1";
 const FORGET_TOTAL: &str = "DELETE FROM click_totals WHERE url_id = $1";
 const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
-// Lists have optional filters; their statements are put together in `select`, from these parts.
-const LIST: &str = "SELECT id, user_id, short_code, original_url, title, is_active, created_at, updated_at, \
-                    disabled_reason FROM urls WHERE id > ";
-const COUNT: &str = "SELECT count(*) FROM urls WHERE id > ";
+// The beginning of the list and of its count; conditions follow in `filtered`.
+const LIST: &str = concat!("SELECT ", url_columns!(), " FROM urls");
+const COUNT: &str = "SELECT count(*) FROM urls";
 
 pub(crate) const STATEMENTS: &[&str] =
     &[BY_ID, LINK_BY_CODE, INSERT, IS_RETIRED, UPDATE, RETIRE_CODE, DELETE, FORGET_TOTAL, OWNER];
@@ -65,57 +81,35 @@ pub struct Link {
     pub disabled_reason: Option<DisabledReason>,
 }
 
-/// Adds a filter's conditions to a statement that ends in `id > `.
-macro_rules! select {
-    ($db:ident, $head:expr, $after:expr, $filter:expr) => {{
-        let mut statement = QueryBuilder::<$db>::new($head);
-        statement.push_bind($after);
-        for user_id in [$filter.owner, $filter.user_id].into_iter().flatten() {
-            statement.push(" AND user_id = ").push_bind(user_id);
-        }
-        if let Some(is_active) = $filter.is_active {
-            statement.push(" AND is_active = ").push_bind(is_active);
-        }
-        statement
-    }};
+/// A statement over links with the conditions of `filter`.
+pub(super) fn filtered(head: &'static str, filter: UrlFilter) -> Select {
+    Select::new(head)
+        .push(" WHERE TRUE")
+        .and("user_id = ", filter.owner)
+        .and("user_id = ", filter.user_id)
+        .and("is_active = ", filter.is_active)
 }
 
 impl Store {
     /// The link with this id.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn url(&self, id: UrlId) -> Result<Option<Url>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
     }
 
     /// The link with this code, active or not.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn link(&self, code: &ShortCode) -> Result<Option<Link>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(LINK_BY_CODE).bind(code).fetch_optional(pool).await)?)
     }
 
     /// At most `limit` links in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn urls(&self, filter: UrlFilter, start: PageStart, limit: u32) -> Result<Vec<Url>> {
-        let (after, offset) = bounds(start);
-        Ok(on_pool!(self, |pool, Db| {
-            let mut statement = select!(Db, LIST, after, filter);
-            statement.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit)).push(" OFFSET ").push_bind(offset);
-            statement.build_query_as().fetch_all(pool).await
-        })?)
+        let (after, _) = bounds(start);
+        filtered(LIST, filter).and("id > ", Some(after)).page(" ORDER BY id", start, limit).rows(self).await
     }
 
     /// How many links pass the filter.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn count_urls(&self, filter: UrlFilter) -> Result<i64> {
-        Ok(on_pool!(self, |pool, Db| select!(Db, COUNT, 0_i64, filter).build_query_scalar().fetch_one(pool).await)?)
+        filtered(COUNT, filter).count(self).await
     }
 }
 
@@ -123,7 +117,7 @@ impl Tx {
     /// Creates a link and its `created` event.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the chosen code is or was another link's, [`StoreError::Missing`] where there is
+    /// [`StoreError::Taken`] if the chosen code is or was another link's, [`StoreError::Missing`] if there is
     /// no such user; the transaction is then of no further use but to be undone.
     pub async fn create_url(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
         if !self.caller.sees(new.user_id) {
@@ -142,11 +136,7 @@ impl Tx {
         Ok(url)
     }
 
-    /// Changes a link and leaves an `updated` event for each field that differs; answers none where there is no such
-    /// link.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// Changes a link and leaves an `updated` event for each field that differs; answers none if there is no such link.
     pub async fn update_url(&mut self, id: UrlId, changes: UrlChanges, now: Timestamp) -> Result<Option<Url>> {
         let Some(mut url) = self.url_to_change(id).await? else { return Ok(None) };
         let changed = url.apply(changes, now);
@@ -164,13 +154,10 @@ impl Tx {
         Ok(Some(url))
     }
 
-    /// Gives a link a title where it has none and still leads to `target`, and leaves an `updated` event; answers whether
+    /// Gives a link a title if it has none and still leads to `target`, and leaves an `updated` event; answers whether
     /// it did.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn give_title(&mut self, id: UrlId, target: &TargetUrl, title: Title, now: Timestamp) -> Result<bool> {
-        // Read under the lock that a change takes: what the owner does meanwhile comes before or after, and is kept.
+        // Read under the lock that a change takes: what the owner does comes before or after, and is kept.
         let url = self.url_to_change(id).await?;
         if url.is_none_or(|url| url.title.is_some() || url.original_url != *target) {
             return Ok(false);
@@ -180,9 +167,6 @@ impl Tx {
     }
 
     /// Deletes a link and leaves a `deleted` event; its code stays used. Answers the link as it was.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn delete_url(&mut self, id: UrlId, now: Timestamp, details: Details) -> Result<Option<Url>> {
         let Some(url) = self.url_to_change(id).await? else { return Ok(None) };
         self.note_changed(&url.short_code);
@@ -194,7 +178,7 @@ impl Tx {
         Ok(Some(url))
     }
 
-    /// Whose link has this id; none where there is no such link that the caller may see.
+    /// Whose link has this id; none if the caller may see no such link.
     pub(super) async fn url_owner(&mut self, id: UrlId) -> Result<Option<UserId>> {
         let owner: Option<UserId> = on_tx!(self, |conn| sqlx::query_scalar(OWNER).bind(id).fetch_optional(conn).await)?;
         Ok(owner.filter(|owner| self.caller.sees(*owner)))
@@ -215,7 +199,7 @@ impl Tx {
         Err(StoreError::Unavailable("no free short code was found".to_owned()))
     }
 
-    /// Inserts a link; answers none where its code is or was another link's.
+    /// Inserts a link; answers none if its code is or was another link's.
     async fn insert_url(&mut self, new: &NewUrl, code: &ShortCode, now: Timestamp) -> Result<Option<Url>> {
         let url: Option<Url> = on_tx!(self, |conn| {
             let statement = sqlx::query_as(INSERT).bind(new.user_id).bind(code).bind(&new.original_url);
@@ -227,7 +211,8 @@ impl Tx {
         let retired: i64 = on_tx!(self, |conn| sqlx::query_scalar(IS_RETIRED).bind(code).fetch_one(conn).await)?;
         let Some(url) = url else { return Ok(None) };
         if retired > 0 {
-            // Seldom: a savepoint before each insertion would cost every link a round trip. A trigger has made the total.
+            // Seldom: a savepoint before each insertion would cost every link a round trip. A trigger has made the
+            // total.
             on_tx!(self, |conn| {
                 sqlx::query(DELETE).bind(url.id).execute(&mut *conn).await?;
                 sqlx::query(FORGET_TOTAL).bind(url.id).execute(&mut *conn).await?;

@@ -2,23 +2,44 @@
 
 use super::paging::bounds;
 use crate::{
-    db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
+    db::{Result, Store, StoreError, Tx, columns::user_columns, dialect, on_pool, on_tx},
     domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, clock::Timestamp, page::PageStart},
 };
 
-const BY_ID: &str = "SELECT id, username, email, created_at FROM users WHERE id = $1";
-const BY_NAME: &str = "SELECT id, username, email, created_at FROM users WHERE username = $1";
-const LIST: &str = "SELECT id, username, email, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2 OFFSET $3";
+const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
+const BY_NAME: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE username = $1");
+const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2 OFFSET $3");
 const COUNT: &str = "SELECT count(*) FROM users";
-const INSERT: &str = "INSERT INTO users (username, email, created_at) VALUES ($1, $2, $3) \
-                      ON CONFLICT DO NOTHING RETURNING id, username, email, created_at";
+const INSERT: &str = concat!(
+    r"
+    INSERT INTO users (username, email, created_at)
+    VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING
+    RETURNING ",
+    user_columns!(),
+);
 const TAKEN_USERNAME: &str = "SELECT count(*) FROM users WHERE username = $1 AND id <> $2";
-const UPDATE: &str = "UPDATE users SET username = coalesce($2, username), email = coalesce($3, email) \
-                      WHERE id = $1 RETURNING id, username, email, created_at";
-const RETIRE_CODES: &str = "INSERT INTO retired_codes (short_code, retired_at) \
-                            SELECT short_code, $2 FROM urls WHERE user_id = $1 ON CONFLICT DO NOTHING";
-const NOTE_DELETIONS: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
-                              SELECT id, user_id, 'deleted', $2, $3 FROM urls WHERE user_id = $1 ORDER BY id";
+const UPDATE: &str = concat!(
+    r"
+    UPDATE users
+    SET username = coalesce($2, username),
+        email = coalesce($3, email)
+    WHERE id = $1
+    RETURNING ",
+    user_columns!(),
+);
+const RETIRE_CODES: &str = r"
+    INSERT INTO retired_codes (short_code, retired_at)
+    SELECT short_code, $2 FROM urls
+    WHERE user_id = $1
+    ON CONFLICT DO NOTHING
+";
+const NOTE_DELETIONS: &str = r"
+    INSERT INTO events (url_id, user_id, event_type, timestamp, details)
+    SELECT id, user_id, 'deleted', $2, $3 FROM urls
+    WHERE user_id = $1
+    ORDER BY id
+";
 const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
@@ -27,25 +48,16 @@ pub(crate) const STATEMENTS: &[&str] =
 
 impl Store {
     /// The user with this id.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
     }
 
     /// The user of this name.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn user_named(&self, name: &Username) -> Result<Option<User>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_NAME).bind(name).fetch_optional(pool).await)?)
     }
 
     /// At most `limit` users in `id` order.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn users(&self, start: PageStart, limit: u32) -> Result<Vec<User>> {
         let (after, offset) = bounds(start);
         Ok(on_pool!(self, |pool| {
@@ -54,9 +66,6 @@ impl Store {
     }
 
     /// How many users there are.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn count_users(&self) -> Result<i64> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).fetch_one(pool).await)?)
     }
@@ -66,7 +75,7 @@ impl Tx {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] names `username` or `email` where another user has it.
+    /// [`StoreError::Taken`] names `username` or `email` if another user has it.
     pub async fn create_user(&mut self, new: &NewUser, now: Timestamp) -> Result<User> {
         let created: Option<User> = on_tx!(self, |conn| {
             sqlx::query_as(INSERT).bind(&new.username).bind(&new.email).bind(now).fetch_optional(conn).await
@@ -77,10 +86,10 @@ impl Tx {
         }
     }
 
-    /// Changes a user; answers none where there is no such user.
+    /// Changes a user; answers none if there is no such user.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] names `username` or `email` where another user has it; the transaction is then of no
+    /// [`StoreError::Taken`] names `username` or `email` if another user has it; the transaction is then of no
     /// further use but to be undone.
     pub async fn update_user(&mut self, id: UserId, changes: &UserChanges) -> Result<Option<User>> {
         let (username, email) = (changes.username.as_ref(), changes.email.as_ref());
@@ -95,9 +104,6 @@ impl Tx {
     }
 
     /// Deletes a user and all links of theirs, whose codes stay used; answers whether there was such a user.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn delete_user(&mut self, id: UserId, now: Timestamp, details: &Details) -> Result<bool> {
         let lock = dialect::USER_TO_DELETE.on(self.is_embedded());
         let lock_urls = dialect::URLS_TO_DELETE.on(self.is_embedded());

@@ -49,37 +49,79 @@ pub struct BulkAnswer {
     created: u64,
 }
 
-/// Takes in users. Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not
-/// created again.
-#[utoipa::path(post, operation_id = "import_users", path = "/users/bulk", tag = "users", params(Created),
-    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, description = "All rows are in", body = BulkAnswer),
-    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+/// Takes in users. Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found,
+/// not created again.
+#[utoipa::path(
+    post,
+    operation_id = "import_users",
+    path = "/users/bulk",
+    tag = "users",
+    params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "All rows are in", body = BulkAnswer),
+        (
+            status = 409,
+            description = "`idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Users).await
 }
 
 /// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at`,
 /// `updated_at` and `disabled_reason`, this one from an administrator alone.
-#[utoipa::path(post, operation_id = "import_urls", path = "/urls/bulk", tag = "urls", params(Created),
-    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, description = "All rows are in", body = BulkAnswer),
-    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "import_urls",
+    path = "/urls/bulk",
+    tag = "urls",
+    params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "All rows are in", body = BulkAnswer),
+        (
+            status = 409,
+            description = "`idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Urls).await
 }
 
 /// Takes in events. Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
-#[utoipa::path(post, operation_id = "import_events", path = "/events/bulk", tag = "events", params(Created),
-    request_body(content = BulkForm, content_type = "multipart/form-data"), responses(
-    (status = 201, description = "All rows are in", body = BulkAnswer),
-    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "import_events",
+    path = "/events/bulk",
+    tag = "events",
+    params(Created),
+    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "All rows are in", body = BulkAnswer),
+        (
+            status = 409,
+            description = "`idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn events(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
     take_in(state, idempotency, request, Kind::Events).await
 }

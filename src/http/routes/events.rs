@@ -23,7 +23,12 @@ use crate::{
 
 /// An event to be stored.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"event_type": "click", "url_id": 1, "user_id": 1, "details": {"referrer": "news.example.com"}}))]
+#[schema(example = json!({
+    "event_type": "click",
+    "url_id": 1,
+    "user_id": 1,
+    "details": {"referrer": "news.example.com"},
+}))]
 pub struct CreateEvent {
     /// What kind of thing happened.
     #[serde(default)]
@@ -65,11 +70,18 @@ impl Rows for EventRows {
 }
 
 /// Lists events, newest last: every one, or a page.
-#[utoipa::path(get, operation_id = "list_events", path = "/events", tag = "events", params(EventFilters, Paging), responses(
-    (status = 200, description = "The events", body = Vec<Event>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
-        ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    operation_id = "list_events",
+    path = "/events",
+    tag = "events",
+    params(EventFilters, Paging),
+    responses(
+        (status = 200, description = "The events", body = Vec<Event>),
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
     let filter = EventFilter {
         owner: caller.owner(),
@@ -82,12 +94,32 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 }
 
 /// Stores an event.
-#[utoipa::path(post, operation_id = "create_event", path = "/events", tag = "events", request_body = CreateEvent, params(Created), responses(
-    (status = 201, description = "The event", body = Event),
-    (status = 404, description = "`url_not_found` or `user_not_found`", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "`idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "create_event",
+    path = "/events",
+    tag = "events",
+    request_body = CreateEvent,
+    params(Created),
+    responses(
+        (status = 201, description = "The event", body = Event),
+        (
+            status = 404,
+            description = "`url_not_found` or `user_not_found`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 409,
+            description = "`idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
@@ -103,8 +135,18 @@ pub async fn create(
 }
 
 /// One event.
-#[utoipa::path(get, operation_id = "read_event", path = "/events/{id}", tag = "events", params(("id" = EventId, Path)),
-    responses((status = 200, description = "The event", body = Event), NotFound, ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "read_event",
+    path = "/events/{id}",
+    tag = "events",
+    params(("id" = EventId, Path)),
+    responses(
+        (status = 200, description = "The event", body = Event),
+        NotFound,
+        ServerErrors,
+    ),
+)]
 pub async fn read(
     State(app): State<AppState>,
     caller: Caller,

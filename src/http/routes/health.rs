@@ -71,7 +71,14 @@ struct NotReady {
 }
 
 /// Says that the process lives. Asks nothing.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It lives", body = Health)))]
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    responses(
+        (status = 200, description = "It lives", body = Health),
+    ),
+)]
 pub async fn health() -> Json<Health> {
     let commit = option_env!("BUOY_COMMIT").unwrap_or("unknown");
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), commit })
@@ -80,11 +87,21 @@ pub async fn health() -> Json<Health> {
 /// Says whether this replica should get traffic, from state kept in the background.
 ///
 /// A database lost after it was once there does not fail it: every replica would leave the balancer at once.
-#[utoipa::path(get, path = "/ready", tag = "health", responses(
-    (status = 200, description = "Ready, or degraded", body = Readiness),
-    (status = 503, description = "Never yet ready, or shutting down", body = NotReady, content_type = "application/problem+json",
-        headers(("Retry-After" = u32, description = "Seconds"))),
-))]
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "health",
+    responses(
+        (status = 200, description = "Ready, or degraded", body = Readiness),
+        (
+            status = 503,
+            description = "Never yet ready, or shutting down",
+            body = NotReady,
+            content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "Seconds")),
+        ),
+    ),
+)]
 pub async fn ready(State(app): State<AppState>) -> Response {
     let database = app.availability.current();
     let draining = app.draining.is_cancelled();

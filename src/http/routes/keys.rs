@@ -27,7 +27,11 @@ use crate::{
 
 /// A key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "deploy script", "scopes": ["links:read", "links:write"], "expires_at": "2030-01-01T00:00:00Z"}))]
+#[schema(example = json!({
+    "name": "deploy script",
+    "scopes": ["links:read", "links:write"],
+    "expires_at": "2030-01-01T00:00:00Z",
+}))]
 pub struct CreateKey {
     /// What people call it.
     #[serde(default)]
@@ -75,11 +79,19 @@ impl Rows for KeyRows {
 }
 
 /// Lists a user's keys in `id` order, revoked ones included, without the keys themselves: every one, or a page.
-#[utoipa::path(get, operation_id = "list_keys", path = "/users/{id}/keys", tag = "keys", params(("id" = UserId, Path), Paging), responses(
-    (status = 200, description = "The keys", body = Vec<ApiKey>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
-        ("X-Total-Count" = i64, description = "With `count=true`"))),
-    NotFound, ListErrors, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    operation_id = "list_keys",
+    path = "/users/{id}/keys",
+    tag = "keys",
+    params(("id" = UserId, Path), Paging),
+    responses(
+        (status = 200, description = "The keys", body = Vec<ApiKey>),
+        NotFound,
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn list(
     State(app): State<AppState>,
     caller: Caller,
@@ -93,11 +105,27 @@ pub async fn list(
 
 /// Makes a key and answers it, this once. No key makes one with more scopes than its own, or for longer. Takes no
 /// `Idempotency-Key`: that would keep the answer, and the key with it.
-#[utoipa::path(post, operation_id = "create_key", path = "/users/{id}/keys", tag = "keys", params(("id" = UserId, Path)), request_body = CreateKey, responses(
-    (status = 201, description = "The key", body = CreatedKey),
-    (status = 403, description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open", body = Problem, content_type = "application/problem+json"),
-    NotFound, BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "create_key",
+    path = "/users/{id}/keys",
+    tag = "keys",
+    params(("id" = UserId, Path)),
+    request_body = CreateKey,
+    responses(
+        (status = 201, description = "The key", body = CreatedKey),
+        (
+            status = 403,
+            description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        NotFound,
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn create(
     State(app): State<AppState>,
     caller: Caller,
@@ -121,10 +149,23 @@ pub async fn create(
     Ok((StatusCode::CREATED, standing, [(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// Revokes a key and those that were made with it, for good; one that is not there is gone already, but for a user's key it is 404.
-#[utoipa::path(delete, operation_id = "revoke_key", path = "/users/{id}/keys/{key_id}", tag = "keys",
-    params(("id" = UserId, Path), ("key_id" = KeyId, Path)),
-    responses((status = 204, description = "Revoked, or never there"), NotFound, ServerErrors))]
+/// Revokes a key and those that were made with it, for good; one that is not there is gone already, but for a user's
+/// key it is 404.
+#[utoipa::path(
+    delete,
+    operation_id = "revoke_key",
+    path = "/users/{id}/keys/{key_id}",
+    tag = "keys",
+    params(
+        ("id" = UserId, Path),
+        ("key_id" = KeyId, Path),
+    ),
+    responses(
+        (status = 204, description = "Revoked, or never there"),
+        NotFound,
+        ServerErrors,
+    ),
+)]
 pub async fn revoke(
     State(app): State<AppState>,
     caller: Caller,

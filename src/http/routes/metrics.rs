@@ -19,8 +19,19 @@ use crate::{clicks::Loss, domain::Policy, http::Error, limits::load::Shed, metri
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What this replica counts, in the OpenMetrics text format. Asks nothing of the database.
-#[utoipa::path(get, path = "/metrics", tag = "health",
-    responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text")))]
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    responses(
+        (
+            status = 200,
+            description = "The metrics",
+            body = String,
+            content_type = "application/openmetrics-text",
+        ),
+    ),
+)]
 pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     let mut registry = Registry::with_prefix("buoy");
     register_build(&mut registry);

@@ -31,10 +31,23 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 const MOST_HEADERS: usize = 64;
 
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
-#[utoipa::path(get, path = "/{short_code}", tag = "redirects", params(("short_code" = ShortCode, Path)), responses(
-    (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, Limited, Disabled, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    path = "/{short_code}",
+    tag = "redirects",
+    params(("short_code" = ShortCode, Path)),
+    responses(
+        (
+            status = 302,
+            description = "The target",
+            headers(("Location" = String, description = "The target, byte for byte")),
+        ),
+        NotFound,
+        Limited,
+        Disabled,
+        ServerErrors,
+    ),
+)]
 pub async fn follow(
     State(app): State<AppState>,
     (method, headers): (Method, HeaderMap),
@@ -113,11 +126,23 @@ fn refusal(link: &Link) -> Option<Error> {
 }
 
 /// The same under the address that older clients use.
-#[utoipa::path(get, path = "/urls/{id}/redirect", tag = "redirects",
-    params(("id" = ShortCode, Path, description = "The link's short code")), responses(
-    (status = 302, description = "The target", headers(("Location" = String, description = "The target, byte for byte"))),
-    NotFound, Limited, Disabled, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    path = "/urls/{id}/redirect",
+    tag = "redirects",
+    params(("id" = ShortCode, Path, description = "The link's short code")),
+    responses(
+        (
+            status = 302,
+            description = "The target",
+            headers(("Location" = String, description = "The target, byte for byte")),
+        ),
+        NotFound,
+        Limited,
+        Disabled,
+        ServerErrors,
+    ),
+)]
 pub async fn follow_under_urls(
     state: State<AppState>,
     request: (Method, HeaderMap),

@@ -35,7 +35,16 @@ pub struct ReplicaBody {
 }
 
 /// Lists the replicas at work, in the order in which they came. With the embedded database there is this one alone.
-#[utoipa::path(get, operation_id = "list_replicas", path = "/replicas", tag = "health", responses((status = 200, description = "The replicas", body = Vec<ReplicaBody>), ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "list_replicas",
+    path = "/replicas",
+    tag = "health",
+    responses(
+        (status = 200, description = "The replicas", body = Vec<ReplicaBody>),
+        ServerErrors,
+    ),
+)]
 pub async fn list(State(app): State<AppState>) -> Result<Json<Vec<ReplicaBody>>, Error> {
     let store = app.store()?;
     if store.is_embedded() {

@@ -29,7 +29,8 @@ pub struct StatisticsBody {
     /// When the range begins, UTC: what was asked for, rounded down to a quarter of an hour.
     #[schema(value_type = String, format = DateTime, example = "2026-03-01T00:00:00Z")]
     from: Timestamp,
-    /// When the range ends, UTC: what was asked for, rounded up to a quarter of an hour. This moment is no longer in it.
+    /// When the range ends, UTC: what was asked for, rounded up to a quarter of an hour. This moment is no longer in
+    /// it.
     #[schema(value_type = String, format = DateTime, example = "2026-03-31T00:00:00Z")]
     to: Timestamp,
     /// How long the buckets of `series` are.
@@ -43,7 +44,8 @@ pub struct StatisticsBody {
     people: i64,
     /// Clicks of programs known as such.
     bots: i64,
-    /// Visitors of each day in UTC that the range touches, added up: who comes on two days counts twice. At most `people`.
+    /// Visitors of each day in UTC that the range touches, added up: who comes on two days counts twice. At most
+    /// `people`.
     unique: i64,
     /// The clicks of each bucket, without gaps.
     series: Vec<Bucket>,
@@ -93,8 +95,19 @@ pub struct TopValues {
 }
 
 /// How often a link was followed. Read from sums kept with every click, so it costs the same however many there are.
-#[utoipa::path(get, operation_id = "url_stats", path = "/urls/{id}/stats", tag = "stats", params(("id" = UrlId, Path), StatsRange),
-    responses((status = 200, description = "The statistics", body = StatisticsBody), NotFound, ListErrors, ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "url_stats",
+    path = "/urls/{id}/stats",
+    tag = "stats",
+    params(("id" = UrlId, Path), StatsRange),
+    responses(
+        (status = 200, description = "The statistics", body = StatisticsBody),
+        NotFound,
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn of_url(
     State(app): State<AppState>,
     caller: Caller,
@@ -113,8 +126,18 @@ pub async fn of_url(
 }
 
 /// How often all links were followed, those that are gone included; with a user's key all links of that user.
-#[utoipa::path(get, operation_id = "stats", path = "/stats", tag = "stats", params(StatsRange),
-    responses((status = 200, description = "The statistics", body = StatisticsBody), ListErrors, ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "stats",
+    path = "/stats",
+    tag = "stats",
+    params(StatsRange),
+    responses(
+        (status = 200, description = "The statistics", body = StatisticsBody),
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn of_all(
     State(app): State<AppState>,
     caller: Caller,

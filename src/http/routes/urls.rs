@@ -66,7 +66,10 @@ pub struct UrlBody {
 /// A link to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({
-    "user_id": 1, "original_url": "https://opswise.net/urban/lagoon/1", "title": "Roadmap update", "short_code": "roadmap"
+    "user_id": 1,
+    "original_url": "https://opswise.net/urban/lagoon/1",
+    "title": "Roadmap update",
+    "short_code": "roadmap",
 }))]
 pub struct CreateUrl {
     /// Its owner.
@@ -146,11 +149,18 @@ impl Rows for UrlRows {
 }
 
 /// Lists links in `id` order or by their clicks: every one, or a page.
-#[utoipa::path(get, operation_id = "list_urls", path = "/urls", tag = "urls", params(UrlFilters, UrlOrder, IncludeClicks, Paging), responses(
-    (status = 200, description = "The links", body = Vec<UrlBody>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
-        ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    operation_id = "list_urls",
+    path = "/urls",
+    tag = "urls",
+    params(UrlFilters, UrlOrder, IncludeClicks, Paging),
+    responses(
+        (status = 200, description = "The links", body = Vec<UrlBody>),
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn list(
     State(app): State<AppState>,
     caller: Caller,
@@ -166,12 +176,32 @@ pub async fn list(
 }
 
 /// Creates a link. The same target twice makes two links with two codes.
-#[utoipa::path(post, operation_id = "create_url", path = "/urls", tag = "urls", request_body = CreateUrl, params(Created), responses(
-    (status = 201, description = "The link", body = UrlBody),
-    (status = 404, description = "`user_not_found`", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "create_url",
+    path = "/urls",
+    tag = "urls",
+    request_body = CreateUrl,
+    params(Created),
+    responses(
+        (status = 201, description = "The link", body = UrlBody),
+        (
+            status = 404,
+            description = "`user_not_found`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 409,
+            description = "`short_code_taken` or `idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
@@ -194,8 +224,19 @@ pub async fn create(
 }
 
 /// One link.
-#[utoipa::path(get, operation_id = "read_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path), IncludeClicks),
-    responses((status = 200, description = "The link", body = UrlBody), NotFound, ListErrors, ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "read_url",
+    path = "/urls/{id}",
+    tag = "urls",
+    params(("id" = UrlId, Path), IncludeClicks),
+    responses(
+        (status = 200, description = "The link", body = UrlBody),
+        NotFound,
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn read(
     State(app): State<AppState>,
     caller: Caller,
@@ -230,8 +271,20 @@ impl FromStr for Included {
 }
 
 /// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
-#[utoipa::path(put, operation_id = "update_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
+#[utoipa::path(
+    method(put, patch),
+    operation_id = "update_url",
+    path = "/urls/{id}",
+    tag = "urls",
+    params(("id" = UrlId, Path)),
+    request_body = UpdateUrl,
+    responses(
+        (status = 200, description = "The link", body = UrlBody),
+        NotFound,
+        BodyErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn update(
     State(app): State<AppState>,
     caller: Caller,
@@ -253,22 +306,20 @@ pub async fn update(
     Ok(Json(UrlBody::new(url, &base)))
 }
 
-/// The same as PUT.
-#[utoipa::path(patch, operation_id = "patch_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)), request_body = UpdateUrl,
-    responses((status = 200, description = "The link", body = UrlBody), NotFound, BodyErrors, ServerErrors))]
-pub async fn patch(
-    state: State<AppState>,
-    caller: Caller,
-    base: PublicBase,
-    id: Named<UrlId>,
-    body: JsonObject<UpdateUrl>,
-) -> Result<Json<UrlBody>, Error> {
-    update(state, caller, base, id, body).await
-}
-
-/// Deletes a link; one that is not there is deleted already, but for a user's key it is 404, like what it may not see. Its code is never given to another link.
-#[utoipa::path(delete, operation_id = "delete_url", path = "/urls/{id}", tag = "urls", params(("id" = UrlId, Path)),
-    responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
+/// Deletes a link; one that is not there is deleted already, but for a user's key it is 404, like what it may not see.
+/// Its code is never given to another link.
+#[utoipa::path(
+    delete,
+    operation_id = "delete_url",
+    path = "/urls/{id}",
+    tag = "urls",
+    params(("id" = UrlId, Path)),
+    responses(
+        (status = 204, description = "Deleted, or never there"),
+        NotFound,
+        ServerErrors,
+    ),
+)]
 pub async fn delete(
     State(app): State<AppState>,
     caller: Caller,
@@ -308,7 +359,8 @@ impl UrlBody {
     }
 }
 
-/// Whether the caller may disable links and enable them again: an administrator alone may. Where the API is open everyone is one.
+/// Whether the caller may disable links and enable them again: an administrator alone may. Where the API is open
+/// everyone is one.
 pub(super) fn may_disable(caller: Caller) -> bool {
     caller.may(Scope::Admin)
 }

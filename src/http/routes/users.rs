@@ -77,22 +77,44 @@ impl Rows for UserRows {
 }
 
 /// Lists users in `id` order: every one, or a page.
-#[utoipa::path(get, operation_id = "list_users", path = "/users", tag = "users", params(Paging), responses(
-    (status = 200, description = "The users", body = Vec<User>, headers(("Link" = String, description = "RFC 8288: `first` and `next`, on pages"),
-        ("X-Total-Count" = i64, description = "With `count=true`"))),
-    ListErrors, ServerErrors,
-))]
+#[utoipa::path(
+    get,
+    operation_id = "list_users",
+    path = "/users",
+    tag = "users",
+    params(Paging),
+    responses(
+        (status = 200, description = "The users", body = Vec<User>),
+        ListErrors,
+        ServerErrors,
+    ),
+)]
 pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
     let rows = UserRows { store: app.store()?.clone(), only: caller.owner() };
     list::respond("/users", &query, rows).await
 }
 
 /// Creates a user.
-#[utoipa::path(post, operation_id = "create_user", path = "/users", tag = "users", request_body = CreateUser, params(Created), responses(
-    (status = 201, description = "The user", body = User),
-    (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`", body = Problem, content_type = "application/problem+json"),
-    BodyErrors, Limited, ServerErrors,
-))]
+#[utoipa::path(
+    post,
+    operation_id = "create_user",
+    path = "/users",
+    tag = "users",
+    request_body = CreateUser,
+    params(Created),
+    responses(
+        (status = 201, description = "The user", body = User),
+        (
+            status = 409,
+            description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        BodyErrors,
+        Limited,
+        ServerErrors,
+    ),
+)]
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
@@ -108,17 +130,44 @@ pub async fn create(
 }
 
 /// One user.
-#[utoipa::path(get, operation_id = "read_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, description = "The user", body = User), NotFound, ServerErrors))]
+#[utoipa::path(
+    get,
+    operation_id = "read_user",
+    path = "/users/{id}",
+    tag = "users",
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 200, description = "The user", body = User),
+        NotFound,
+        ServerErrors,
+    ),
+)]
 pub async fn read(State(app): State<AppState>, caller: Caller, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
     let user = app.store()?.user(id).await?.filter(|user| caller.sees(user.id));
     user.map(Json).ok_or_else(UserId::not_found)
 }
 
 /// Changes a user; fields left out are kept.
-#[utoipa::path(put, operation_id = "update_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, description = "The user", body = User), NotFound, BodyErrors, ServerErrors,
-        (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    method(put, patch),
+    operation_id = "update_user",
+    path = "/users/{id}",
+    tag = "users",
+    params(("id" = UserId, Path)),
+    request_body = UpdateUser,
+    responses(
+        (status = 200, description = "The user", body = User),
+        NotFound,
+        BodyErrors,
+        ServerErrors,
+        (
+            status = 409,
+            description = "`username_taken` or `email_taken`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn update(
     State(app): State<AppState>,
     caller: Caller,
@@ -132,22 +181,19 @@ pub async fn update(
     Ok(Json(user))
 }
 
-/// The same as PUT.
-#[utoipa::path(patch, operation_id = "patch_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)), request_body = UpdateUser,
-    responses((status = 200, description = "The user", body = User), NotFound, BodyErrors, ServerErrors,
-        (status = 409, description = "`username_taken` or `email_taken`", body = Problem, content_type = "application/problem+json")))]
-pub async fn patch(
-    state: State<AppState>,
-    caller: Caller,
-    id: Named<UserId>,
-    body: JsonObject<UpdateUser>,
-) -> Result<Json<User>, Error> {
-    update(state, caller, id, body).await
-}
-
 /// Deletes a user and their links; one that is not there is deleted already. Events stay.
-#[utoipa::path(delete, operation_id = "delete_user", path = "/users/{id}", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 204, description = "Deleted, or never there"), NotFound, ServerErrors))]
+#[utoipa::path(
+    delete,
+    operation_id = "delete_user",
+    path = "/users/{id}",
+    tag = "users",
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 204, description = "Deleted, or never there"),
+        NotFound,
+        ServerErrors,
+    ),
+)]
 pub async fn delete(
     State(app): State<AppState>,
     caller: Caller,

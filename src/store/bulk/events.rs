@@ -1,46 +1,94 @@
 //! Events in bulk: an event that is there is found by its id; without one it is always new.
 //!
-//! A click of a day whose events were deleted may be one of those that the rollups still count, so it is refused; unless
-//! rollups of that day came with it, which say what to count: then it is stored alone.
+//! A click of a day whose events were deleted may be one of those that the rollups still count, so it is refused;
+//! unless rollups of that day came with it, which say what to count: then it is stored alone.
 
 use std::collections::HashSet;
 
-use super::{Bulk, BulkEvent, Outcome, sequences::Numbered, users::CHANGED_MEANWHILE};
+use super::{
+    Bulk, BulkEvent, Outcome,
+    cell::Cell,
+    sequences::Numbered,
+    staging::{Staging, staging},
+    users::CHANGED_MEANWHILE,
+};
 use crate::{
-    db::{Result, on_tx},
+    db::{Result, columns::event_columns, on_tx},
     domain::rollup::{FIRST_DAY, first_moment},
 };
 
-const BY_NOBODY: &str = "DELETE FROM import_events \
-                         WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) = 0 \
-                         RETURNING nth";
-const DIVERT: &str = "UPDATE import_events SET user_id = \
-                      (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) \
-                      WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) <> user_id";
+const STAGING: Staging = staging!("import_events", event_columns!());
+const BY_NOBODY: &str = r"
+    DELETE FROM import_events
+    WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) = 0
+    RETURNING nth
+";
+const DIVERT: &str = r"
+    UPDATE import_events
+    SET user_id = (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id)
+    WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_events.user_id) <> user_id
+";
 /// Clicks from `$1` until before `$2` that are not there.
-const GONE_BY: &str = "DELETE FROM import_events WHERE event_type = 'click' AND timestamp >= $1 AND timestamp < $2 \
-                       AND (SELECT count(*) FROM events e WHERE e.id = import_events.id) = 0 RETURNING nth";
-const INSERT_WITH_ID: &str = "INSERT INTO events (id, url_id, user_id, event_type, timestamp, details) \
-                              SELECT id, url_id, user_id, event_type, timestamp, details FROM import_events \
-                              WHERE id IS NOT NULL ORDER BY nth ON CONFLICT DO NOTHING RETURNING id";
-const INSERT_WITHOUT_ID: &str = "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
-                                 SELECT url_id, user_id, event_type, timestamp, details FROM import_events \
-                                 WHERE id IS NULL ORDER BY nth";
+const GONE_BY: &str = r"
+    DELETE FROM import_events
+    WHERE event_type = 'click'
+        AND timestamp >= $1
+        AND timestamp < $2
+        AND (SELECT count(*) FROM events e WHERE e.id = import_events.id) = 0
+    RETURNING nth
+";
+const INSERT_WITH_ID: &str = concat!(
+    "INSERT INTO events (",
+    event_columns!(),
+    ")\n    SELECT ",
+    event_columns!(),
+    r" FROM import_events
+    WHERE id IS NOT NULL
+    ORDER BY nth
+    ON CONFLICT DO NOTHING
+    RETURNING id
+    ",
+);
+const INSERT_WITHOUT_ID: &str = r"
+    INSERT INTO events (url_id, user_id, event_type, timestamp, details)
+    SELECT url_id, user_id, event_type, timestamp, details FROM import_events
+    WHERE id IS NULL
+    ORDER BY nth
+";
 /// Rows with an id that stand for no event, and whether it is their id that is taken.
-const UNPLACED: &str = "SELECT s.nth, (SELECT count(*) FROM events e WHERE e.id = s.id) FROM import_events s \
-                        WHERE s.id IS NOT NULL AND (SELECT count(*) FROM events e WHERE e.id = s.id \
-                        AND e.url_id = s.url_id AND e.event_type = s.event_type AND e.timestamp = s.timestamp) = 0 \
-                        ORDER BY s.nth";
+const UNPLACED: &str = r"
+    SELECT s.nth, (SELECT count(*) FROM events e WHERE e.id = s.id)
+    FROM import_events s
+    WHERE s.id IS NOT NULL
+        AND (
+            SELECT count(*) FROM events e
+            WHERE e.id = s.id
+                AND e.url_id = s.url_id
+                AND e.event_type = s.event_type
+                AND e.timestamp = s.timestamp
+        ) = 0
+    ORDER BY s.nth
+";
+
+impl BulkEvent {
+    fn cells(&self) -> [Cell<'_>; 6] {
+        [
+            Cell::Number(self.id.map(|id| id.0)),
+            Cell::Number(Some(self.url_id.0)),
+            Cell::Number(self.user_id.map(|id| id.0)),
+            Cell::Text(Some(self.event_type.as_str())),
+            Cell::Time(Some(self.timestamp)),
+            Cell::Text(Some(self.details.as_str())),
+        ]
+    }
+}
 
 impl Bulk<'_> {
-    /// Finds or stores events, whatever they name: they outlive links and users. Until the transaction ends no others are
-    /// deleted for their age.
-    ///
-    /// # Errors
-    /// Where the database fails.
+    /// Finds or stores events, whatever they name: they outlive links and users. Until the transaction ends no others
+    /// are deleted for their age.
     pub async fn events(&mut self, rows: &[BulkEvent]) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        self.stage(rows).await?;
+        self.stage(&STAGING, rows.iter().map(BulkEvent::cells).collect()).await?;
         if self.diverted {
             self.refuse(BY_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
             self.run(DIVERT).await?;

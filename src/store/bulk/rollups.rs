@@ -53,9 +53,6 @@ pub(crate) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS,
 
 impl Bulk<'_> {
     /// Finds or stores rollups. Of the days that they hold whole, events that follow are stored and not counted.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn rollups(&mut self, rows: &[CarriedRollup]) -> Result<Outcome> {
         // Before any other lock, as whoever deletes events has it.
         self.tx.hold_kept_since().await?;

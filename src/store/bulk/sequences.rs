@@ -1,5 +1,5 @@
-//! The next ids. Rows that brought their own leave PostgreSQL's sequences behind; SQLite's AUTOINCREMENT follows them by
-//! itself.
+//! The next ids. Rows that brought their own leave PostgreSQL's sequences behind; SQLite's AUTOINCREMENT follows them
+//! by itself.
 
 use super::Bulk;
 use crate::db::{Result, dialect, on_tx};

@@ -2,50 +2,122 @@
 
 use super::{
     Bulk, BulkUrl, Outcome,
+    cell::Cell,
     sequences::Numbered,
-    staging::CodedUrl,
+    staging::{Staging, staging},
     users::{CHANGED_MEANWHILE, ROUNDS},
 };
 use crate::{
-    db::{Result, on_tx},
+    db::{Result, columns::url_columns, on_tx},
     domain::ShortCode,
 };
 
-const OF_NOBODY: &str = "DELETE FROM import_urls \
-                         WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) = 0 \
-                         RETURNING nth";
-const DIVERT: &str = "UPDATE import_urls SET user_id = \
-                      (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) \
-                      WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) <> user_id";
+const STAGING: Staging = staging!("import_urls", concat!(url_columns!(), ", is_chosen"));
+const OF_NOBODY: &str = r"
+    DELETE FROM import_urls
+    WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) = 0
+    RETURNING nth
+";
+const DIVERT: &str = r"
+    UPDATE import_urls
+    SET user_id = (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id)
+    WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) <> user_id
+";
 /// PostgreSQL only: keeps the owners from being deleted until the links are stored. An array, so that the owners are
 /// looked up one by one whatever the planner thinks of a table just filled.
-const LOCK_OWNERS: &str = "SELECT id FROM users WHERE id = ANY (ARRAY(SELECT user_id FROM import_urls)) \
-                           ORDER BY id FOR KEY SHARE";
-const OWNERLESS: &str = "DELETE FROM import_urls \
-                         WHERE (SELECT count(*) FROM users u WHERE u.id = import_urls.user_id) = 0 RETURNING nth";
-const INSERT_WITH_ID: &str = "INSERT INTO urls (id, user_id, short_code, original_url, title, is_active, created_at, \
-                              updated_at, disabled_reason) SELECT id, user_id, short_code, original_url, title, \
-                              is_active, created_at, updated_at, disabled_reason FROM import_urls WHERE id IS NOT NULL ORDER BY nth \
-                              ON CONFLICT DO NOTHING";
-const INSERT_WITHOUT_ID: &str = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, \
-                                 updated_at, disabled_reason) SELECT user_id, short_code, original_url, title, \
-                                 is_active, created_at, updated_at, disabled_reason FROM import_urls WHERE id IS NULL ORDER BY nth ON CONFLICT DO NOTHING";
-const RETIRED_CHOSEN: &str = "DELETE FROM import_urls WHERE is_chosen AND (SELECT count(*) FROM retired_codes r \
-                              WHERE r.short_code = import_urls.short_code) > 0 RETURNING nth, short_code";
-const RETIRED_GENERATED: &str = "SELECT s.nth, s.short_code FROM import_urls s WHERE NOT s.is_chosen \
-                                 AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = s.short_code) > 0";
+const LOCK_OWNERS: &str = r"
+    SELECT id FROM users
+    WHERE id = ANY (ARRAY(SELECT user_id FROM import_urls))
+    ORDER BY id
+    FOR KEY SHARE
+";
+const OWNERLESS: &str = r"
+    DELETE FROM import_urls
+    WHERE (SELECT count(*) FROM users u WHERE u.id = import_urls.user_id) = 0
+    RETURNING nth
+";
+const INSERT_WITH_ID: &str = concat!(
+    "INSERT INTO urls (",
+    url_columns!(),
+    ")\n    SELECT ",
+    url_columns!(),
+    r" FROM import_urls
+    WHERE id IS NOT NULL
+    ORDER BY nth
+    ON CONFLICT DO NOTHING
+    ",
+);
+const INSERT_WITHOUT_ID: &str = r"
+    INSERT INTO urls (
+        user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
+    )
+    SELECT user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
+    FROM import_urls
+    WHERE id IS NULL
+    ORDER BY nth
+    ON CONFLICT DO NOTHING
+";
+const RETIRED_CHOSEN: &str = r"
+    DELETE FROM import_urls
+    WHERE is_chosen
+        AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = import_urls.short_code) > 0
+    RETURNING nth, short_code
+";
+const RETIRED_GENERATED: &str = r"
+    SELECT s.nth, s.short_code
+    FROM import_urls s
+    WHERE NOT s.is_chosen
+        AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = s.short_code) > 0
+";
 const TAKE_BACK: &str = "DELETE FROM urls WHERE short_code = $1";
 const RECODE: &str = "UPDATE import_urls SET short_code = $2 WHERE nth = $1";
 /// Rows that stand for no link: whether their id is taken, whether their code is, and whether they chose it.
-const UNPLACED: &str = "SELECT s.nth, (SELECT count(*) FROM urls u WHERE u.id = s.id) AS id_holders, \
-                        (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code) AS code_holders, s.is_chosen \
-                        FROM import_urls s WHERE CASE \
-                        WHEN s.id IS NULL THEN (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code \
-                        AND u.user_id = s.user_id AND u.original_url = s.original_url) \
-                        WHEN s.is_chosen THEN (SELECT count(*) FROM urls u WHERE u.id = s.id \
-                        AND u.short_code = s.short_code) \
-                        ELSE (SELECT count(*) FROM urls u WHERE u.id = s.id AND u.user_id = s.user_id \
-                        AND u.original_url = s.original_url) END = 0 ORDER BY s.nth";
+const UNPLACED: &str = r"
+    SELECT
+        s.nth,
+        (SELECT count(*) FROM urls u WHERE u.id = s.id) AS id_holders,
+        (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code) AS code_holders,
+        s.is_chosen
+    FROM import_urls s
+    WHERE CASE
+        WHEN s.id IS NULL THEN (
+            SELECT count(*) FROM urls u
+            WHERE u.short_code = s.short_code AND u.user_id = s.user_id AND u.original_url = s.original_url
+        )
+        WHEN s.is_chosen THEN (SELECT count(*) FROM urls u WHERE u.id = s.id AND u.short_code = s.short_code)
+        ELSE (
+            SELECT count(*) FROM urls u
+            WHERE u.id = s.id AND u.user_id = s.user_id AND u.original_url = s.original_url
+        )
+    END = 0
+    ORDER BY s.nth
+";
+
+/// A link and the code it is stored with, its own or a generated one.
+#[derive(Debug)]
+struct CodedUrl<'r> {
+    url: &'r BulkUrl,
+    generated: Option<ShortCode>,
+}
+
+impl CodedUrl<'_> {
+    fn cells(&self) -> [Cell<'_>; 10] {
+        let url = self.url;
+        let code = url.short_code.as_ref().or(self.generated.as_ref());
+        [
+            Cell::Number(url.id.map(|id| id.0)),
+            Cell::Number(Some(url.user_id.0)),
+            Cell::Text(code.map(ShortCode::as_str)),
+            Cell::Text(Some(url.original_url.as_str())),
+            Cell::Text(url.title.as_ref().map(|title| title.as_str())),
+            Cell::Flag(url.is_active),
+            Cell::Time(Some(url.created_at)),
+            Cell::Time(Some(url.updated_at)),
+            Cell::Text(url.disabled_reason.as_ref().map(|reason| reason.as_str())),
+            Cell::Flag(url.short_code.is_some()),
+        ]
+    }
+}
 
 /// A row that stands for no link.
 #[derive(Debug, sqlx::FromRow)]
@@ -57,7 +129,7 @@ struct Unplaced {
 }
 
 impl Unplaced {
-    /// Why it is refused; none where another try may succeed.
+    /// Why it is refused; none if another try may succeed.
     fn fault(&self) -> Option<(&'static str, &'static str)> {
         if self.id_holders > 0 {
             return Some(("id", "belongs to another link"));
@@ -68,16 +140,13 @@ impl Unplaced {
 
 impl Bulk<'_> {
     /// Finds or creates links, in the order of `rows`. A link without an id and without a code is always new.
-    ///
-    /// # Errors
-    /// Where the database fails.
     pub async fn urls(&mut self, rows: &[BulkUrl]) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let coded: Vec<CodedUrl<'_>> = rows
             .iter()
             .map(|url| CodedUrl { url, generated: url.short_code.is_none().then(ShortCode::generate) })
             .collect();
-        self.stage(&coded).await?;
+        self.stage(&STAGING, coded.iter().map(CodedUrl::cells).collect()).await?;
         if self.diverted {
             self.refuse(OF_NOBODY, "user_id", "names a user whose row was left out", &mut outcome).await?;
             self.run(DIVERT).await?;
@@ -88,7 +157,7 @@ impl Bulk<'_> {
         self.refuse(OWNERLESS, "user_id", "names no user", &mut outcome).await?;
         self.place_urls(rows, &mut outcome).await?;
         if outcome.created > 0 {
-            // Codes that led nowhere may be remembered as such.
+            // Codes that led nowhere may be cached as such.
             self.tx.note_all_changed();
         }
         Ok(outcome.count_found(rows.len()))

@@ -25,6 +25,7 @@ use crate::{
     config::{Config, DatabaseConfig, misspelt, process_variables, read_env_file, read_secret_files},
     db::{Store, StoreSettings, migrate::SchemaState},
     fleet::monitor::wait_for_server,
+    lifecycle::Forced,
     telemetry::{self, DroppedLines, Stream},
 };
 
@@ -178,6 +179,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
         usage.print().ok();
         let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
+    if let Some(forced) = error.downcast_ref::<Forced>() {
+        // The log tells of the signal.
+        return ExitCode::from(forced.exit_code());
     }
     say(&format_args!("{error:#}"));
     ExitCode::FAILURE

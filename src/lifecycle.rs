@@ -1,46 +1,43 @@
-//! How the process leaves: a signal or a fatal fault starts the shutdown, which has two steps and a deadline.
+//! How the process ends: a signal begins the shutdown, which has two steps and a deadline.
 //!
-//! From the first signal on, *draining*: readiness fails and every answer says `Connection: close`, but requests are still served,
-//! so that the balancer finds other replicas first. After the drain time, *stopping*: nothing new is accepted and what runs is
-//! finished. At the deadline the caller gives up on the rest. A second signal ends the process at once. What is to be closed in
-//! which order is the business of `serve`, not of this module.
+//! *Draining*: readiness fails and every answer says `Connection: close`, while requests are still served, so that the
+//! balancer finds other replicas first. *Stopping*, a drain time later: groups of [`Tasks`] end, one after the other, in the
+//! order that `cli/serve.rs` lists. A second signal ends the process without finishing anything.
 
-use std::{
-    io, process,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, io, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::ShutdownConfig;
 
-/// The shutdown of this process; clones are handles to the same one.
-#[derive(Clone, Debug)]
+/// How long tasks that are cut off may take to notice it.
+const CUT_OFF: Duration = Duration::from_millis(100);
+
+/// The shutdown of this process.
+#[derive(Debug)]
 pub struct Lifecycle {
     drain: Duration,
     grace: Duration,
     draining: CancellationToken,
-    stopping: CancellationToken,
-    deadline: Arc<OnceLock<Instant>>,
+    signals: Signals,
 }
 
 impl Lifecycle {
-    /// A process that runs until it is told otherwise.
-    #[must_use]
-    pub fn new(config: &ShutdownConfig) -> Self {
-        Self {
-            drain: config.drain,
-            grace: config.grace,
-            draining: CancellationToken::new(),
-            stopping: CancellationToken::new(),
-            deadline: Arc::default(),
-        }
+    /// Handles the process's signals from now on.
+    ///
+    /// # Errors
+    /// The system refuses a signal handler.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(config: &ShutdownConfig) -> io::Result<Self> {
+        let (drain, grace) = (config.drain, config.grace);
+        Ok(Self { drain, grace, draining: CancellationToken::new(), signals: Signals::new()? })
     }
 
     /// Cancelled when the shutdown begins: readiness fails, requests are still served.
@@ -49,156 +46,199 @@ impl Lifecycle {
         self.draining.clone()
     }
 
-    /// Cancelled when the drain time is over: nothing new is accepted.
-    #[must_use]
-    pub fn stopping(&self) -> CancellationToken {
-        self.stopping.clone()
-    }
-
-    /// When everything must have ended; nothing before the shutdown has begun.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline.get().copied()
-    }
-
-    /// Begins the shutdown, once: later calls change nothing.
-    pub fn begin(&self) {
-        self.deadline.get_or_init(|| Instant::now() + self.grace);
-        self.draining.cancel();
-    }
-
-    /// Returns when the shutdown has begun and its deadline is `before` away or nearer.
-    pub async fn expired(&self, before: Duration) {
-        self.draining.cancelled().await;
-        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.grace);
-        sleep_until(deadline.checked_sub(before).unwrap_or(deadline)).await;
-    }
-
-    /// Starts the task that turns signals into steps of the shutdown. The task ends with the process only: abort it, and await it,
-    /// when everything else has ended. Signals count from the moment of this call.
+    /// Waits for a signal and for the drain time after it. Returns the moment by which the process must have ended.
     ///
     /// # Errors
-    /// Where the system refuses a signal handler.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn listen_for_signals(&self) -> io::Result<JoinHandle<()>> {
-        let mut signals = Signals::new()?;
-        let lifecycle = self.clone();
-        Ok(tokio::spawn(async move {
-            tokio::select! {
-                name = signals.next() => {
-                    tracing::info!(signal = name.text(), "shutting down");
-                    lifecycle.begin();
-                    if name == SignalName::Interrupt {
-                        // A person at a terminal: no balancer has to be told.
-                        lifecycle.stopping.cancel();
-                    }
-                }
-                () = lifecycle.draining.cancelled() => {}
-            }
-            tokio::join!(lifecycle.stop_after_draining(), end_at_next(&mut signals));
-        }))
+    /// [`Forced`] if a second signal comes in the drain time.
+    pub async fn stopping(&mut self) -> Result<Instant, Forced> {
+        let signal = self.signals.next().await;
+        let deadline = Instant::now() + self.grace;
+        tracing::info!(%signal, "shutting down");
+        self.draining.cancel();
+        // SIGINT comes from a person at a terminal: no balancer has to notice.
+        if signal != SignalName::Interrupt {
+            self.unless_forced(sleep(self.drain)).await?;
+        }
+        Ok(deadline)
     }
 
-    /// The second step, a drain time after the first.
-    async fn stop_after_draining(&self) {
-        self.draining.cancelled().await;
-        sleep(self.drain).await;
-        self.stopping.cancel();
+    /// Does `work`, unless a signal comes first.
+    ///
+    /// # Errors
+    /// [`Forced`] if one does.
+    pub async fn unless_forced<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Forced> {
+        tokio::select! {
+            done = work => Ok(done),
+            signal = self.signals.next() => {
+                tracing::warn!(%signal, "ending before everything is finished");
+                Err(Forced(signal))
+            }
+        }
     }
 }
 
-/// Someone has lost patience: nothing is finished, nothing is written.
-async fn end_at_next(signals: &mut Signals) {
-    let name = signals.next().await;
-    tracing::warn!(signal = name.text(), "ending at once");
-    process::exit(name.exit_code());
+/// A second signal: nothing more is finished.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("ended by a second signal, {0}, before everything was finished")]
+pub struct Forced(SignalName);
+
+impl Forced {
+    /// The exit code that a shell reports for a process that this signal ended: 128 and the signal's number.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        u8::try_from(128 + self.0.kind().as_raw_value()).unwrap_or(u8::MAX)
+    }
+}
+
+/// A group of tasks that end together: gracefully after the soft token, immediately after the hard one.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Tasks {
+    /// Starts a task of the group.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tracker.spawn(task)
+    }
+
+    /// Cancelled when the tasks are to begin nothing new, finish what they do, and return.
+    #[must_use]
+    pub fn soft(&self) -> CancellationToken {
+        self.soft.clone()
+    }
+
+    /// Cancelled when the tasks are to return immediately.
+    #[must_use]
+    pub fn hard(&self) -> CancellationToken {
+        self.hard.clone()
+    }
+
+    /// Ends the tasks, gracefully until `deadline`.
+    pub async fn end(self, deadline: Instant) {
+        self.tracker.close();
+        self.soft.cancel();
+        if timeout_at(deadline, self.tracker.wait()).await.is_err() {
+            self.hard.cancel();
+            timeout(CUT_OFF, self.tracker.wait()).await.ok();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SignalName {
     Interrupt,
     Terminate,
+    Hangup,
+    Quit,
 }
 
 impl SignalName {
-    fn text(self) -> &'static str {
+    fn kind(self) -> SignalKind {
         match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        }
-    }
-
-    /// What a shell reports for a process that this signal ended: 128 and its number.
-    fn exit_code(self) -> i32 {
-        let kind = match self {
             Self::Interrupt => SignalKind::interrupt(),
             Self::Terminate => SignalKind::terminate(),
-        };
-        128 + kind.as_raw_value()
+            Self::Hangup => SignalKind::hangup(),
+            Self::Quit => SignalKind::quit(),
+        }
     }
 }
 
-/// The signals that ask the process to leave.
+impl fmt::Display for SignalName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+            Self::Quit => "SIGQUIT",
+        })
+    }
+}
+
+/// The signals that ask the process to end.
+#[derive(Debug)]
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// None under nohup, whose purpose is that SIGHUP does nothing.
+    hangup: Option<Signal>,
+    quit: Signal,
+    /// Handled, that they do not end the process with the clicks in its queue, and never read.
+    _without_meaning: [Signal; 2],
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let listen = |name: SignalName| signal(name.kind());
+        Ok(Self {
+            interrupt: listen(SignalName::Interrupt)?,
+            terminate: listen(SignalName::Terminate)?,
+            hangup: if ignores_hangup() { None } else { Some(listen(SignalName::Hangup)?) },
+            quit: listen(SignalName::Quit)?,
+            _without_meaning: [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?],
+        })
     }
 
     async fn next(&mut self) -> SignalName {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => SignalName::Interrupt,
             _ = self.terminate.recv() => SignalName::Terminate,
+            _ = hangup => SignalName::Hangup,
+            _ = self.quit.recv() => SignalName::Quit,
         }
     }
 }
 
+/// Whether the process was started with SIGHUP ignored; false if the system does not tell.
+fn ignores_hangup() -> bool {
+    // Source: proc(5), status: a mask in hexadecimal digits, the lowest bit for signal 1, which is SIGHUP.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn lifecycle() -> Lifecycle {
-        Lifecycle::new(&ShutdownConfig { drain: 5 * SECOND, grace: 30 * SECOND })
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_end_by_themselves_are_not_cut_off() {
+        let tasks = Tasks::default();
+        let (soft, hard) = (tasks.soft(), tasks.hard());
+        let task = tasks.spawn(async move {
+            soft.cancelled().await;
+            sleep(SECOND).await;
+        });
+        let begun = Instant::now();
+        tasks.end(begun + 5 * SECOND).await;
+        assert_eq!((task.is_finished(), hard.is_cancelled(), begun.elapsed().as_secs()), (true, false, 1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stopping_follows_draining_by_the_drain_time() {
-        let lifecycle = lifecycle();
-        let task = lifecycle.listen_for_signals().expect("handlers can be installed");
-        assert_eq!(lifecycle.deadline(), None);
-        lifecycle.begin();
-        assert!(lifecycle.draining().is_cancelled());
+    async fn tasks_are_cut_off_at_the_deadline_and_waited_for_no_longer() {
+        let tasks = Tasks::default();
+        let hard = tasks.hard();
+        tasks.spawn(std::future::pending::<()>());
         let begun = Instant::now();
-        lifecycle.stopping().cancelled().await;
-        assert_eq!(begun.elapsed().as_secs(), 5);
-        task.abort();
-        assert!(task.await.is_err_and(|ended| ended.is_cancelled()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_deadline_counts_from_the_first_call() {
-        let lifecycle = lifecycle();
-        let begun = Instant::now();
-        lifecycle.begin();
-        advance(10 * SECOND).await;
-        lifecycle.begin();
-        assert_eq!(lifecycle.deadline(), Some(begun + 30 * SECOND));
-        lifecycle.expired(Duration::ZERO).await;
-        assert_eq!(begun.elapsed().as_secs(), 30);
+        tasks.end(begun + 5 * SECOND).await;
+        assert_eq!((hard.is_cancelled(), begun.elapsed()), (true, 5 * SECOND + CUT_OFF));
     }
 
     #[test]
     fn exit_codes_are_those_of_a_shell() {
-        assert_eq!((SignalName::Interrupt.exit_code(), SignalName::Terminate.exit_code()), (130, 143));
+        assert_eq!((Forced(SignalName::Interrupt).exit_code(), Forced(SignalName::Terminate).exit_code()), (130, 143));
     }
 }

@@ -76,25 +76,15 @@ impl Message {
     }
 }
 
-/// The sending side, shared by all recorders. The order of the fields matters: the channel closes, then the writer is
-/// woken to find it closed.
+/// The sending side, shared by all recorders.
 #[derive(Debug)]
 struct Shared {
     queue: mpsc::UnboundedSender<Message>,
-    state: WakesWhenDropped,
+    state: Arc<QueueState>,
     settings: ClickSettings,
 }
 
-#[derive(Debug)]
-struct WakesWhenDropped(Arc<QueueState>);
-
-impl Drop for WakesWhenDropped {
-    fn drop(&mut self) {
-        self.0.nudge.notify_one();
-    }
-}
-
-/// Takes clicks from redirects. The writer ends when the last clone is gone and the queue is empty.
+/// Takes clicks from redirects.
 #[derive(Debug, Clone)]
 pub struct ClickRecorder {
     shared: Arc<Shared>,
@@ -103,12 +93,11 @@ pub struct ClickRecorder {
 
 impl ClickRecorder {
     pub(super) fn new(settings: ClickSettings, queue: mpsc::UnboundedSender<Message>, ledger: Arc<Ledger>) -> Self {
-        let state = WakesWhenDropped(Arc::default());
-        Self { shared: Arc::new(Shared { queue, state, settings }), ledger }
+        Self { shared: Arc::new(Shared { queue, state: Arc::default(), settings }), ledger }
     }
 
     pub(super) fn queue_state(&self) -> Arc<QueueState> {
-        Arc::clone(&self.shared.state.0)
+        Arc::clone(&self.shared.state)
     }
 
     /// Takes a click, at once where clicks are buffered: a redirect must not be slowed by its own bookkeeping. Where the
@@ -144,7 +133,7 @@ impl ClickRecorder {
 
     /// Answers whether there was room for the click.
     fn enqueue(&self, click: Click, waiting: Option<oneshot::Sender<()>>) -> bool {
-        let (state, settings) = (&self.shared.state.0, &self.shared.settings);
+        let (state, settings) = (&self.shared.state, &self.shared.settings);
         self.ledger.accept();
         let bytes = Message::bytes_of(&click);
         if !state.reserve(bytes, settings.queue_bytes) {
@@ -153,7 +142,7 @@ impl ClickRecorder {
         }
         let waiting_now = state.put();
         if self.shared.queue.send(Message::Click(click, waiting)).is_err() {
-            // The writer ends before the last recorder only where the process is given up.
+            // The writer has ended: a request was cut off at the deadline of the shutdown.
             state.release(bytes);
             self.ledger.lose(1, Loss::Shutdown);
             return false;
@@ -168,7 +157,7 @@ impl ClickRecorder {
     /// its events or statistics finds the click.
     pub async fn flush(&self, limit: Duration) {
         let (done, stored) = oneshot::channel();
-        let state = &self.shared.state.0;
+        let state = &self.shared.state;
         state.put();
         if self.shared.queue.send(Message::Flush(done)).is_ok() {
             state.nudge.notify_one();

@@ -21,7 +21,7 @@ use crate::{db::Store, domain::Clock, fleet::Availability};
 /// After so long without a click the writer looks for pending rows that are due.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Writes clicks until every recorder is gone.
+/// Writes clicks until it is told to end.
 #[derive(Debug)]
 pub struct ClickWriter {
     settings: ClickSettings,
@@ -48,11 +48,18 @@ impl ClickWriter {
         Self { settings, inbox, queue, ledger }
     }
 
-    /// Writes until the last recorder is gone and the queue is empty, or until `give_up`: what is not stored by then
-    /// is counted as lost.
-    pub async fn run(mut self, store: Store, availability: Availability, clock: Clock, give_up: CancellationToken) {
+    /// Writes until `stop`, then what is in the queue. At `give_up` the clicks that are not stored are counted as lost,
+    /// as are those that come after `stop`.
+    pub async fn run(
+        mut self,
+        store: Store,
+        availability: Availability,
+        clock: Clock,
+        stop: CancellationToken,
+        give_up: CancellationToken,
+    ) {
         let mut destination = Destination::new(store, availability, clock, Arc::clone(&self.ledger), give_up);
-        while let Some(batch) = self.gather().await {
+        while let Some(batch) = self.gather(&stop).await {
             let all_stored = destination.settle(&batch.clicks).await;
             self.queue.release(batch.bytes);
             if all_stored {
@@ -74,19 +81,27 @@ impl ClickWriter {
         }
     }
 
-    /// The next batch, empty where nothing came for a while; none when every recorder is gone and the queue is empty.
-    async fn gather(&mut self) -> Option<Batch> {
+    /// The next batch, empty if nothing came for a while; none after `stop`, when the queue is empty.
+    async fn gather(&mut self, stop: &CancellationToken) -> Option<Batch> {
         let mut batch = Batch::default();
-        let Ok(first) = timeout(IDLE, self.inbox.recv()).await else { return Some(batch) };
+        let first = tokio::select! {
+            first = timeout(IDLE, self.inbox.recv()) => first,
+            () = stop.cancelled(), if !self.inbox.is_closed() => {
+                self.inbox.close();
+                Ok(self.inbox.recv().await)
+            }
+        };
+        let Ok(first) = first else { return Some(batch) };
         let first = first?;
         let begun = Instant::now();
         let mut due = self.take(&mut batch, first) || self.drain(&mut batch);
-        // Not woken by each click that comes in: by a full batch, by who asks for it, or by the time.
-        while !due && begun.elapsed() < self.settings.patience(batch.clicks.len()) {
+        // Not woken by each click that comes in: by a full batch, by a reader that asks for it, or by the time.
+        while !due && !stop.is_cancelled() && begun.elapsed() < self.settings.patience(batch.clicks.len()) {
             let deadline = begun + self.settings.patience(batch.clicks.len());
             tokio::select! {
                 () = sleep_until(deadline) => {}
                 () = self.queue.nudged() => {}
+                () = stop.cancelled() => {}
             }
             due = self.drain(&mut batch);
         }

@@ -22,7 +22,15 @@ const READERS: usize = 2;
 
 /// The program with a clean environment, run in `folder`.
 pub(crate) fn buoy(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_buoy"));
+    with_clean_environment(Command::new(env!("CARGO_BIN_EXE_buoy")), folder, arguments, variables)
+}
+
+fn with_clean_environment(
+    mut command: Command,
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Command {
     command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
     command.envs(variables.iter().copied());
     // Coverage is written where the test run says.
@@ -100,8 +108,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the service on any free port.
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut command = buoy(folder, &["serve"], &[("PORT", "0"), ("LOG_FORMAT", "json")]);
-        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(buoy(folder, &["serve"], &[]), variables)
+    }
+
+    /// The same with SIGHUP ignored, as nohup starts a program.
+    pub(crate) fn start_under_nohup(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let script = ["-c", "trap '' HUP; exec \"$0\" serve", env!("CARGO_BIN_EXE_buoy")];
+        Self::spawn(with_clean_environment(Command::new("/bin/sh"), folder, &script, &[]), variables)
+    }
+
+    fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
+        command.envs([("PORT", "0"), ("LOG_FORMAT", "json")]).envs(variables.iter().copied());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().expect("buoy starts"));
         let (lines, stalled) = (Arc::default(), Arc::default());
         gather(child.0.stdout.take(), &lines, &stalled);
@@ -140,7 +158,7 @@ impl Server {
         self.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Sends a signal: `TERM`, `INT`, `STOP`, `CONT`.
+    /// Sends a signal, for example `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.0.id();
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().expect("sh starts");

@@ -1,4 +1,4 @@
-//! How the process leaves.
+//! How the process ends.
 
 use std::{
     sync::Arc,
@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     app::TestApp,
     common::{database::Kind, on_both_databases},
+    process::Server,
     raw::Connection,
 };
 
@@ -75,6 +76,45 @@ async fn a_second_signal_ends_at_once(kind: Kind) {
     app.until("draining", || async { app.get("/ready").await.status == 503 }).await;
     app.server.signal("TERM");
     assert_eq!(app.server.wait(SOON).code(), Some(143));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_and_sigquit_store_the_clicks() {
+    for signal in ["HUP", "QUIT"] {
+        // Nothing is written before the end.
+        let variables = [("SHUTDOWN_DRAIN_SECONDS", "0"), ("CLICK_FLUSH_MS", "60000")];
+        let mut app = TestApp::start_with(Kind::Sqlite, &variables).await;
+        let url = app.url(app.user("ann").await, "https://example.com").await;
+        assert_eq!(app.get(&format!("/{}", url["short_code"].as_str().unwrap())).await.status, 302);
+        app.server.signal(signal);
+        assert_eq!(app.server.wait(SOON).code(), Some(0), "SIG{signal}");
+        let again = TestApp::start_on(&app.database, &[]).await;
+        assert_eq!(again.clicks(&url["id"]).await, 1, "SIG{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_without_a_meaning_do_nothing() {
+    let mut app = TestApp::start_with(Kind::Sqlite, &[("SHUTDOWN_DRAIN_SECONDS", "0")]).await;
+    for signal in ["USR1", "USR2", "PIPE"] {
+        app.server.signal(signal);
+        assert_eq!(app.get("/ready").await.status, 200, "SIG{signal}");
+    }
+    app.server.signal("TERM");
+    assert_eq!(app.server.wait(SOON).code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_nohup_a_terminal_that_closes_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start_under_nohup(folder.path(), &[("SHUTDOWN_DRAIN_SECONDS", "0")]);
+    let address = server.address().await;
+    server.signal("HUP");
+    let ready = crate::app::client().get(format!("{address}/health")).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    server.signal("TERM");
+    assert_eq!(server.wait(SOON).code(), Some(0));
+    assert!(server.logs().iter().all(|line| line["signal"] != "SIGHUP"), "{:?}", server.lines());
 }
 
 async fn requests_in_flight_are_finished(kind: Kind) {

@@ -69,8 +69,8 @@ pub enum Store {
 pub struct Tx {
     pub(crate) inner: TxInner,
     pub(crate) changes: Changes,
-    /// Whether another replica could have known otherwise of what changed, so that the answer waits until none does.
-    pub(crate) is_awaited: bool,
+    /// Whether another replica may have cached otherwise what changed, so that it must be told.
+    pub(crate) is_announced: bool,
     pub(crate) caller: Caller,
 }
 
@@ -100,6 +100,13 @@ pub struct Committed {
     pub changes: Changes,
     /// The wait for the other replicas, where there are any.
     pub receipt: Option<Receipt>,
+}
+
+impl Committed {
+    /// For what turned out to change no link.
+    pub(crate) fn nothing() -> Self {
+        Self { changes: Changes::default(), receipt: None }
+    }
 }
 
 /// Runs one body on the pool of either database; the optional second name becomes the database's type.
@@ -192,51 +199,60 @@ impl Store {
 
 impl Tx {
     pub(crate) fn new(inner: TxInner) -> Self {
-        Self { inner, changes: Changes::default(), is_awaited: false, caller: Caller::Open }
+        Self { inner, changes: Changes::default(), is_announced: false, caller: Caller::Open }
     }
 
-    /// Notes a link whose code nobody can have asked for before, since it was drawn just now.
+    /// Notes a link whose code was generated just now: no other replica can have cached it.
     pub(crate) fn note_created(&mut self, code: &ShortCode) {
         self.changes.add(code);
     }
 
-    /// Notes a link of which a replica may know what was true before.
+    /// Notes a link of which a replica may have cached what was true before.
     pub(crate) fn note_changed(&mut self, code: &ShortCode) {
         self.changes.add(code);
-        self.is_awaited = true;
+        self.is_announced = true;
     }
 
-    /// Notes that any link may have changed.
-    pub(crate) fn note_all_changed(&mut self) {
-        self.changes = Changes::All;
-        self.is_awaited = true;
+    /// Notes changed links in place of those noted so far.
+    pub(crate) fn note_all(&mut self, changes: Changes) {
+        self.is_announced = !changes.is_empty();
+        self.changes = changes;
     }
 
     /// Makes the changes permanent, in a process that caches no link. Other replicas hear which links changed, and
     /// nothing waits for them.
     pub async fn commit(mut self) -> Result<()> {
-        self.is_awaited = false;
-        self.commit_links().await.map(drop)
+        if let TxInner::Postgres(tx, peers) = &mut self.inner
+            && self.is_announced
+        {
+            announce(tx, &announcement(peers, UNAWAITED, &self.changes)?).await?;
+        }
+        self.end().await.map(drop)
     }
 
     /// Makes the changes permanent and announces them to the other replicas in the same transaction; the caller then
     /// invalidates its own cache and waits for the others. If the connection breaks, it is unknown whether the changes
     /// were made.
-    pub async fn commit_links(self) -> Result<Committed> {
-        let Self { inner, changes, is_awaited, .. } = self;
-        let receipt = match inner {
-            TxInner::Postgres(mut tx, peers) => {
-                let receipt = announce(&mut tx, &peers, &changes, is_awaited).await?;
-                tx.commit().await?;
-                receipt
-            }
-            TxInner::Sqlite(tx, turn) => {
-                tx.commit().await?;
-                drop(turn);
-                None
-            }
-        };
+    pub async fn commit_links(mut self) -> Result<Committed> {
+        let mut receipt = None;
+        if let TxInner::Postgres(tx, peers) = &mut self.inner
+            && self.is_announced
+        {
+            let (text, wait) = awaited(peers, &self.changes)?;
+            announce(tx, &text).await?;
+            receipt = wait;
+        }
+        let changes = self.end().await?;
         Ok(Committed { changes, receipt })
+    }
+
+    async fn end(self) -> Result<Changes> {
+        match self.inner {
+            TxInner::Postgres(tx, _) => tx.commit().await?,
+            // The permit is released after the commit.
+            TxInner::Sqlite(tx, _permit) => tx.commit().await?,
+        }
+        Ok(self.changes)
     }
 
     /// Undoes the changes.
@@ -249,22 +265,6 @@ impl Tx {
             TxInner::Sqlite(tx, _) => tx.rollback().await?,
         }
         Ok(())
-    }
-
-    /// Marks a place to which [`Tx::undo_to_mark`] can return. There is one mark: a later one takes its place.
-    ///
-    /// # Errors
-    /// As any statement.
-    pub async fn mark(&mut self) -> Result<()> {
-        self.run("SAVEPOINT mark").await
-    }
-
-    /// Undoes what was changed since [`Tx::mark`]; the transaction goes on, even after a failed statement.
-    ///
-    /// # Errors
-    /// As any statement.
-    pub async fn undo_to_mark(&mut self) -> Result<()> {
-        self.run("ROLLBACK TO SAVEPOINT mark").await
     }
 
     /// Runs a statement that takes and gives nothing.
@@ -280,14 +280,19 @@ impl Tx {
     }
 }
 
-/// Announces the changes as part of the transaction; the wait for the others begins before they can answer.
-async fn announce(tx: &mut PgTx, peers: &Arc<Peers>, changes: &Changes, is_awaited: bool) -> Result<Option<Receipt>> {
-    if changes.is_empty() {
-        return Ok(None);
-    }
-    let (number, receipt) = if is_awaited { peers.expect() } else { (UNAWAITED, None) };
+/// The announcement of a change that every live replica is to acknowledge, and the wait for them. Made before the change is
+/// committed, since they may answer immediately after.
+pub(crate) fn awaited(peers: &Arc<Peers>, changes: &Changes) -> Result<(String, Option<Receipt>)> {
+    let (number, receipt) = peers.expect();
+    Ok((announcement(peers, number, changes)?, receipt))
+}
+
+fn announcement(peers: &Peers, number: u64, changes: &Changes) -> Result<String> {
     let announcement = Announcement::of(peers.own(), News::Changed(number, changes.clone()));
-    let payload = serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(payload).execute(tx).await?;
-    Ok(receipt)
+    serde_json::to_string(&announcement).map_err(|error| sqlx::Error::Encode(error.into()).into())
+}
+
+async fn announce(tx: &mut PgTx, text: &str) -> Result<()> {
+    sqlx::query(dialect::ANNOUNCE).bind(ANNOUNCEMENTS).bind(text).execute(tx).await?;
+    Ok(())
 }

@@ -177,14 +177,18 @@ impl AppState {
     /// # Errors
     /// If the connection breaks during the commit, it is unknown whether the change was made.
     pub async fn commit(&self, tx: Tx) -> Result<()> {
-        let Committed { changes, receipt } = tx.commit_links().await?;
+        self.settle(tx.commit_links().await?).await;
+        Ok(())
+    }
+
+    /// Invalidates the cached links that a change is about, here and, by waiting for them, in the other replicas.
+    pub async fn settle(&self, Committed { changes, receipt }: Committed) {
         self.cache.forget(&changes);
         if let Some(receipt) = receipt {
             let started = Instant::now();
             let in_time = receipt.wait(ACKNOWLEDGED_WITHIN).await;
             self.metrics.acknowledged(started.elapsed(), in_time);
         }
-        Ok(())
     }
 
     /// The use of the connection pool.

@@ -13,6 +13,8 @@ use crate::{
 const PORTABLE: &[&[&str]] = &[
     users::STATEMENTS,
     urls::STATEMENTS,
+    urls::create::STATEMENTS,
+    urls::change::STATEMENTS,
     events::STATEMENTS,
     idempotency::STATEMENTS,
     keys::STATEMENTS,
@@ -34,10 +36,17 @@ const WORDED: &[&[dialect::Sql]] = &[
     record::ROW_STATEMENTS,
     reconcile::ROW_STATEMENTS,
     bulk::ROW_STATEMENTS,
+    urls::change::ROW_STATEMENTS,
 ];
 
 /// Never sent to SQLite.
-const POSTGRES: &[&[&str]] = &[replicas::STATEMENTS, privileges::STATEMENTS, diagnose::STATEMENTS, pending::STATEMENTS];
+const POSTGRES: &[&[&str]] = &[
+    dialect::POSTGRES_STATEMENTS,
+    replicas::STATEMENTS,
+    privileges::STATEMENTS,
+    diagnose::STATEMENTS,
+    pending::STATEMENTS,
+];
 
 /// Prepares every named statement against the schema of `store`, and answers how many there are. A statement that one
 /// database does not understand fails here rather than at a visitor's request.

@@ -17,7 +17,7 @@ pub mod users;
 
 pub use self::{
     events::EventFilter,
-    idempotency::RecordedAnswer,
+    idempotency::{Claim, RecordedAnswer},
     keys::KnownKey,
     limits::{Bucket, Taken},
     ranking::CountedUrl,

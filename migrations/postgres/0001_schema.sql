@@ -22,10 +22,11 @@ CREATE TABLE urls (
 CREATE INDEX urls_by_user ON urls (user_id, id);
 CREATE INDEX urls_by_state ON urls (is_active, id);
 
--- A code once used is never given to another link: the codes of deleted links stay here.
-CREATE TABLE retired_codes (
+-- Every code that a link has or had, reserved before its link and kept for ever: a used code is refused by the key.
+-- `retired_at` is when its link was deleted.
+CREATE TABLE codes (
     short_code TEXT COLLATE "C" PRIMARY KEY,
-    retired_at TIMESTAMPTZ NOT NULL
+    retired_at TIMESTAMPTZ
 );
 
 -- API keys. The key itself is not stored: `prefix` finds its row, `digest` (SHA-256, hexadecimal) proves it.
@@ -121,8 +122,8 @@ CREATE TABLE click_values (
     PRIMARY KEY (subject, day, dimension, value)
 ) WITH (fillfactor = 80);
 
--- Each link's clicks of all times, bots included in `clicks`. The row outlives its link; `user_id` is the owner, null if
--- the link was gone before its clicks were stored.
+-- Each link's clicks of all times, bots included in `clicks`. A link has its row from the beginning, and the row outlives
+-- it; `user_id` is the owner, null if the link was gone before its clicks were stored.
 CREATE TABLE click_totals (
     url_id BIGINT PRIMARY KEY,
     user_id BIGINT,
@@ -130,17 +131,6 @@ CREATE TABLE click_totals (
     bots BIGINT NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX click_totals_by_clicks ON click_totals (clicks, url_id);
-
--- A link has its row of totals from the beginning, however it was created.
-CREATE FUNCTION begin_click_totals() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO click_totals (url_id, user_id, clicks, bots) SELECT id, user_id, 0, 0 FROM new_urls
-    ON CONFLICT (url_id) DO NOTHING;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER urls_begin_click_totals AFTER INSERT ON urls REFERENCING NEW TABLE AS new_urls
-FOR EACH STATEMENT EXECUTE FUNCTION begin_click_totals();
 
 -- What batches of clicks add to the rollups, written in the transactions that store their events, one row a batch, and
 -- folded into the rollups later. `sums` is JSON, `size` its bytes.

@@ -22,11 +22,12 @@ CREATE TABLE urls (
 CREATE INDEX urls_by_user ON urls (user_id, id);
 CREATE INDEX urls_by_state ON urls (is_active, id);
 
--- A code once used is never given to another link: the codes of deleted links stay here.
-CREATE TABLE retired_codes (
+-- Every code that a link has or had, reserved before its link and kept for ever: a used code is refused by the key.
+-- `retired_at` is when its link was deleted.
+CREATE TABLE codes (
     short_code TEXT PRIMARY KEY,
-    retired_at TEXT NOT NULL
-);
+    retired_at TEXT
+) WITHOUT ROWID;
 
 -- API keys. The key itself is not stored: `prefix` finds its row, `digest` (SHA-256, hexadecimal) proves it.
 -- `made_by` is the key that created this one, null for the administrator: revoking a key revokes what it created.
@@ -121,8 +122,8 @@ CREATE TABLE click_values (
     PRIMARY KEY (subject, day, dimension, value)
 ) WITHOUT ROWID;
 
--- Each link's clicks of all times, bots included in `clicks`. The row outlives its link; `user_id` is the owner, null if
--- the link was gone before its clicks were stored.
+-- Each link's clicks of all times, bots included in `clicks`. A link has its row from the beginning, and the row outlives
+-- it; `user_id` is the owner, null if the link was gone before its clicks were stored.
 CREATE TABLE click_totals (
     url_id INTEGER PRIMARY KEY,
     user_id BIGINT,
@@ -130,13 +131,6 @@ CREATE TABLE click_totals (
     bots BIGINT NOT NULL
 );
 CREATE INDEX click_totals_by_clicks ON click_totals (clicks, url_id);
-
--- A link has its row of totals from the beginning, however it was created.
-CREATE TRIGGER urls_begin_click_totals AFTER INSERT ON urls
-BEGIN
-    INSERT INTO click_totals (url_id, user_id, clicks, bots) VALUES (new.id, new.user_id, 0, 0)
-    ON CONFLICT (url_id) DO NOTHING;
-END;
 
 -- Unused here, since a batch adds to the rollups immediately. It keeps the schemas alike.
 CREATE TABLE click_pending (

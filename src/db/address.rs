@@ -88,7 +88,9 @@ impl Server {
             return plain(self.queries.clone());
         }
         let timeout = ("statement_timeout", statement_timeout.as_millis().to_string());
-        self.with_search_path(self.queries.clone()).options([timeout])
+        // A role may have another default, in which a statement fails or does not see what was committed before it.
+        let isolation = ("default_transaction_isolation", "read committed".to_owned());
+        self.with_search_path(self.queries.clone()).options([timeout, isolation])
     }
 
     /// The first statements of each transaction that does not own its session.

@@ -38,6 +38,12 @@ impl Default for Changes {
     }
 }
 
+impl From<&ShortCode> for Changes {
+    fn from(code: &ShortCode) -> Self {
+        Self::Codes(vec![code.as_str().to_owned()])
+    }
+}
+
 impl Changes {
     /// Adds a link.
     pub(crate) fn add(&mut self, code: &ShortCode) {
@@ -48,6 +54,11 @@ impl Changes {
                 *self = Self::All;
             }
         }
+    }
+
+    /// Any one link, whose code the statement that changes it puts in the place of `*`, which no code has.
+    pub(crate) fn of_placeholder() -> Self {
+        Self::Codes(vec!["*".to_owned()])
     }
 
     /// Whether nothing changed.

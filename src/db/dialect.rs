@@ -1,7 +1,5 @@
 //! The SQL that differs. A statement comes here only after failing to be portable, with the reason.
 
-use super::columns::url_columns;
-
 /// One statement, worded for each database.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
@@ -84,25 +82,29 @@ pub const CLICKS_OF_DAY: Sql = Sql {
     LIMIT $4",
 };
 
-/// Reads a link that is about to change, and keeps others from changing it. SQLite has no row locks: a transaction
-/// that writes has the whole database.
-pub const URL_TO_CHANGE: Sql = Sql {
-    postgres: concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1 FOR UPDATE"),
-    sqlite: concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1"),
-};
+/// Creates a link, changes one, deletes one: each a statement that writes to several tables, which SQLite does not have.
+pub const CREATE_URL: &str = include_str!("dialect/create_url.sql");
+/// See [`CREATE_URL`].
+pub const CHANGE_URL: &str = include_str!("dialect/change_url.sql");
+/// See [`CREATE_URL`].
+pub const DELETE_URL: &str = include_str!("dialect/delete_url.sql");
 
-/// Keeps others from giving a link to a user that is about to be deleted; the reason is that of [`URL_TO_CHANGE`].
+/// What only PostgreSQL understands.
+pub(crate) const POSTGRES_STATEMENTS: &[&str] = &[CREATE_URL, CHANGE_URL, DELETE_URL];
+
+/// Keeps others from giving a link to a user that is about to be deleted. SQLite has no row locks: a transaction that
+/// writes has the whole database.
 pub const USER_TO_DELETE: Sql =
     Sql { postgres: "SELECT id FROM users WHERE id = $1 FOR UPDATE", sqlite: "SELECT id FROM users WHERE id = $1" };
 
-/// Keeps others from changing the links of a user that is about to be deleted; the reason is that of
-/// [`URL_TO_CHANGE`].
+/// Reads the first `$2` links of a user that are about to be deleted, and keeps others from changing them; the reason is
+/// that of [`USER_TO_DELETE`].
 pub const URLS_TO_DELETE: Sql = Sql {
-    postgres: "SELECT id FROM urls WHERE user_id = $1 ORDER BY id FOR UPDATE",
-    sqlite: "SELECT id FROM urls WHERE user_id = $1 ORDER BY id",
+    postgres: "SELECT id, short_code FROM urls WHERE user_id = $1 ORDER BY id LIMIT $2 FOR UPDATE",
+    sqlite: "SELECT id, short_code FROM urls WHERE user_id = $1 ORDER BY id LIMIT $2",
 };
 
-/// Reads a key that is about to be revoked or to make another; the reason is that of [`URL_TO_CHANGE`].
+/// Reads a key that is about to be revoked or to make another; the reason is that of [`USER_TO_DELETE`].
 pub const KEY_TO_CHANGE: Sql = Sql {
     postgres: "SELECT user_id, revoked_at FROM api_keys WHERE id = $1 FOR UPDATE",
     sqlite: "SELECT user_id, revoked_at FROM api_keys WHERE id = $1",
@@ -113,6 +115,21 @@ pub const LOCK_ROLLUPS: Sql = Sql { postgres: "LOCK TABLE click_days IN SHARE RO
 
 /// Whether this transaction is the only one at work on a key. SQLite has one writer: whoever asks, is it.
 pub const TRY_LOCK_KEY: Sql = Sql { postgres: "SELECT pg_try_advisory_xact_lock($1)", sqlite: "SELECT $1 IS NOT NULL" };
+
+/// Claims the lock `$1` of an `Idempotency-Key` and reads the answer that was recorded for the key `$2` after `$3`. SQLite
+/// has one writer: the transaction that asks is it.
+pub const CLAIM_KEY: Sql = Sql {
+    postgres: r"
+        SELECT pg_try_advisory_xact_lock($1) AS is_free, r.fingerprint, r.status, r.body
+        FROM (SELECT 1) one
+        LEFT JOIN idempotency_keys r ON r.key = $2 AND r.created_at > $3
+    ",
+    sqlite: r"
+        SELECT $1 IS NOT NULL AS is_free, r.fingerprint, r.status, r.body
+        FROM (SELECT 1) one
+        LEFT JOIN idempotency_keys r ON r.key = $2 AND r.created_at > $3
+    ",
+};
 
 /// Lets others share a key, but nobody be alone with it, until the transaction ends. SQLite has one writer.
 pub const SHARE_KEY: Sql = Sql { postgres: "SELECT pg_advisory_xact_lock_shared($1)", sqlite: "SELECT $1" };
@@ -150,53 +167,19 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     PRUNE_CLICKS,
     NEXT_CLICK,
     CLICKS_OF_DAY,
-    URL_TO_CHANGE,
     USER_TO_DELETE,
     URLS_TO_DELETE,
     TRY_LOCK_KEY,
+    CLAIM_KEY,
     SHARE_KEY,
     SCHEMA_VERSION,
     RESERVE_IDS,
     BEGIN_SEQUENCES,
 ];
 
-/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id
-/// of a user's row whom it stands for. The types and collations are those of the tables that they are compared with.
+/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id of a
+/// user's row for whom it stands. The types and collations are those of the tables that they are compared with.
 pub(crate) const CREATE_STAGING: Sql = Sql {
-    postgres: "CREATE TEMP TABLE import_users (nth BIGINT NOT NULL, id BIGINT, username TEXT COLLATE \"C\", \
-               email TEXT COLLATE \"C\", created_at TIMESTAMPTZ); \
-               CREATE TEMP TABLE import_claims (row_id BIGINT PRIMARY KEY, username TEXT COLLATE \"C\" NOT NULL, \
-               user_id BIGINT NOT NULL); \
-               CREATE TEMP TABLE import_codes (nth BIGINT NOT NULL, short_code TEXT COLLATE \"C\" NOT NULL, \
-               retired_at TIMESTAMPTZ NOT NULL); \
-               CREATE TEMP TABLE import_urls (nth BIGINT NOT NULL, id BIGINT, user_id BIGINT NOT NULL, \
-               short_code TEXT COLLATE \"C\" NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, \
-               title TEXT, is_active BOOLEAN NOT NULL, created_at TIMESTAMPTZ NOT NULL, \
-               updated_at TIMESTAMPTZ NOT NULL, disabled_reason TEXT); \
-               CREATE TEMP TABLE import_events (nth BIGINT NOT NULL, id BIGINT, url_id BIGINT NOT NULL, \
-               user_id BIGINT, event_type TEXT COLLATE \"C\" NOT NULL, timestamp TIMESTAMPTZ NOT NULL, \
-               details TEXT NOT NULL); \
-               CREATE TEMP TABLE import_slots (subject BIGINT NOT NULL, slot BIGINT NOT NULL, people BIGINT NOT NULL, \
-               bots BIGINT NOT NULL); \
-               CREATE TEMP TABLE import_totals (url_id BIGINT NOT NULL, user_id BIGINT, clicks BIGINT NOT NULL, \
-               bots BIGINT NOT NULL); \
-               CREATE TEMP TABLE import_values (subject BIGINT NOT NULL, day BIGINT NOT NULL, \
-               dimension BIGINT NOT NULL, value TEXT COLLATE \"C\" NOT NULL, clicks BIGINT NOT NULL)",
-    sqlite: "CREATE TEMP TABLE import_users (nth INTEGER PRIMARY KEY, id BIGINT, username TEXT, email TEXT, \
-             created_at TEXT); \
-             CREATE TEMP TABLE import_claims (row_id INTEGER PRIMARY KEY, username TEXT NOT NULL, \
-             user_id BIGINT NOT NULL); \
-             CREATE TEMP TABLE import_codes (nth INTEGER PRIMARY KEY, short_code TEXT NOT NULL, \
-             retired_at TEXT NOT NULL); \
-             CREATE TEMP TABLE import_urls (nth INTEGER PRIMARY KEY, id BIGINT, user_id BIGINT NOT NULL, \
-             short_code TEXT NOT NULL, is_chosen BOOLEAN NOT NULL, original_url TEXT NOT NULL, title TEXT, \
-             is_active BOOLEAN NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, disabled_reason TEXT); \
-             CREATE TEMP TABLE import_events (nth INTEGER PRIMARY KEY, id BIGINT, url_id BIGINT NOT NULL, \
-             user_id BIGINT, event_type TEXT NOT NULL, timestamp TEXT NOT NULL, details TEXT NOT NULL); \
-             CREATE TEMP TABLE import_slots (subject BIGINT NOT NULL, slot BIGINT NOT NULL, people BIGINT NOT NULL, \
-             bots BIGINT NOT NULL); \
-             CREATE TEMP TABLE import_totals (url_id BIGINT NOT NULL, user_id BIGINT, clicks BIGINT NOT NULL, \
-             bots BIGINT NOT NULL); \
-             CREATE TEMP TABLE import_values (subject BIGINT NOT NULL, day BIGINT NOT NULL, \
-             dimension BIGINT NOT NULL, value TEXT NOT NULL, clicks BIGINT NOT NULL)",
+    postgres: include_str!("dialect/create_staging.postgres.sql"),
+    sqlite: include_str!("dialect/create_staging.sqlite.sql"),
 };

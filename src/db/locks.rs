@@ -15,7 +15,7 @@ pub enum Lock {
 
 impl Lock {
     /// The number of the lock; the fixed ones are ASCII words.
-    fn number(self) -> i64 {
+    pub(crate) fn number(self) -> i64 {
         match self {
             Self::Retention => i64::from_be_bytes(*b"buoyswep"),
             Self::Reconcile => i64::from_be_bytes(*b"buoyreco"),

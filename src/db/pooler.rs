@@ -45,7 +45,7 @@ impl Connections {
     /// # Errors
     /// Where no connection can be had in time, or it breaks.
     pub async fn begin(&self) -> sqlx::Result<PgTx> {
-        self.begin_with("BEGIN").await
+        self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     /// Begins a transaction with a statement of its own.

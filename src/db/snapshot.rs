@@ -13,8 +13,8 @@ const URLS: &str = concat!("SELECT ", url_columns!(), " FROM urls WHERE id > $1 
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id > $1 ORDER BY id LIMIT $2");
 const RETIRED: &str = r"
     SELECT short_code, retired_at
-    FROM retired_codes
-    WHERE short_code > $1
+    FROM codes
+    WHERE short_code > $1 AND retired_at IS NOT NULL
     ORDER BY short_code
     LIMIT $2
 ";

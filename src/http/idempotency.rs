@@ -19,7 +19,7 @@ use crate::{
     db::Tx,
     domain::Caller,
     state::{AppState, KeyAtWork},
-    store::RecordedAnswer,
+    store::{Claim, RecordedAnswer},
 };
 
 /// How long an answer is kept.
@@ -46,14 +46,14 @@ pub enum Begun {
     Again(Response),
 }
 
-/// Work in progress: its transaction, and the key under which its answer is to be recorded.
+/// Work in progress, and the key under which its answer is to be recorded.
 pub struct Attempt {
-    /// The transaction of the change.
-    pub tx: Tx,
+    /// The transaction in which the work is to be done; none if there is no key, and the work may do without.
+    pub tx: Option<Tx>,
     app: AppState,
     request: Idempotency,
     /// The headers of the token that it took.
-    standing: HeaderMap,
+    pub(super) standing: HeaderMap,
     /// Keeps other requests of this process from working on the same key.
     _at_work: Option<KeyAtWork>,
 }
@@ -104,42 +104,48 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
 }
 
 impl Idempotency {
+    /// The creation that the request is, for its rate limit.
+    pub(super) fn creation(&self) -> Creation {
+        self.creation
+    }
+
     /// The caller who sent the request.
     pub fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// Begins the transaction of a change, unless the key's answer is recorded. `content` is read to its end only if it
-    /// is.
+    /// Begins an attempt, unless the key's answer is recorded. `content` is read to its end only if it is.
     ///
     /// # Errors
     /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
     /// client may not create now.
     pub async fn begin(self, app: &AppState, content: &mut impl Content) -> Result<Begun, Error> {
-        let at_work = match &self.key {
-            Some(key) => Some(app.keys_at_work.take(key).ok_or_else(at_work)?),
-            None => None,
-        };
-        let mut tx = app.begin(self.caller).await?;
-        if let Some(key) = &self.key
-            && let Some(recorded) = recorded(key, app, &mut tx).await?
-        {
-            // Awaited: until the rollback is done, the key would count as in progress.
-            tx.rollback().await?;
-            return replay(recorded, &self.fingerprint(&content.digest().await?)).map(Begun::Again);
-        }
-        let standing = match self.creation.take(app, &mut tx).await {
-            Ok(standing) => standing,
-            Err(refused) => {
+        let mut attempt = Attempt { tx: None, app: app.clone(), request: self, standing: HeaderMap::new(), _at_work: None };
+        let Some(key) = &attempt.request.key else { return Ok(Begun::First(Box::new(attempt))) };
+        attempt._at_work = Some(app.keys_at_work.take(key).ok_or_else(busy)?);
+        let mut tx = app.begin(attempt.request.caller).await?;
+        match tx.claim_key(key, app.clock.now() - KEPT_FOR).await? {
+            Claim::Busy => Err(busy()),
+            Claim::Answered(recorded) => {
+                // Awaited: until the rollback is done, the key would count as in progress.
                 tx.rollback().await?;
-                return Err(refused);
+                replay(recorded, &attempt.request.fingerprint(&content.digest().await?)).map(Begun::Again)
             }
-        };
-        if self.key.is_some() {
-            tx.mark().await?;
+            Claim::Free => {
+                attempt.work_in(tx).await?;
+                Ok(Begun::First(Box::new(attempt)))
+            }
         }
-        let attempt = Attempt { tx, app: app.clone(), request: self, standing, _at_work: at_work };
-        Ok(Begun::First(Box::new(attempt)))
+    }
+
+    async fn recorded(
+        &self,
+        content: &mut impl Content,
+        status: StatusCode,
+        body: String,
+    ) -> Result<RecordedAnswer, Error> {
+        let fingerprint = self.fingerprint(&content.digest().await?);
+        Ok(RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body })
     }
 
     /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
@@ -152,35 +158,63 @@ impl Idempotency {
 }
 
 impl Attempt {
-    /// Commits a success; of a failure that would repeat itself keeps the answer alone. Any other failure keeps
-    /// nothing.
-    pub async fn finish(
-        mut self,
-        content: &mut impl Content,
-        result: Result<Answer, Error>,
-    ) -> Result<Response, Error> {
-        let Some(key) = &self.request.key else {
-            let answer = result?;
-            self.app.commit(self.tx).await?;
-            return Ok((self.standing, answer).into_response());
-        };
-        let (status, body, response) = match result {
-            Ok(answer) => (answer.status, answer.body.clone(), answer.into_response()),
-            Err(error) if error.is_final() => {
-                self.tx.undo_to_mark().await?;
-                let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
-                (error.status(), problem, error.into_response())
+    /// The transaction in which the work is to be done.
+    ///
+    /// # Errors
+    /// 429 if the client may not create now.
+    pub async fn tx(&mut self) -> Result<&mut Tx, Error> {
+        if self.tx.is_none() {
+            let tx = self.app.begin(self.request.caller).await?;
+            self.work_in(tx).await?;
+        }
+        self.tx.as_mut().ok_or_else(|| Error::internal("an attempt has no transaction"))
+    }
+
+    /// Takes the creation's token in the transaction in which the work is to be done.
+    async fn work_in(&mut self, mut tx: Tx) -> Result<(), Error> {
+        match self.request.creation.take(&self.app, &mut tx).await {
+            Ok(standing) => {
+                self.standing = standing;
+                self.tx = Some(tx);
+                Ok(())
+            }
+            Err(refused) => {
+                tx.rollback().await?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Commits a success with its answer. A failure undoes the work; if it would repeat itself, its answer is kept.
+    pub async fn finish(self, content: &mut impl Content, result: Result<Answer, Error>) -> Result<Response, Error> {
+        let Self { tx, app, request, standing, _at_work } = self;
+        match result {
+            Ok(answer) => {
+                if let Some(mut tx) = tx {
+                    if let Some(key) = &request.key {
+                        let recorded = request.recorded(content, answer.status, answer.body.clone()).await?;
+                        let now = app.clock.now();
+                        if !tx.record_answer(key, &recorded, now, now - KEPT_FOR).await? {
+                            return Err(busy());
+                        }
+                    }
+                    app.commit(tx).await?;
+                }
+                Ok((standing, answer).into_response())
             }
             Err(error) => {
-                self.tx.rollback().await?;
-                return Err(error);
+                if let Some(tx) = tx {
+                    tx.rollback().await?;
+                }
+                if let (Some(key), true) = (&request.key, error.is_final()) {
+                    let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
+                    let recorded = request.recorded(content, error.status(), problem).await?;
+                    let now = app.clock.now();
+                    app.store()?.record_answer(key, &recorded, now, now - KEPT_FOR).await?;
+                }
+                Err(error)
             }
-        };
-        let fingerprint = self.request.fingerprint(&content.digest().await?);
-        let recorded = RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body };
-        self.tx.record_answer(key, &recorded, self.app.clock.now()).await?;
-        self.app.commit(self.tx).await?;
-        Ok((self.standing, response).into_response())
+        }
     }
 }
 
@@ -194,14 +228,6 @@ impl Content for Bytes {
     async fn digest(&mut self) -> Result<Vec<u8>, Error> {
         Ok(Sha256::digest(&*self).to_vec())
     }
-}
-
-/// The answer recorded for a key, unless another replica works on it.
-async fn recorded(key: &str, app: &AppState, tx: &mut Tx) -> Result<Option<RecordedAnswer>, Error> {
-    if !tx.try_lock_key(key).await? {
-        return Err(at_work());
-    }
-    Ok(tx.recorded_answer(key, app.clock.now() - KEPT_FOR).await?)
 }
 
 fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error> {
@@ -220,7 +246,7 @@ fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error
     Ok(response)
 }
 
-fn at_work() -> Error {
+fn busy() -> Error {
     let detail = "The first request with this Idempotency-Key is still being worked on";
     Error::new(StatusCode::CONFLICT, "idempotency_key_at_work", detail).with_retry_after(1)
 }

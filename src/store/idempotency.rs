@@ -1,19 +1,15 @@
 //! Answers kept for clients that may send the same POST twice.
 //!
-//! A key's answer is written in the transaction of the change: either both are kept or neither.
+//! The answer to a success is written in the transaction of the change: either both are kept or neither. The first answer
+//! recorded for a key stays: a second one is refused by the key, and its transaction undone.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    db::{Lock, Result, Store, Tx, on_pool, on_tx},
+    db::{Lock, Result, Store, Tx, dialect, on_pool, on_tx},
     domain::clock::Timestamp,
 };
 
-const BY_KEY: &str = r"
-    SELECT fingerprint, status, body
-    FROM idempotency_keys
-    WHERE key = $1 AND created_at > $2
-";
 const RECORD: &str = r"
     INSERT INTO idempotency_keys (key, fingerprint, status, body, created_at)
     VALUES ($1, $2, $3, $4, $5)
@@ -22,12 +18,13 @@ const RECORD: &str = r"
         status = excluded.status,
         body = excluded.body,
         created_at = excluded.created_at
+    WHERE idempotency_keys.created_at <= $6
 ";
 const PRUNE: &str = "DELETE FROM idempotency_keys WHERE created_at <= $1";
 
-pub(crate) const STATEMENTS: &[&str] = &[BY_KEY, RECORD, PRUNE];
+pub(crate) const STATEMENTS: &[&str] = &[RECORD, PRUNE];
 
-/// What was answered to the first request of a key.
+/// The answer to the first request of a key.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct RecordedAnswer {
     /// Tells the request apart from others: a digest of its method, path and body.
@@ -38,7 +35,53 @@ pub struct RecordedAnswer {
     pub body: String,
 }
 
+/// What a transaction finds of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Another transaction works on it.
+    Busy,
+    /// It is this transaction's until it ends.
+    Free,
+    /// It was answered.
+    Answered(RecordedAnswer),
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct ClaimRow {
+    is_free: bool,
+    fingerprint: Option<String>,
+    status: Option<i32>,
+    body: Option<String>,
+}
+
+/// Binds the values of [`RECORD`].
+macro_rules! record {
+    ($key:expr, $answer:expr, $now:expr, $expired:expr) => {
+        sqlx::query(RECORD)
+            .bind($key)
+            .bind(&$answer.fingerprint)
+            .bind($answer.status)
+            .bind(&$answer.body)
+            .bind($now)
+            .bind($expired)
+    };
+}
+
 impl Store {
+    /// Records the answer to a request that changed nothing, unless the key has one by now.
+    pub async fn record_answer(
+        &self,
+        key: &str,
+        answer: &RecordedAnswer,
+        now: Timestamp,
+        expired: Timestamp,
+    ) -> Result<()> {
+        on_pool!(self, |pool| {
+            record!(key, answer, now, expired).execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// Deletes the answers given at `until` or before; answers how many.
     pub async fn prune_answers(&self, until: Timestamp) -> Result<u64> {
         Ok(on_pool!(self, |pool| sqlx::query(PRUNE).bind(until).execute(pool).await?.rows_affected()))
@@ -46,23 +89,34 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes the key for this transaction, without waiting; answers `false` if another replica works on it.
-    pub async fn try_lock_key(&mut self, key: &str) -> Result<bool> {
-        self.try_lock(Lock::IdempotencyKey(lock_number(key))).await
+    /// Claims the key for this transaction, without waiting, unless an answer was recorded for it after `expired`.
+    pub async fn claim_key(&mut self, key: &str, expired: Timestamp) -> Result<Claim> {
+        let sql = dialect::CLAIM_KEY.on(self.is_embedded());
+        let lock = Lock::IdempotencyKey(lock_number(key)).number();
+        let found: ClaimRow =
+            on_tx!(self, |conn| sqlx::query_as(sql).bind(lock).bind(key).bind(expired).fetch_one(conn).await?);
+        Ok(match found {
+            ClaimRow { fingerprint: Some(fingerprint), status: Some(status), body: Some(body), .. } => {
+                Claim::Answered(RecordedAnswer { fingerprint, status, body })
+            }
+            ClaimRow { is_free: true, .. } => Claim::Free,
+            _ => Claim::Busy,
+        })
     }
 
-    /// The answer recorded for this key after the moment `since`.
-    pub async fn recorded_answer(&mut self, key: &str, since: Timestamp) -> Result<Option<RecordedAnswer>> {
-        Ok(on_tx!(self, |conn| sqlx::query_as(BY_KEY).bind(key).bind(since).fetch_optional(conn).await)?)
-    }
-
-    /// Records the answer for this key, in place of one that has expired.
-    pub async fn record_answer(&mut self, key: &str, answer: &RecordedAnswer, now: Timestamp) -> Result<()> {
-        on_tx!(self, |conn| {
-            let statement = sqlx::query(RECORD).bind(key).bind(&answer.fingerprint).bind(answer.status);
-            statement.bind(&answer.body).bind(now).execute(conn).await?;
-        });
-        Ok(())
+    /// Records the answer for this key; answers `false` if it was answered since, and this transaction must not be
+    /// committed.
+    ///
+    /// The claim looks and locks in one statement, which may miss an answer that is committed between the two.
+    pub async fn record_answer(
+        &mut self,
+        key: &str,
+        answer: &RecordedAnswer,
+        now: Timestamp,
+        expired: Timestamp,
+    ) -> Result<bool> {
+        let recorded = on_tx!(self, |conn| record!(key, answer, now, expired).execute(conn).await?.rows_affected());
+        Ok(recorded > 0)
     }
 }
 

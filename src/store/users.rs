@@ -2,8 +2,11 @@
 
 use super::paging::bounds;
 use crate::{
-    db::{Result, Store, StoreError, Tx, columns::user_columns, dialect, on_pool, on_tx},
-    domain::{Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, clock::Timestamp, page::PageStart},
+    db::{Changes, Committed, Result, Store, StoreError, Tx, columns::user_columns, dialect, on_pool, on_tx},
+    domain::{
+        Caller, Details, EmailAddress, NewUser, ShortCode, UrlId, User, UserChanges, UserId, Username,
+        clock::Timestamp, page::PageStart,
+    },
 };
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
@@ -29,22 +32,24 @@ const UPDATE: &str = concat!(
     user_columns!(),
 );
 const RETIRE_CODES: &str = r"
-    INSERT INTO retired_codes (short_code, retired_at)
-    SELECT short_code, $2 FROM urls
-    WHERE user_id = $1
-    ON CONFLICT DO NOTHING
+    UPDATE codes
+    SET retired_at = $3
+    WHERE short_code IN (SELECT short_code FROM urls WHERE user_id = $1 AND id <= $2)
 ";
 const NOTE_DELETIONS: &str = r"
     INSERT INTO events (url_id, user_id, event_type, timestamp, details)
-    SELECT id, user_id, 'deleted', $2, $3 FROM urls
-    WHERE user_id = $1
+    SELECT id, user_id, 'deleted', $3, $4 FROM urls
+    WHERE user_id = $1 AND id <= $2
     ORDER BY id
 ";
-const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1";
+const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1 AND id <= $2";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
 pub(crate) const STATEMENTS: &[&str] =
     &[BY_ID, BY_NAME, LIST, COUNT, INSERT, TAKEN_USERNAME, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
+
+/// Links that one transaction deletes at most.
+const DELETED_AT_ONCE: u32 = 5_000;
 
 impl Store {
     /// The user with this id.
@@ -68,6 +73,39 @@ impl Store {
     /// How many users there are.
     pub async fn count_users(&self) -> Result<i64> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).fetch_one(pool).await)?)
+    }
+
+    /// Deletes a user and all links of theirs, whose codes stay used; answers none if there is no such user.
+    ///
+    /// Not more than [`DELETED_AT_ONCE`] links go in one transaction: a million in one would take longer than any statement
+    /// may. If it breaks off, the user is still there, and a repetition deletes the rest.
+    pub async fn delete_user(
+        &self,
+        caller: Caller,
+        id: UserId,
+        now: Timestamp,
+        details: &Details,
+    ) -> Result<Option<Committed>> {
+        let details = details.clone().by(&caller);
+        let mut changes = Changes::default();
+        loop {
+            let mut tx = self.begin().await?;
+            let Some(urls) = tx.urls_to_delete(id).await? else { return Ok(None) };
+            urls.iter().for_each(|(_, code)| changes.add(code));
+            if let Some((last, _)) = urls.last() {
+                tx.delete_urls_until(id, *last, now, &details).await?;
+            }
+            if urls.len() as u64 == u64::from(DELETED_AT_ONCE) {
+                tx.commit().await?;
+                continue;
+            }
+            on_tx!(tx, |conn| {
+                sqlx::query(DELETE).bind(id).execute(conn).await?;
+            });
+            // Told once, with the last of them: before the answer a replica may still follow a link that is gone.
+            tx.note_all(changes);
+            return tx.commit_links().await.map(Some);
+        }
     }
 }
 
@@ -103,23 +141,25 @@ impl Tx {
             .map_err(StoreError::taken(if email.is_some() { "email" } else { "username" }))
     }
 
-    /// Deletes a user and all links of theirs, whose codes stay used; answers whether there was such a user.
-    pub async fn delete_user(&mut self, id: UserId, now: Timestamp, details: &Details) -> Result<bool> {
-        let lock = dialect::USER_TO_DELETE.on(self.is_embedded());
-        let lock_urls = dialect::URLS_TO_DELETE.on(self.is_embedded());
-        let details = details.clone().by(&self.caller);
+    /// The first links of a user, locked, and their codes; none if there is no such user.
+    async fn urls_to_delete(&mut self, id: UserId) -> Result<Option<Vec<(UrlId, ShortCode)>>> {
+        let user = dialect::USER_TO_DELETE.on(self.is_embedded());
+        let urls = dialect::URLS_TO_DELETE.on(self.is_embedded());
         on_tx!(self, |conn| {
-            if sqlx::query(lock).bind(id).fetch_optional(&mut *conn).await?.is_none() {
-                return Ok(false);
+            if sqlx::query(user).bind(id).fetch_optional(&mut *conn).await?.is_none() {
+                return Ok(None);
             }
-            sqlx::query(lock_urls).bind(id).execute(&mut *conn).await?;
-            sqlx::query(RETIRE_CODES).bind(id).bind(now).execute(&mut *conn).await?;
-            sqlx::query(NOTE_DELETIONS).bind(id).bind(now).bind(&details).execute(&mut *conn).await?;
-            sqlx::query(DELETE_URLS).bind(id).execute(&mut *conn).await?;
-            sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
+            Ok(Some(sqlx::query_as(urls).bind(id).bind(i64::from(DELETED_AT_ONCE)).fetch_all(conn).await?))
+        })
+    }
+
+    async fn delete_urls_until(&mut self, user: UserId, last: UrlId, now: Timestamp, details: &Details) -> Result<()> {
+        on_tx!(self, |conn| {
+            sqlx::query(RETIRE_CODES).bind(user).bind(last).bind(now).execute(&mut *conn).await?;
+            sqlx::query(NOTE_DELETIONS).bind(user).bind(last).bind(now).bind(details).execute(&mut *conn).await?;
+            sqlx::query(DELETE_URLS).bind(user).bind(last).execute(conn).await?;
         });
-        self.note_all_changed();
-        Ok(true)
+        Ok(())
     }
 
     /// Which of a user's unique fields made an insertion fail.

@@ -12,7 +12,6 @@ on_both_databases!(
     lists_by_clicks_lead_through_all_links,
     lists_by_clicks_are_filtered_and_counted,
     cursors_are_good_for_their_order,
-    links_that_an_earlier_version_made_are_in_the_list,
 );
 
 /// The service with links 1 to `links`, of which each has `clicks(id)` clicks.
@@ -121,13 +120,4 @@ async fn cursors_are_good_for_their_order(kind: Kind) {
     }
     let end = app.get("/urls?sort=clicks&cursor=after-9223372036854775807-9223372036854775807").await;
     assert_eq!(end.expect(200), json!([]));
-}
-
-async fn links_that_an_earlier_version_made_are_in_the_list(kind: Kind) {
-    let app = with_clicks(kind, 1, "id").await;
-    let sql = "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) SELECT 1, \
-               'old', 'https://example.com', NULL, TRUE, created_at, created_at FROM users WHERE id = 1";
-    app.database.execute(sql).await;
-    let list = app.get("/urls?sort=clicks").await.expect(200);
-    assert_eq!((ids(&list), clicks(&list)), (vec![2, 1], vec![0, 1]));
 }

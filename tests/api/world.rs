@@ -31,6 +31,13 @@ impl Database {
         let select = "urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
                       SELECT 1, 'c' || i, 'https://example.com/articles/' || i, 'Article ' || i, TRUE, AT, AT";
         self.fill(rows, select).await;
+        for sql in [
+            "INSERT INTO codes (short_code) SELECT short_code FROM urls WHERE TRUE ON CONFLICT DO NOTHING",
+            "INSERT INTO click_totals (url_id, user_id, clicks, bots) SELECT id, user_id, 0, 0 FROM urls WHERE TRUE \
+             ON CONFLICT DO NOTHING",
+        ] {
+            self.execute(sql).await;
+        }
     }
 
     /// Adds `click` events of link 1, faster than over HTTP.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use buoy::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     db::{DatabaseUrl, Store, StoreSettings},
-    domain::{Clock, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlChanges, UrlId, UserId, Username},
+    domain::{Caller, Clock, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlChanges, UrlId, UserId, Username},
     fleet::{Availability, Monitor, Observer as _},
 };
 
@@ -47,9 +47,8 @@ impl World {
 
     async fn change(&self, target: &str) {
         let changes = UrlChanges { original_url: Some(TargetUrl::parse(target).unwrap()), ..UrlChanges::default() };
-        let mut tx = self.store.begin().await.unwrap();
-        tx.update_url(UrlId(1), changes, Clock::system().now()).await.unwrap();
-        let committed = tx.commit_links().await.unwrap();
+        let updated = self.store.update_url(Caller::Open, UrlId(1), &changes, Clock::system().now()).await.unwrap();
+        let (_, committed) = updated.unwrap();
         self.cache.forget(&committed.changes);
     }
 }

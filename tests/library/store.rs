@@ -9,14 +9,17 @@ mod pending;
 mod reconcile;
 mod retention;
 mod rollups;
+mod round_trips;
+mod wire;
 mod words;
 
 use std::time::Duration;
 
 use buoy::{
-    db::{Store, Tx},
+    db::{Result, Store, Tx},
     domain::{
-        EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, Title, Url, User, UserId, Username, clock::Timestamp,
+        Caller, Details, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, Title, Url, UrlChanges, UrlId, User,
+        UserId, Username, clock::Timestamp,
     },
     stats::ClickBatch,
 };
@@ -80,7 +83,25 @@ impl Fixture {
     }
 
     async fn url(&self, owner: UserId, code: &str) -> Url {
-        self.in_tx(async |tx| tx.create_url(&new_url(owner, Some(code)), at(0)).await.unwrap()).await
+        self.create_url(&new_url(owner, Some(code)), at(0)).await.unwrap()
+    }
+
+    async fn create_url(&self, new: &NewUrl, now: Timestamp) -> Result<Url> {
+        Ok(self.store.create_url(Caller::Open, new, now).await?.0)
+    }
+
+    async fn update_url(&self, id: UrlId, changes: &UrlChanges, now: Timestamp) -> Option<Url> {
+        self.store.update_url(Caller::Open, id, changes, now).await.unwrap().map(|(url, _)| url)
+    }
+
+    /// None if there is no such link.
+    async fn delete_url(&self, id: UrlId, now: Timestamp, details: Details) -> Option<()> {
+        self.store.delete_url(Caller::Open, id, now, details).await.unwrap().map(drop)
+    }
+
+    /// None if there is no such user.
+    async fn delete_user(&self, id: UserId, now: Timestamp, details: &Details) -> Option<()> {
+        self.store.delete_user(Caller::Open, id, now, details).await.unwrap().map(drop)
     }
 }
 

@@ -49,8 +49,9 @@ pub struct BulkAnswer {
     created: u64,
 }
 
-/// Takes in users. Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found,
-/// not created again.
+/// Imports users.
+///
+/// Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not created again.
 #[utoipa::path(
     post,
     operation_id = "import_users",
@@ -75,8 +76,10 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
     take_in(state, idempotency, request, Kind::Users).await
 }
 
-/// Takes in links. Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at`,
-/// `updated_at` and `disabled_reason`, this one from an administrator alone.
+/// Imports links.
+///
+/// Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at`, `updated_at` and
+/// `disabled_reason`, this one from an administrator alone.
 #[utoipa::path(
     post,
     operation_id = "import_urls",
@@ -101,7 +104,9 @@ pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Req
     take_in(state, idempotency, request, Kind::Urls).await
 }
 
-/// Takes in events. Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
+/// Imports events.
+///
+/// Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
 #[utoipa::path(
     post,
     operation_id = "import_events",
@@ -148,7 +153,7 @@ async fn take_in(
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
-    let imported = import_file(&mut attempt.tx, &mut file, &options).await;
+    let imported = import_file(attempt.tx().await?, &mut file, &options).await;
     // If the upload broke off, that is the cause, whatever the importer made of it.
     let report = file.failure().map_or(imported, Err);
     attempt.finish(&mut file, report.and_then(|report| BulkAnswer::of(&report))).await

@@ -130,7 +130,7 @@ pub async fn create(
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
-    let created = attempt.tx.create_event(&event).await.map_err(Error::from);
+    let created = attempt.tx().await?.create_event(&event).await.map_err(Error::from);
     attempt.finish(&mut bytes, created.and_then(|event| Answer::created(&event))).await
 }
 

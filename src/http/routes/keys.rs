@@ -149,8 +149,9 @@ pub async fn create(
     Ok((StatusCode::CREATED, standing, [(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// Revokes a key and those that were made with it, for good; one that is not there is gone already, but for a user's
-/// key it is 404.
+/// Revokes a key and those that were made with it, for good.
+///
+/// One that is not there is gone already, but for a user's key it is 404.
 #[utoipa::path(
     delete,
     operation_id = "revoke_key",

@@ -209,11 +209,15 @@ pub async fn create(
     JsonObject { value, mut bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
     let new = value.check(&app.settings.targets)?;
+    let (caller, now) = (idempotency.caller(), app.clock.now());
     let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
-    let created = attempt.tx.create_url(&new, app.clock.now()).await.map_err(Error::from);
+    let created = match &mut attempt.tx {
+        Some(tx) => tx.create_url(&new, now).await.map_err(Error::from),
+        None => create_alone(&app, caller, &new, now).await,
+    };
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
     let answer = created.and_then(|url| Answer::created(&UrlBody::new(url, &base)));
     let answer = attempt.finish(&mut bytes, answer).await?;
@@ -221,6 +225,13 @@ pub async fn create(
         app.titles.look_up(id, &new.original_url);
     }
     Ok(answer)
+}
+
+/// Creates a link without a transaction around it.
+async fn create_alone(app: &AppState, caller: Caller, new: &NewUrl, now: Timestamp) -> Result<Url, Error> {
+    let (url, committed) = app.store()?.create_url(caller, new, now).await?;
+    app.settle(committed).await;
+    Ok(url)
 }
 
 /// One link.
@@ -300,14 +311,16 @@ pub async fn update(
             "Links are disabled and enabled by an administrator",
         ));
     }
-    let mut tx = app.begin(caller).await?;
-    let url = tx.update_url(id, changes, app.clock.now()).await?.ok_or_else(UrlId::not_found)?;
-    app.commit(tx).await?;
+    let updated = app.store()?.update_url(caller, id, &changes, app.clock.now()).await?;
+    let (url, committed) = updated.ok_or_else(UrlId::not_found)?;
+    app.settle(committed).await;
     Ok(Json(UrlBody::new(url, &base)))
 }
 
-/// Deletes a link; one that is not there is deleted already, but for a user's key it is 404, like what it may not see.
-/// Its code is never given to another link.
+/// Deletes a link.
+///
+/// One that is not there is deleted already, but for a user's key it is 404, like what it may not see. The code is never
+/// given to another link.
 #[utoipa::path(
     delete,
     operation_id = "delete_url",
@@ -329,11 +342,8 @@ pub async fn delete(
     let missing = || if caller.owner().is_some() { Err(UrlId::not_found()) } else { Ok(StatusCode::NO_CONTENT) };
     let Some(id) = id else { return missing() };
     let details = Details::of(&serde_json::json!({ "reason": "user_requested" }));
-    let mut tx = store.begin_as(caller).await?;
-    if tx.delete_url(id, app.clock.now(), details).await?.is_none() {
-        return missing();
-    }
-    app.commit(tx).await?;
+    let Some(committed) = store.delete_url(caller, id, app.clock.now(), details).await? else { return missing() };
+    app.settle(committed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -125,7 +125,7 @@ pub async fn create(
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
-    let created = attempt.tx.create_user(&new, app.clock.now()).await.map_err(Error::from);
+    let created = attempt.tx().await?.create_user(&new, app.clock.now()).await.map_err(Error::from);
     attempt.finish(&mut bytes, created.and_then(|user| Answer::created(&user))).await
 }
 
@@ -202,9 +202,9 @@ pub async fn delete(
     let store = app.store()?;
     let Some(id) = id else { return Ok(StatusCode::NO_CONTENT) };
     let details = Details::of(&serde_json::json!({ "reason": "user_deleted" }));
-    let mut tx = store.begin_as(caller).await?;
-    tx.delete_user(id, app.clock.now(), &details).await?;
-    app.commit(tx).await?;
+    if let Some(committed) = store.delete_user(caller, id, app.clock.now(), &details).await? {
+        app.settle(committed).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,7 +14,7 @@ const IN_USE: &str = r"
     RETURNING nth
 ";
 const INSERT: &str = r"
-    INSERT INTO retired_codes (short_code, retired_at)
+    INSERT INTO codes (short_code, retired_at)
     SELECT short_code, retired_at FROM import_codes
     WHERE nth >= 0
     ORDER BY nth

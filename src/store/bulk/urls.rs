@@ -8,11 +8,17 @@ use super::{
     users::{CHANGED_MEANWHILE, ROUNDS},
 };
 use crate::{
-    db::{Result, columns::url_columns, on_tx},
+    db::{
+        Changes, Result,
+        batch_rows::{Column, over_rows},
+        columns::url_columns,
+        dialect::Sql,
+        on_tx,
+    },
     domain::ShortCode,
 };
 
-const STAGING: Staging = staging!("import_urls", concat!(url_columns!(), ", is_chosen"));
+const STAGING: Staging = staging!("import_urls", concat!(url_columns!(), ", is_chosen, is_reserved"));
 const OF_NOBODY: &str = r"
     DELETE FROM import_urls
     WHERE (SELECT c.user_id FROM import_claims c WHERE c.row_id = import_urls.user_id) = 0
@@ -36,13 +42,27 @@ const OWNERLESS: &str = r"
     WHERE (SELECT count(*) FROM users u WHERE u.id = import_urls.user_id) = 0
     RETURNING nth
 ";
+/// Answers the codes that this import has reserved: neither a link nor another transaction has or had them.
+const RESERVE_CODES: &str = r"
+    INSERT INTO codes (short_code)
+    SELECT short_code FROM import_urls
+    WHERE NOT is_reserved
+    ORDER BY short_code
+    ON CONFLICT DO NOTHING
+    RETURNING short_code
+";
+const MARK_RESERVED: Sql = over_rows!(
+    "UPDATE import_urls SET is_reserved = TRUE",
+    (1 "text" "short_code"),
+    "WHERE import_urls.short_code = b.short_code"
+);
 const INSERT_WITH_ID: &str = concat!(
     "INSERT INTO urls (",
     url_columns!(),
     ")\n    SELECT ",
     url_columns!(),
     r" FROM import_urls
-    WHERE id IS NOT NULL
+    WHERE id IS NOT NULL AND is_reserved
     ORDER BY nth
     ON CONFLICT DO NOTHING
     ",
@@ -53,30 +73,19 @@ const INSERT_WITHOUT_ID: &str = r"
     )
     SELECT user_id, short_code, original_url, title, is_active, created_at, updated_at, disabled_reason
     FROM import_urls
-    WHERE id IS NULL
+    WHERE id IS NULL AND is_reserved
     ORDER BY nth
     ON CONFLICT DO NOTHING
 ";
-const RETIRED_CHOSEN: &str = r"
-    DELETE FROM import_urls
-    WHERE is_chosen
-        AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = import_urls.short_code) > 0
-    RETURNING nth, short_code
-";
-const RETIRED_GENERATED: &str = r"
-    SELECT s.nth, s.short_code
-    FROM import_urls s
-    WHERE NOT s.is_chosen
-        AND (SELECT count(*) FROM retired_codes r WHERE r.short_code = s.short_code) > 0
-";
-const TAKE_BACK: &str = "DELETE FROM urls WHERE short_code = $1";
 const RECODE: &str = "UPDATE import_urls SET short_code = $2 WHERE nth = $1";
-/// Rows that stand for no link: whether their id is taken, whether their code is, and whether they chose it.
+/// Rows that stand for no link: whether their id is taken, whether a link has their code, whether one had it, and whether
+/// they chose it.
 const UNPLACED: &str = r"
     SELECT
         s.nth,
         (SELECT count(*) FROM urls u WHERE u.id = s.id) AS id_holders,
         (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code) AS code_holders,
+        (SELECT count(*) FROM codes c WHERE c.short_code = s.short_code AND c.retired_at IS NOT NULL) AS retired,
         s.is_chosen
     FROM import_urls s
     WHERE CASE
@@ -92,6 +101,24 @@ const UNPLACED: &str = r"
     END = 0
     ORDER BY s.nth
 ";
+/// Gives back the codes of rows that were refused for another reason.
+const RELEASE_CODES: &str = r"
+    DELETE FROM codes
+    WHERE short_code IN (SELECT short_code FROM import_urls WHERE is_reserved)
+        AND (SELECT count(*) FROM urls u WHERE u.short_code = codes.short_code) = 0
+";
+const BEGIN_TOTALS: &str = r"
+    INSERT INTO click_totals (url_id, user_id, clicks, bots)
+    SELECT
+        (SELECT u.id FROM urls u WHERE u.short_code = s.short_code),
+        (SELECT u.user_id FROM urls u WHERE u.short_code = s.short_code),
+        0,
+        0
+    FROM import_urls s
+    WHERE s.is_reserved
+        AND (SELECT count(*) FROM urls u WHERE u.short_code = s.short_code) > 0
+    ON CONFLICT DO NOTHING
+";
 
 /// A link and the code it is stored with, its own or a generated one.
 #[derive(Debug)]
@@ -101,7 +128,7 @@ struct CodedUrl<'r> {
 }
 
 impl CodedUrl<'_> {
-    fn cells(&self) -> [Cell<'_>; 10] {
+    fn cells(&self) -> [Cell<'_>; 11] {
         let url = self.url;
         let code = url.short_code.as_ref().or(self.generated.as_ref());
         [
@@ -115,6 +142,7 @@ impl CodedUrl<'_> {
             Cell::Time(Some(url.updated_at)),
             Cell::Text(url.disabled_reason.as_ref().map(|reason| reason.as_str())),
             Cell::Flag(url.short_code.is_some()),
+            Cell::Flag(false),
         ]
     }
 }
@@ -125,6 +153,7 @@ struct Unplaced {
     nth: i64,
     id_holders: i64,
     code_holders: i64,
+    retired: i64,
     is_chosen: bool,
 }
 
@@ -134,7 +163,11 @@ impl Unplaced {
         if self.id_holders > 0 {
             return Some(("id", "belongs to another link"));
         }
-        (self.code_holders > 0 && self.is_chosen).then_some(("short_code", "is another link's"))
+        match (self.is_chosen, self.code_holders, self.retired) {
+            (true, 1.., _) => Some(("short_code", "is another link's")),
+            (true, _, 1..) => Some(("short_code", "was used by a link that is gone")),
+            _ => None,
+        }
     }
 }
 
@@ -158,28 +191,23 @@ impl Bulk<'_> {
         self.place_urls(rows, &mut outcome).await?;
         if outcome.created > 0 {
             // Codes that led nowhere may be cached as such.
-            self.tx.note_all_changed();
+            self.tx.note_all(Changes::All);
         }
         Ok(outcome.count_found(rows.len()))
     }
 
     async fn place_urls(&mut self, rows: &[BulkUrl], outcome: &mut Outcome) -> Result<()> {
         let with_new_ids = rows.iter().any(|row| row.id.is_none());
-        self.take_retired(outcome).await?;
         let mut unplaced: Vec<Unplaced> = Vec::new();
         for _ in 0..ROUNDS {
+            self.reserve_codes().await?;
             outcome.created += self.run(INSERT_WITH_ID).await?;
             if with_new_ids {
                 self.advance_sequence(Numbered::Urls).await?;
                 outcome.created += self.run(INSERT_WITHOUT_ID).await?;
             }
-            // Once more, in a statement of its own: the insertion waited for whoever was deleting a link of one of
-            // these codes, and a statement that began earlier does not see what they retired.
-            for code in self.take_retired(outcome).await? {
-                outcome.created -= self.take_back(&code).await?;
-            }
             if outcome.created + (outcome.refused.len() as u64) == rows.len() as u64 {
-                return Ok(());
+                break;
             }
             unplaced = on_tx!(self.tx, |conn| sqlx::query_as(UNPLACED).fetch_all(conn).await?);
             if unplaced.iter().all(|row| row.fault().is_some()) {
@@ -187,45 +215,35 @@ impl Bulk<'_> {
             }
             self.recode(&unplaced).await?;
         }
+        if !unplaced.is_empty() {
+            self.run(RELEASE_CODES).await?;
+        }
         for row in unplaced {
             let (field, why) = row.fault().unwrap_or(("short_code", CHANGED_MEANWHILE));
             outcome.refuse(row.nth, field, why);
         }
+        if outcome.created > 0 {
+            self.run(BEGIN_TOTALS).await?;
+        }
         Ok(())
     }
 
-    /// Refuses staged rows that chose a code which was once used, and gives the others whose generated code was a new
-    /// one; answers these codes.
-    async fn take_retired(&mut self, outcome: &mut Outcome) -> Result<Vec<String>> {
-        let chosen: Vec<(i64, String)> = on_tx!(self.tx, |conn| sqlx::query_as(RETIRED_CHOSEN).fetch_all(conn).await?);
-        let generated: Vec<(i64, String)> =
-            on_tx!(self.tx, |conn| sqlx::query_as(RETIRED_GENERATED).fetch_all(conn).await?);
-        for (nth, _) in &chosen {
-            outcome.refuse(*nth, "short_code", "was used by a link that is gone");
-        }
-        for (nth, _) in &generated {
-            self.give_new_code(*nth).await?;
-        }
-        Ok(chosen.into_iter().chain(generated).map(|(_, code)| code).collect())
+    /// Reserves the codes of staged rows that are free, and marks these rows.
+    async fn reserve_codes(&mut self) -> Result<()> {
+        let reserved: Vec<String> = on_tx!(self.tx, |conn| sqlx::query_scalar(RESERVE_CODES).fetch_all(conn).await?);
+        let codes = vec![Column::Texts(reserved.iter().map(String::as_str).collect())];
+        self.tx.change_rows(MARK_RESERVED, codes).await?;
+        Ok(())
     }
 
-    /// Gives a new code to rows whose generated code is taken.
+    /// Gives a new code to rows whose generated code is or was another link's.
     async fn recode(&mut self, unplaced: &[Unplaced]) -> Result<()> {
-        for row in unplaced.iter().filter(|row| !row.is_chosen && row.code_holders > 0) {
-            self.give_new_code(row.nth).await?;
+        for row in unplaced.iter().filter(|row| !row.is_chosen && row.code_holders + row.retired > 0) {
+            let code = ShortCode::generate();
+            on_tx!(self.tx, |conn| {
+                sqlx::query(RECODE).bind(row.nth).bind(&code).execute(conn).await?;
+            });
         }
         Ok(())
-    }
-
-    async fn give_new_code(&mut self, nth: i64) -> Result<()> {
-        let code = ShortCode::generate();
-        on_tx!(self.tx, |conn| {
-            sqlx::query(RECODE).bind(nth).bind(&code).execute(conn).await?;
-        });
-        Ok(())
-    }
-
-    async fn take_back(&mut self, code: &str) -> Result<u64> {
-        Ok(on_tx!(self.tx, |conn| sqlx::query(TAKE_BACK).bind(code).execute(conn).await?.rows_affected()))
     }
 }

@@ -1,6 +1,9 @@
 //! Copies of the embedded database.
 
-use buoy::db::{Store, StoreSettings};
+use buoy::{
+    db::{Store, StoreSettings},
+    domain::{EmailAddress, NewUser, Username},
+};
 
 use crate::{
     common::database::Kind,
@@ -13,7 +16,8 @@ async fn a_copy_is_taken_while_another_writes() {
     world.furnish().await;
     let before = world.content().await;
     let mut tx = world.store.begin().await.unwrap();
-    tx.delete_user(before.users[0].id, strict().now, &buoy::domain::Details::none()).await.unwrap();
+    let (username, email) = (Username::parse("new").unwrap(), EmailAddress::parse("new@x.example").unwrap());
+    tx.create_user(&NewUser { username, email }, strict().now).await.unwrap();
     let copy = world.database.folder().join("copy.db");
     let bytes = world.store.backup(&copy).await.unwrap();
     tx.commit().await.unwrap();

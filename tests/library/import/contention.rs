@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use buoy::{
-    db::Tx,
-    domain::{Details, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlId, UserId, Username},
-};
+use buoy::domain::{EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UserId, Username};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     common::database::Kind,
@@ -16,11 +14,11 @@ use crate::{
 const USERS: &str = "id,username,email\n1,ann,ann@x.example\n2,bob,bob@x.example\n";
 const URLS: &str = "id,user_id,short_code,original_url\n";
 
-/// Imports while `tx` is open, and commits it when the import has had time to run into it.
-async fn import_into(world: &World, tx: Tx, files: &[&str]) -> Vec<String> {
+/// Imports while a transaction is open, and commits it when the import has had time to run into it.
+async fn import_during(world: &World, commit: impl AsyncFnOnce(), files: &[&str]) -> Vec<String> {
     let commit = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        tx.commit().await.unwrap();
+        commit().await;
     };
     tokio::join!(world.bad_rows(files), commit).0
 }
@@ -44,7 +42,7 @@ async fn what_another_client_creates_is_found_or_in_the_way() {
     tx.create_url(&link("taken"), strict().now).await.unwrap();
     let urls = format!("{URLS}50,1,taken,https://x.example\n51,7,free,https://x.example\n");
     let users = USERS.replace("2,bob", "7,bob");
-    let bad = import_into(&world, tx, &[&users, &urls]).await;
+    let bad = import_during(&world, async || tx.commit().await.unwrap(), &[&users, &urls]).await;
     assert_eq!(bad, ["1.csv:2: short_code: is another link's"]);
     assert_eq!(world.owners().await, [("free".to_owned(), bob.id.0), ("taken".to_owned(), 1)]);
 }
@@ -54,11 +52,18 @@ async fn what_another_client_deletes_is_gone() {
     let world = World::new(Kind::Postgres).await;
     let urls = format!("{URLS}1,1,one,https://x.example\n");
     world.counts(&[USERS, &urls]).await;
-    let mut tx = world.store.begin().await.unwrap();
-    tx.delete_url(UrlId(1), strict().now, Details::none()).await.unwrap().unwrap();
-    assert!(tx.delete_user(UserId(2), strict().now, &Details::none()).await.unwrap());
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    for sql in [
+        "DELETE FROM urls WHERE id = 1",
+        "UPDATE codes SET retired_at = now() WHERE short_code = 'one'",
+        "DELETE FROM users WHERE id = 2",
+    ] {
+        sqlx::query(sql).execute(&mut *tx).await.unwrap();
+    }
     let urls = format!("{URLS}50,1,one,https://x.example\n51,2,two,https://x.example\n52,1,three,https://x.example\n");
-    let mut bad = import_into(&world, tx, &[&urls]).await;
+    let commit = async || tx.commit().await.unwrap();
+    let mut bad = import_during(&world, commit, &[&urls]).await;
     bad.sort();
     assert_eq!(bad, ["0.csv:2: short_code: was used by a link that is gone", "0.csv:3: user_id: names no user"]);
     assert_eq!(world.owners().await, [("three".to_owned(), 1)]);

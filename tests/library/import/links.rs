@@ -2,7 +2,7 @@
 
 use buoy::{
     db::announcement::Changes,
-    domain::{Details, TargetPolicy, UrlId},
+    domain::{TargetPolicy, UrlId},
     import::{Options, import},
     statements::prepare_all,
 };
@@ -99,9 +99,7 @@ async fn rows_of_one_file_contradict_each_other(kind: Kind) {
 
 async fn a_code_once_used_is_never_given_again(kind: Kind) {
     let world = furnished(kind).await;
-    let mut tx = world.store.begin().await.unwrap();
-    tx.delete_url(UrlId(1), strict().now, Details::none()).await.unwrap().unwrap();
-    tx.commit().await.unwrap();
+    world.delete_url(UrlId(1)).await;
     let urls = format!("{HEAD}1,1,abc,https://x.example/1\n8,1,old,https://x.example\n9,1,good,https://x.example\n");
     let codes = "short_code,retired_at\nold,2025-01-01 00:00:00\nabc,2025-01-01 00:00:00\ndef,2025-01-01 00:00:00\n";
     let expected = [

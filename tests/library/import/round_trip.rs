@@ -1,7 +1,7 @@
 //! An export is the database: importing it into an empty one gives the same rows and the same next ids.
 
 use buoy::{
-    domain::{Details, NewUrl, TargetUrl, UrlId, UserId, rollup::Dimension},
+    domain::{Caller, Details, NewUrl, TargetUrl, UrlId, UserId, rollup::Dimension},
     export::{FILES, export},
     import::sources_from_paths,
     stats::{Counted, NewClick},
@@ -35,9 +35,9 @@ async fn with_a_past(kind: Kind) -> World {
         let new = NewUrl { user_id: UserId(9), original_url, title: None, short_code: None };
         tx.create_url(&new, now).await.unwrap();
     }
-    tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
-    assert!(tx.delete_user(UserId(9), now, &Details::none()).await.unwrap());
     tx.commit().await.unwrap();
+    world.delete_url(UrlId(2)).await;
+    let _ = world.store.delete_user(Caller::Open, UserId(9), now, &Details::none()).await.unwrap().unwrap();
     world
 }
 
@@ -158,9 +158,7 @@ async fn statistics_survive_where_events_are_gone(kind: Kind) {
         clicks_of_day(&before, day).await;
     }
     let now = strict().now;
-    let mut tx = before.store.begin().await.unwrap();
-    tx.delete_url(UrlId(2), now, Details::none()).await.unwrap().unwrap();
-    tx.commit().await.unwrap();
+    before.delete_url(UrlId(2)).await;
     assert_eq!(before.store.sweep(Some(3), now).await.unwrap().clicks, 4 * 40);
     move_to(&before, &after).await;
     assert_eq!(before.content().await, after.content().await);

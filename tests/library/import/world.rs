@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use buoy::{
     db::{Store, snapshot::RetiredCode},
-    domain::{Clock, Event, EventId, TargetPolicy, Url, UrlId, User, UserId},
+    domain::{Caller, Clock, Details, Event, EventId, TargetPolicy, Url, UrlId, User, UserId},
     import::{ImportError, Options, Report, Source, import, sources_from_paths},
 };
 
@@ -52,6 +52,11 @@ impl World {
     pub(crate) async fn new(kind: Kind) -> Self {
         let database = Database::fresh(kind).await;
         Self { store: database.store().await, database }
+    }
+
+    pub(crate) async fn delete_url(&self, id: UrlId) {
+        let deleted = self.store.delete_url(Caller::Open, id, strict().now, Details::none()).await.unwrap();
+        assert!(deleted.is_some(), "there is no link {id}");
     }
 
     /// Imports as the command does: commits unless there is an error.

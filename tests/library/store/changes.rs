@@ -51,8 +51,7 @@ async fn taken_fields_are_named(kind: Kind) {
         })
         .await;
     fixture.url(ann.id, "code").await;
-    let mut tx = fixture.store.begin().await.unwrap();
-    let error = tx.create_url(&new_url(ann.id, Some("code")), at(0)).await.unwrap_err();
+    let error = fixture.create_url(&new_url(ann.id, Some("code")), at(0)).await.unwrap_err();
     assert!(matches!(error, StoreError::Taken("short_code")), "{error:?}");
 }
 
@@ -91,9 +90,8 @@ async fn links_change_and_leave_events(kind: Kind) {
         original_url: Some(TargetUrl::parse("https://example.com/new").unwrap()),
         ..UrlChanges::default()
     };
-    let change = async |id: UrlId, changes: &UrlChanges, seconds: i64| {
-        fixture.in_tx(async |tx| tx.update_url(id, changes.clone(), at(seconds)).await.unwrap()).await
-    };
+    let change =
+        async |id: UrlId, changes: &UrlChanges, seconds: i64| fixture.update_url(id, changes, at(seconds)).await;
     let changed = change(url.id, &changes, 10).await.unwrap();
     assert_eq!((&changed.title, changed.is_active, changed.updated_at), (&None, false, at(10)));
     assert_eq!(fixture.store.url(url.id).await.unwrap(), Some(changed.clone()));
@@ -108,9 +106,8 @@ async fn a_disabled_link_stays_disabled(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let url = fixture.url(fixture.user("ann").await.id, "code").await;
     let reason = DisabledReason::parse("legal: court order").unwrap();
-    let change = async |changes: UrlChanges, seconds: i64| {
-        fixture.in_tx(async |tx| tx.update_url(url.id, changes, at(seconds)).await.unwrap().unwrap()).await
-    };
+    let change =
+        async |changes: UrlChanges, seconds: i64| fixture.update_url(url.id, &changes, at(seconds)).await.unwrap();
     let reason_of = async || fixture.store.link(&url.short_code).await.unwrap().unwrap().disabled_reason;
     assert_eq!(reason_of().await, None);
     change(UrlChanges { disabled_reason: Some(Some(reason.clone())), ..UrlChanges::default() }, 1).await;
@@ -123,15 +120,6 @@ async fn a_disabled_link_stays_disabled(kind: Kind) {
     change(UrlChanges { disabled_reason: Some(None), ..UrlChanges::default() }, 3).await;
     assert_eq!(reason_of().await, None);
     assert_eq!(kinds_of_events(&fixture, url.id).await.len(), 5);
-    // The version before writes links without knowing the column.
-    fixture
-        .execute(
-            "INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at) \
-                     SELECT user_id, 'older', original_url, title, TRUE, created_at, updated_at FROM urls",
-        )
-        .await;
-    let older = fixture.store.link(&ShortCode::parse("older").unwrap()).await.unwrap().unwrap();
-    assert!(older.is_active && older.disabled_reason.is_none());
 }
 
 async fn a_title_is_given_where_there_is_none(kind: Kind) {
@@ -140,11 +128,11 @@ async fn a_title_is_given_where_there_is_none(kind: Kind) {
     let titled = fixture.url(owner, "titled").await;
     let mut new = new_url(owner, Some("untitled"));
     new.title = None;
-    let untitled = fixture.in_tx(async |tx| tx.create_url(&new, at(0)).await.unwrap()).await;
+    let untitled = fixture.create_url(&new, at(0)).await.unwrap();
     let other = TargetUrl::parse("https://example.com/other").unwrap();
     let give = async |id: UrlId, target: &TargetUrl, title: &str, seconds: i64| {
         let title = Title::parse(title).unwrap();
-        fixture.in_tx(async |tx| tx.give_title(id, target, title, at(seconds)).await.unwrap()).await
+        fixture.store.give_title(id, target, &title, at(seconds)).await.unwrap()
     };
     assert!(!give(titled.id, &titled.original_url, "new", 1).await, "it has one");
     assert!(!give(untitled.id, &other, "new", 1).await, "it leads elsewhere by now");
@@ -161,16 +149,12 @@ async fn codes_once_used_stay_used(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let ann = fixture.user("ann").await;
     let url = fixture.url(ann.id, "code").await;
-    let delete =
-        async |id: UrlId| fixture.in_tx(async |tx| tx.delete_url(id, at(1), details("x")).await.unwrap()).await;
-    assert_eq!(delete(url.id).await, Some(url.clone()));
+    let delete = async |id: UrlId| fixture.delete_url(id, at(1), details("x")).await;
+    assert_eq!(delete(url.id).await, Some(()));
     assert_eq!(delete(url.id).await, None);
     assert_eq!(kinds_of_events(&fixture, url.id).await, ["created", "deleted"]);
-    let mut tx = fixture.store.begin().await.unwrap();
-    let error = tx.create_url(&new_url(ann.id, Some("code")), at(2)).await.unwrap_err();
+    let error = fixture.create_url(&new_url(ann.id, Some("code")), at(2)).await.unwrap_err();
     assert!(matches!(error, StoreError::Taken("short_code")), "{error:?}");
-    // Also where what was done up to then is kept, as it is before another generated code is tried.
-    tx.commit().await.unwrap();
     assert_eq!(fixture.store.count_urls(UrlFilter::default()).await.unwrap(), 0);
     assert!(fixture.store.link(&url.short_code).await.unwrap().is_none());
     // An id once used is not used again either.
@@ -182,18 +166,15 @@ async fn deleting_a_user_takes_the_links_along(kind: Kind) {
     let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
     let urls = [fixture.url(ann.id, "one").await, fixture.url(ann.id, "two").await];
     let kept = fixture.url(bob.id, "three").await;
-    let delete = async |id: UserId| {
-        fixture.in_tx(async |tx| tx.delete_user(id, at(9), &details("user_deleted")).await.unwrap()).await
-    };
-    assert!(delete(ann.id).await);
-    assert!(!delete(ann.id).await);
+    let delete = async |id: UserId| fixture.delete_user(id, at(9), &details("user_deleted")).await;
+    assert_eq!(delete(ann.id).await, Some(()));
+    assert_eq!(delete(ann.id).await, None);
     assert_eq!(fixture.store.user(ann.id).await.unwrap(), None);
     for url in urls {
         assert_eq!(fixture.store.url(url.id).await.unwrap(), None);
         assert_eq!(kinds_of_events(&fixture, url.id).await, ["created", "deleted"]);
-        let mut tx = fixture.store.begin().await.unwrap();
         let again = new_url(bob.id, Some(url.short_code.as_str()));
-        assert!(matches!(tx.create_url(&again, at(10)).await, Err(StoreError::Taken("short_code"))));
+        assert!(matches!(fixture.create_url(&again, at(10)).await, Err(StoreError::Taken("short_code"))));
     }
     assert_eq!(fixture.store.url(kept.id).await.unwrap(), Some(kept));
 }

@@ -44,7 +44,7 @@ async fn links_are_filtered(kind: Kind) {
         fixture.url(owner.id, code).await;
     }
     let off = UrlChanges { is_active: Some(false), ..UrlChanges::default() };
-    fixture.in_tx(async |tx| tx.update_url(UrlId(3), off, at(1)).await.unwrap()).await;
+    fixture.update_url(UrlId(3), &off, at(1)).await.unwrap();
     for (user_id, is_active, expected) in [
         (None, None, vec![1, 2, 3]),
         (Some(ann.id), None, vec![1, 3]),
@@ -107,7 +107,7 @@ async fn events_of_two(fixture: &Fixture) -> (User, User, Url, Url, Url) {
         let posted = event(url, user, event_type);
         fixture.in_tx(async |tx| tx.create_event(&posted).await.unwrap()).await;
     }
-    fixture.in_tx(async |tx| tx.delete_url(gone.id, at(3), Details::none()).await.unwrap()).await;
+    fixture.delete_url(gone.id, at(3), Details::none()).await.unwrap();
     (ann, bob, one, two, gone)
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use buoy::{
     db::{Store, StoreError},
-    domain::{Details, UrlChanges, UrlId, UserId, page::PageStart},
-    store::UrlFilter,
+    domain::{Caller, Details, UrlChanges, UrlId, UserId, page::PageStart},
+    store::{Claim, UrlFilter},
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -32,11 +32,7 @@ async fn one_of_many_creates(kind: Kind) {
     assert_eq!(created.iter().filter(|done| done.is_ok()).count(), 1, "{created:?}");
     let lost = created.iter().filter_map(|done| done.as_ref().err());
     assert!(lost.into_iter().all(|error| matches!(error, StoreError::Taken("username"))), "{created:?}");
-    let choose = async || {
-        let mut tx = fixture.store.begin().await?;
-        tx.create_url(&new_url(ann.id, Some("code")), at(0)).await?;
-        tx.commit().await
-    };
+    let choose = async || fixture.create_url(&new_url(ann.id, Some("code")), at(0)).await;
     let chosen = timeout(LIMIT, join_all((0..20).map(|_| choose()))).await.expect("nobody hangs");
     assert_eq!(chosen.iter().filter(|done| done.is_ok()).count(), 1, "{chosen:?}");
     let lost = chosen.iter().filter_map(|done| done.as_ref().err());
@@ -50,36 +46,28 @@ fn assert_done_or_missing(done: Result<(), StoreError>) {
 
 async fn delete_urls(store: &Store, ids: impl Iterator<Item = UrlId>) -> Result<(), StoreError> {
     for id in ids {
-        let mut tx = store.begin().await?;
-        tx.delete_url(id, at(1), Details::none()).await?;
-        tx.commit().await?;
+        store.delete_url(Caller::Open, id, at(1), Details::none()).await?;
     }
     Ok(())
 }
 
 async fn switch_off(store: &Store, ids: &[UrlId]) -> Result<(), StoreError> {
     for id in ids {
-        let mut tx = store.begin().await?;
         let off = UrlChanges { is_active: Some(false), ..UrlChanges::default() };
-        tx.update_url(*id, off, at(2)).await?;
-        tx.commit().await?;
+        store.update_url(Caller::Open, *id, &off, at(2)).await?;
     }
     Ok(())
 }
 
 async fn create_urls(store: &Store, owner: UserId) -> Result<(), StoreError> {
     for _ in 0..6 {
-        let mut tx = store.begin().await?;
-        tx.create_url(&new_url(owner, None), at(3)).await?;
-        tx.commit().await?;
+        let _created = store.create_url(Caller::Open, &new_url(owner, None), at(3)).await?;
     }
     Ok(())
 }
 
 async fn delete_user(store: &Store, id: UserId) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    tx.delete_user(id, at(4), &Details::none()).await?;
-    tx.commit().await
+    store.delete_user(Caller::Open, id, at(4), &Details::none()).await.map(drop)
 }
 
 async fn deleting_and_creating_do_not_block_each_other(kind: Kind) {
@@ -113,13 +101,14 @@ async fn deleting_and_creating_do_not_block_each_other(kind: Kind) {
 async fn keys_are_locked_without_waiting(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let mut first = fixture.store.begin().await.unwrap();
-    assert!(first.try_lock_key("key").await.unwrap());
+    assert_eq!(first.claim_key("key", at(0)).await.unwrap(), Claim::Free);
     if kind == Kind::Postgres {
         let mut second = fixture.store.begin().await.unwrap();
-        assert!(!timeout(LIMIT, second.try_lock_key("key")).await.expect("it does not wait").unwrap());
-        assert!(second.try_lock_key("other").await.unwrap());
+        let claim = timeout(LIMIT, second.claim_key("key", at(0))).await.expect("it does not wait").unwrap();
+        assert_eq!(claim, Claim::Busy);
+        assert_eq!(second.claim_key("other", at(0)).await.unwrap(), Claim::Free);
     }
     first.commit().await.unwrap();
     let mut third = fixture.store.begin().await.unwrap();
-    assert!(third.try_lock_key("key").await.unwrap());
+    assert_eq!(third.claim_key("key", at(0)).await.unwrap(), Claim::Free);
 }

@@ -5,9 +5,9 @@ use buoy::{
         StoreError,
         migrate::{SchemaState, needed_version},
     },
-    domain::{Details, EventId, EventType, NewEvent, ShortCode, UrlId, UserId, page::PageStart},
+    domain::{Details, EventId, EventType, NewEvent, ShortCode, UrlId, UserId},
     statements::prepare_all,
-    store::{RecordedAnswer, UrlFilter},
+    store::{Claim, RecordedAnswer},
 };
 
 use crate::{
@@ -24,7 +24,6 @@ on_both_databases!(
     rows_come_back_as_they_went_in,
     times_keep_their_microseconds,
     a_transaction_that_is_dropped_changes_nothing,
-    marks_undo_what_follows_them,
     recorded_answers_last_for_their_time,
     a_store_that_is_closed_says_so,
 );
@@ -98,41 +97,24 @@ async fn a_transaction_that_is_dropped_changes_nothing(kind: Kind) {
     fixture.user("ann").await;
 }
 
-async fn marks_undo_what_follows_them(kind: Kind) {
-    let fixture = Fixture::new(kind).await;
-    fixture
-        .in_tx(async |tx| {
-            let ann = tx.create_user(&new_user("ann"), at(0)).await.unwrap();
-            tx.mark().await.unwrap();
-            tx.create_user(&new_user("bob"), at(0)).await.unwrap();
-            let missing = tx.create_url(&new_url(UserId(4711), None), at(0)).await.unwrap_err();
-            assert!(matches!(missing, StoreError::Missing("user_id")), "{missing:?}");
-            tx.undo_to_mark().await.unwrap();
-            tx.create_url(&new_url(ann.id, None), at(0)).await.unwrap();
-        })
-        .await;
-    assert_eq!(fixture.store.count_users().await.unwrap(), 1);
-    let urls = fixture.store.urls(UrlFilter::default(), PageStart::Offset(0), 10).await.unwrap();
-    assert_eq!(urls.len(), 1);
-}
-
 async fn recorded_answers_last_for_their_time(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let answer = |body: &str| RecordedAnswer { fingerprint: "f".to_owned(), status: 201, body: body.to_owned() };
     fixture
         .in_tx(async |tx| {
-            assert!(tx.try_lock_key("key").await.unwrap());
-            assert_eq!(tx.recorded_answer("key", at(-10)).await.unwrap(), None);
-            tx.record_answer("key", &answer("{\"a\": 1}"), at(0)).await.unwrap();
+            assert_eq!(tx.claim_key("key", at(-10)).await.unwrap(), Claim::Free);
+            assert!(tx.record_answer("key", &answer("{\"a\": 1}"), at(0), at(-10)).await.unwrap());
+            assert!(!tx.record_answer("key", &answer("2"), at(1), at(-9)).await.unwrap(), "the first one stays");
         })
         .await;
+    fixture.store.record_answer("key", &answer("3"), at(2), at(-8)).await.unwrap();
     fixture
         .in_tx(async |tx| {
-            assert_eq!(tx.recorded_answer("key", at(-10)).await.unwrap(), Some(answer("{\"a\": 1}")));
-            assert_eq!(tx.recorded_answer("KEY", at(-10)).await.unwrap(), None);
-            assert_eq!(tx.recorded_answer("key", at(0)).await.unwrap(), None, "expired");
-            tx.record_answer("key", &answer("2"), at(20)).await.unwrap();
-            assert_eq!(tx.recorded_answer("key", at(0)).await.unwrap(), Some(answer("2")));
+            assert_eq!(tx.claim_key("key", at(-10)).await.unwrap(), Claim::Answered(answer("{\"a\": 1}")));
+            assert_eq!(tx.claim_key("KEY", at(-10)).await.unwrap(), Claim::Free);
+            assert_eq!(tx.claim_key("key", at(0)).await.unwrap(), Claim::Free, "expired");
+            assert!(tx.record_answer("key", &answer("2"), at(20), at(0)).await.unwrap());
+            assert_eq!(tx.claim_key("key", at(0)).await.unwrap(), Claim::Answered(answer("2")));
         })
         .await;
     assert_eq!(fixture.store.prune_answers(at(19)).await.unwrap(), 0);

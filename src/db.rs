@@ -267,14 +267,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Runs a statement that takes and gives nothing.
-    pub(crate) async fn run(&mut self, sql: &'static str) -> Result<()> {
-        on_tx!(self, |conn| {
-            sqlx::raw_sql(sql).execute(conn).await?;
-        });
-        Ok(())
-    }
-
     pub(crate) fn is_embedded(&self) -> bool {
         matches!(self.inner, TxInner::Sqlite(..))
     }

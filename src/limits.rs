@@ -110,12 +110,26 @@ impl Limits {
         user: UserId,
         now: Timestamp,
     ) -> Result<std::result::Result<Standing, Standing>> {
+        let taken = tx.take_token(self.bucket(policy, user), now).await?;
+        Ok(self.standing(policy, taken))
+    }
+
+    /// The bucket of a user.
+    pub fn bucket(&self, policy: Policy, user: UserId) -> Bucket {
         let limit = self.settings.limit(policy);
-        let bucket = Bucket { policy, user, interval: limit.interval(), burst: limit.burst };
-        Ok(match tx.take_token(bucket, now).await? {
+        Bucket { policy, user, interval: limit.interval(), burst: limit.burst }
+    }
+
+    /// The standing of a user who asked for a token.
+    ///
+    /// # Errors
+    /// The standing of one who got none.
+    pub fn standing(&self, policy: Policy, taken: Taken) -> std::result::Result<Standing, Standing> {
+        let limit = self.settings.limit(policy);
+        match taken {
             Taken::Left(left) => Ok(Standing { policy, limit, left, next: limit.interval() }),
             Taken::After(next) => Err(self.refuse(Standing { policy, limit, left: 0, next })),
-        })
+        }
     }
 
     /// How many requests a policy refused.

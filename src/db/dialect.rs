@@ -82,8 +82,28 @@ pub const CLICKS_OF_DAY: Sql = Sql {
     LIMIT $4",
 };
 
+macro_rules! take_token {
+    () => {
+        r"
+    INSERT INTO rate_limits AS bucket (policy, user_id, full_at)
+    SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT) + CAST($4 AS BIGINT)
+    WHERE CAST($1 AS TEXT) IS NOT NULL
+    ON CONFLICT (policy, user_id) DO UPDATE
+    SET full_at = CASE WHEN bucket.full_at BETWEEN $3 AND $6 THEN bucket.full_at ELSE $3 END + $4
+    WHERE bucket.full_at + $4 <= CAST($5 AS BIGINT)
+    OR bucket.full_at > CAST($6 AS BIGINT)
+    RETURNING full_at"
+    };
+}
+
+/// Takes a token out of the bucket of the policy `$1` and the user `$2`: no row comes back, and none is written, if there is
+/// none. `$3` is now, `$4` the time that brings a token, `$5` when a bucket that is empty now would be full. A later moment
+/// than `$6` is no bucket's: the clock was set back, or the limit was lowered. It begins anew.
+pub const TAKE_TOKEN: &str = take_token!();
+
 /// Creates a link, changes one, deletes one: each a statement that writes to several tables, which SQLite does not have.
-pub const CREATE_URL: &str = include_str!("dialect/create_url.sql");
+pub const CREATE_URL: &str =
+    concat!("WITH token AS (", take_token!(), "\n),\n", include_str!("dialect/create_url.sql"));
 /// See [`CREATE_URL`].
 pub const CHANGE_URL: &str = include_str!("dialect/change_url.sql");
 /// See [`CREATE_URL`].

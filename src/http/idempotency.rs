@@ -104,11 +104,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
 }
 
 impl Idempotency {
-    /// The creation that the request is, for its rate limit.
-    pub(super) fn creation(&self) -> Creation {
-        self.creation
-    }
-
     /// The caller who sent the request.
     pub fn caller(&self) -> Caller {
         self.caller
@@ -120,7 +115,8 @@ impl Idempotency {
     /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
     /// client may not create now.
     pub async fn begin(self, app: &AppState, content: &mut impl Content) -> Result<Begun, Error> {
-        let mut attempt = Attempt { tx: None, app: app.clone(), request: self, standing: HeaderMap::new(), _at_work: None };
+        let mut attempt =
+            Attempt { tx: None, app: app.clone(), request: self, standing: HeaderMap::new(), _at_work: None };
         let Some(key) = &attempt.request.key else { return Ok(Begun::First(Box::new(attempt))) };
         attempt._at_work = Some(app.keys_at_work.take(key).ok_or_else(busy)?);
         let mut tx = app.begin(attempt.request.caller).await?;
@@ -158,6 +154,16 @@ impl Idempotency {
 }
 
 impl Attempt {
+    /// The creation that the request is, for its rate limit.
+    pub(super) fn creation(&self) -> Creation {
+        self.request.creation
+    }
+
+    /// The caller who sent the request.
+    pub(super) fn caller(&self) -> Caller {
+        self.request.caller
+    }
+
     /// The transaction in which the work is to be done.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::{
     domain::{Caller, LimitMode, Policy, UserId},
     limits::{Standing, Subject, subject::network_of},
     state::AppState,
+    store::{Bucket, Taken},
 };
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -65,6 +66,24 @@ impl Creation {
         let Some(user) = self.0 else { return Ok(HeaderMap::new()) };
         let taken = app.limits.take_of_user(tx, Policy::Creations, user, app.clock.now()).await?;
         taken.map(|standing| headers(&standing)).map_err(refused)
+    }
+
+    /// The bucket out of which the token is to be taken by the statement that creates.
+    pub(super) fn bucket(self, app: &AppState) -> Option<Bucket> {
+        self.0.map(|user| app.limits.bucket(Policy::Creations, user))
+    }
+
+    /// The headers that tell of the tokens that are left, if one was taken.
+    pub(super) fn headers(app: &AppState, left: Option<u32>) -> HeaderMap {
+        let taken = left.map(|left| app.limits.standing(Policy::Creations, Taken::Left(left)));
+        taken.and_then(Result::ok).map_or_else(HeaderMap::new, |standing| headers(&standing))
+    }
+
+    /// 429 for a creation that found no token.
+    pub(super) fn refused(app: &AppState, wait: Duration) -> Error {
+        match app.limits.standing(Policy::Creations, Taken::After(wait)) {
+            Ok(standing) | Err(standing) => refused(standing),
+        }
     }
 }
 

@@ -225,7 +225,7 @@ pub struct EventFilters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes a header, which `Idempotency` reads")]
-pub struct Created {
+pub struct IdempotencyKey {
     /// Makes a repeated request harmless: the same key and body get the same answer for 24 hours.
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "9f8c1d2e-create-link")]
     idempotency_key: Option<String>,

@@ -1,7 +1,7 @@
 //! Links in the database: reading them.
 
 pub(crate) mod change;
-pub(crate) mod create;
+pub mod create;
 
 use super::{paging::bounds, select::Select};
 use crate::{

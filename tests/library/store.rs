@@ -22,6 +22,7 @@ use buoy::{
         UserId, Username, clock::Timestamp,
     },
     stats::ClickBatch,
+    store::urls::create::Created,
 };
 
 use crate::common::{
@@ -87,7 +88,7 @@ impl Fixture {
     }
 
     async fn create_url(&self, new: &NewUrl, now: Timestamp) -> Result<Url> {
-        Ok(self.store.create_url(Caller::Open, new, now).await?.0)
+        Ok(created(self.store.create_url(Caller::Open, None, new, now).await?))
     }
 
     async fn update_url(&self, id: UrlId, changes: &UrlChanges, now: Timestamp) -> Option<Url> {
@@ -103,6 +104,12 @@ impl Fixture {
     async fn delete_user(&self, id: UserId, now: Timestamp, details: &Details) -> Option<()> {
         self.store.delete_user(Caller::Open, id, now, details).await.unwrap().map(drop)
     }
+}
+
+/// The link of a creation that no limit refused.
+fn created(created: Created) -> Url {
+    let Created::Link(url, _, _) = created else { panic!("no limit was given") };
+    url
 }
 
 /// A moment, to the microsecond.

@@ -1,20 +1,22 @@
--- $1 owner, $2 code, $3 target, $4 title, $5 now, $6 details of the event, $7 channel, $8 announcement or null.
--- No row: the code is or was another link's.
-WITH code AS (
+-- The first six parameters are those of the token; none is taken if $1 is null. $7 owner, $8 code, $9 target, $10 title,
+-- $11 now, $12 details of the event, $13 channel, $14 announcement or null. One row: when the bucket is full again, and the
+-- id. No id: the code is or was another link's, or a token was needed and there is none.
+code AS (
     INSERT INTO codes (short_code)
-    VALUES ($2)
+    SELECT $8::text
+    WHERE $1::text IS NULL OR EXISTS (SELECT FROM token)
     ON CONFLICT DO NOTHING
     RETURNING short_code
 ),
 url AS (
     INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at)
-    SELECT $1::bigint, short_code, $3::text, $4::text, TRUE, $5::timestamptz, $5::timestamptz
+    SELECT $7::bigint, short_code, $9::text, $10::text, TRUE, $11::timestamptz, $11::timestamptz
     FROM code
     RETURNING id, user_id
 ),
 event AS (
     INSERT INTO events (url_id, user_id, event_type, timestamp, details)
-    SELECT id, user_id, 'created', $5::timestamptz, $6::text
+    SELECT id, user_id, 'created', $11::timestamptz, $12::text
     FROM url
 ),
 total AS (
@@ -23,5 +25,9 @@ total AS (
     FROM url
     ON CONFLICT DO NOTHING
 )
-SELECT id, CASE WHEN $8::text IS NOT NULL THEN pg_notify($7, $8)::text END
-FROM url
+SELECT
+    (SELECT full_at FROM token) AS full_at,
+    url.id,
+    CASE WHEN $14::text IS NOT NULL AND url.id IS NOT NULL THEN pg_notify($13, $14)::text END
+FROM (SELECT 1) one
+LEFT JOIN url ON TRUE

@@ -15,7 +15,7 @@ use crate::{
     http::{
         Error, Problem,
         idempotency::{Answer, Begun, Idempotency},
-        openapi::{BodyErrors, Created, Limited, ServerErrors},
+        openapi::{BodyErrors, IdempotencyKey, Limited, ServerErrors},
         upload::{self, Upload},
     },
     import::{ImportError, Kind, Options, Report, Source, import},
@@ -57,7 +57,7 @@ pub struct BulkAnswer {
     operation_id = "import_users",
     path = "/users/bulk",
     tag = "users",
-    params(Created),
+    params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "All rows are in", body = BulkAnswer),
@@ -85,7 +85,7 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
     operation_id = "import_urls",
     path = "/urls/bulk",
     tag = "urls",
-    params(Created),
+    params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "All rows are in", body = BulkAnswer),
@@ -112,7 +112,7 @@ pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Req
     operation_id = "import_events",
     path = "/events/bulk",
     tag = "events",
-    params(Created),
+    params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "All rows are in", body = BulkAnswer),

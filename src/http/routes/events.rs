@@ -15,7 +15,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Begun, Idempotency},
         list::{self, Rows},
-        openapi::{BodyErrors, Created, EventFilters, Limited, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{BodyErrors, EventFilters, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
     store::EventFilter,
@@ -100,7 +100,7 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
     path = "/events",
     tag = "events",
     request_body = CreateEvent,
-    params(Created),
+    params(IdempotencyKey),
     responses(
         (status = 201, description = "The event", body = Event),
         (

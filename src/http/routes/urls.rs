@@ -16,15 +16,16 @@ use crate::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, PublicBase, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Answer, Begun, Idempotency},
+        idempotency::{Answer, Attempt, Begun, Idempotency},
+        limits::Creation,
         list::{self, Rows},
         openapi::{
-            BodyErrors, Created, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
+            BodyErrors, IdempotencyKey, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
             UrlOrder,
         },
     },
     state::AppState,
-    store::{CountedUrl, UrlFilter},
+    store::{CountedUrl, UrlFilter, urls::create::Created},
 };
 
 /// A link.
@@ -182,7 +183,7 @@ pub async fn list(
     path = "/urls",
     tag = "urls",
     request_body = CreateUrl,
-    params(Created),
+    params(IdempotencyKey),
     responses(
         (status = 201, description = "The link", body = UrlBody),
         (
@@ -209,14 +210,14 @@ pub async fn create(
     JsonObject { value, mut bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
     let new = value.check(&app.settings.targets)?;
-    let (caller, now) = (idempotency.caller(), app.clock.now());
+    let now = app.clock.now();
     let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
     let created = match &mut attempt.tx {
         Some(tx) => tx.create_url(&new, now).await.map_err(Error::from),
-        None => create_alone(&app, caller, &new, now).await,
+        None => create_alone(&app, &mut attempt, &new, now).await,
     };
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
     let answer = created.and_then(|url| Answer::created(&UrlBody::new(url, &base)));
@@ -228,10 +229,16 @@ pub async fn create(
 }
 
 /// Creates a link without a transaction around it.
-async fn create_alone(app: &AppState, caller: Caller, new: &NewUrl, now: Timestamp) -> Result<Url, Error> {
-    let (url, committed) = app.store()?.create_url(caller, new, now).await?;
-    app.settle(committed).await;
-    Ok(url)
+async fn create_alone(app: &AppState, attempt: &mut Attempt, new: &NewUrl, now: Timestamp) -> Result<Url, Error> {
+    let bucket = attempt.creation().bucket(app);
+    match app.store()?.create_url(attempt.caller(), bucket, new, now).await? {
+        Created::Limited(wait) => Err(Creation::refused(app, wait)),
+        Created::Link(url, committed, left) => {
+            attempt.standing = Creation::headers(app, left);
+            app.settle(committed).await;
+            Ok(url)
+        }
+    }
 }
 
 /// One link.

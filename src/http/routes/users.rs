@@ -13,7 +13,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Begun, Idempotency},
         list::{self, Rows},
-        openapi::{BodyErrors, Created, Limited, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{BodyErrors, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
 };
@@ -101,7 +101,7 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
     path = "/users",
     tag = "users",
     request_body = CreateUser,
-    params(Created),
+    params(IdempotencyKey),
     responses(
         (status = 201, description = "The user", body = User),
         (

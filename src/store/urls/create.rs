@@ -6,7 +6,7 @@
 //! Only a chosen code is announced. A replica caches a code as unknown only after a client asked for it, and a code that is
 //! generated after the request came is one of 57 billion that no client knows: none can have asked for it but by chance.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Executor, Postgres, sqlite::SqliteConnection};
 
@@ -16,7 +16,10 @@ use crate::{
         dialect,
     },
     domain::{Caller, Details, NewUrl, ShortCode, Url, UrlId, clock::Timestamp},
-    store::paging::missing,
+    store::{
+        limits::{Bucket, Taken, TokenValues},
+        paging::missing,
+    },
 };
 
 // Said one after the other on SQLite, which has no statement that writes to several tables.
@@ -49,26 +52,68 @@ struct Creation<'a> {
     details: Details,
 }
 
+/// What became of a creation by itself.
+#[derive(Debug)]
+pub enum Created {
+    /// The link, what its commit leaves to do, and the tokens left in the bucket that one was taken from.
+    Link(Url, Committed, Option<u32>),
+    /// There is no token before this time has passed.
+    Limited(Duration),
+}
+
 impl Store {
-    /// Creates a link and its `created` event, by itself.
+    /// Creates a link and its `created` event, by itself, and takes a token for it if a bucket is given. A chosen code that
+    /// is taken costs the token too.
     ///
     /// # Errors
     /// [`StoreError::Taken`] if the chosen code is or was another link's, [`StoreError::Missing`] if the caller sees no such
     /// user. If the connection breaks, it is unknown whether the link was created.
-    pub async fn create_url(&self, caller: Caller, new: &NewUrl, now: Timestamp) -> Result<(Url, Committed)> {
+    pub async fn create_url(
+        &self,
+        caller: Caller,
+        bucket: Option<Bucket>,
+        new: &NewUrl,
+        now: Timestamp,
+    ) -> Result<Created> {
         let Self::Postgres { pool, peers, .. } = self else {
-            let mut tx = self.begin_as(caller).await?;
-            let url = tx.create_url(new, now).await?;
-            return Ok((url, tx.commit_links().await?));
+            return self.create_on_sqlite(caller, bucket, new, now).await;
         };
+        let (mut unpaid, mut left) = (bucket, None);
         for creation in creations(caller, new, now)? {
             let (announcement, receipt) = creation.announcement(peers)?;
-            if let Some(id) = creation.on_postgres(&pool.current(), announcement).await? {
+            let token = unpaid.map(|bucket| bucket.values(now));
+            let (full_at, id) = creation.on_postgres(&pool.current(), token, announcement).await?;
+            // Taken once, however many codes are tried.
+            if let (Some(bucket), Some(values)) = (unpaid.take(), token) {
+                match full_at {
+                    Some(full_at) => left = Some(values.left(full_at)),
+                    None => return Ok(Created::Limited(values.wait(self.bucket_full_at(bucket).await?))),
+                }
+            }
+            if let Some(id) = id {
                 let committed = Committed { changes: (&creation.code).into(), receipt };
-                return Ok((creation.url(id), committed));
+                return Ok(Created::Link(creation.url(id), committed, left));
             }
         }
         Err(no_code(new))
+    }
+
+    async fn create_on_sqlite(
+        &self,
+        caller: Caller,
+        bucket: Option<Bucket>,
+        new: &NewUrl,
+        now: Timestamp,
+    ) -> Result<Created> {
+        let (mut tx, mut left) = (self.begin_as(caller).await?, None);
+        if let Some(bucket) = bucket {
+            match tx.take_token(bucket, now).await? {
+                Taken::Left(tokens) => left = Some(tokens),
+                Taken::After(wait) => return Ok(Created::Limited(wait)),
+            }
+        }
+        let url = tx.create_url(new, now).await?;
+        Ok(Created::Link(url, tx.commit_links().await?, left))
     }
 }
 
@@ -76,11 +121,11 @@ impl Tx {
     /// Creates a link and its `created` event.
     ///
     /// # Errors
-    /// As [`Store::create_url`]; the transaction can then only be undone.
+    /// As [`Store::create_url`], but for the token; the transaction can then only be undone.
     pub async fn create_url(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
         for creation in creations(self.caller, new, now)? {
             let created = match &mut self.inner {
-                TxInner::Postgres(tx, _) => creation.on_postgres(tx, None).await?,
+                TxInner::Postgres(tx, _) => creation.on_postgres(tx, None, None).await?.1,
                 TxInner::Sqlite(tx, _) => creation.on_sqlite(tx).await?,
             };
             if let Some(id) = created {
@@ -127,19 +172,23 @@ impl Creation<'_> {
         Ok((Some(text), receipt))
     }
 
-    /// Creates the link; none if its code is or was another link's.
+    /// Creates the link and takes the token; answers when its bucket is full again, and no id if the code is or was another
+    /// link's, or there is no token.
     async fn on_postgres(
         &self,
         connection: impl Executor<'_, Database = Postgres>,
+        token: Option<TokenValues>,
         announcement: Option<String>,
-    ) -> Result<Option<UrlId>> {
+    ) -> Result<(Option<i64>, Option<UrlId>)> {
         let Self { new, code, now, details } = self;
-        let statement = sqlx::query_scalar(dialect::CREATE_URL).bind(new.user_id).bind(code).bind(&new.original_url);
+        let TokenValues { policy, user, now: at, interval, empty, latest } = token.unwrap_or_default();
+        let statement = sqlx::query_as(dialect::CREATE_URL).bind(policy).bind(user).bind(at).bind(interval);
+        let statement = statement.bind(empty).bind(latest).bind(new.user_id).bind(code).bind(&new.original_url);
         let statement = statement.bind(&new.title).bind(now).bind(details).bind(ANNOUNCEMENTS).bind(announcement);
-        statement.fetch_optional(connection).await.map_err(missing("user_id"))
+        statement.fetch_one(connection).await.map_err(missing("user_id"))
     }
 
-    /// The same.
+    /// Creates the link; none if its code is or was another link's.
     async fn on_sqlite(&self, connection: &mut SqliteConnection) -> Result<Option<UrlId>> {
         let Self { new, code, now, details } = self;
         let reserved = sqlx::query(RESERVE_CODE).bind(code).execute(&mut *connection).await?;

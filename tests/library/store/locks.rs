@@ -61,7 +61,7 @@ async fn switch_off(store: &Store, ids: &[UrlId]) -> Result<(), StoreError> {
 
 async fn create_urls(store: &Store, owner: UserId) -> Result<(), StoreError> {
     for _ in 0..6 {
-        let _created = store.create_url(Caller::Open, &new_url(owner, None), at(3)).await?;
+        let _created = store.create_url(Caller::Open, None, &new_url(owner, None), at(3)).await?;
     }
     Ok(())
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use buoy::{
     db::{Store, StoreSettings},
     domain::{
-        Caller, Cursor, Details, EventType, TargetUrl, Title, UrlChanges, UrlId, UserId, page::PageStart,
+        Caller, Cursor, Details, EventType, Policy, TargetUrl, Title, UrlChanges, UrlId, UserId, page::PageStart,
         stats::ByClicks,
     },
-    store::{Claim, EventFilter, RecordedAnswer, UrlFilter},
+    store::{Bucket, Claim, EventFilter, RecordedAnswer, UrlFilter, urls::create::Created},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, postgres::PgListener};
 
 use crate::{
     common::database::Kind,
-    store::{Fixture, at, new_url, new_user, wire::Wire},
+    store::{Fixture, at, created, new_url, new_user, wire::Wire},
 };
 
 /// A database with a user, and a store of one connection whose round trips are counted.
@@ -46,7 +46,7 @@ impl Counted {
     }
 
     async fn url(&self, code: Option<&str>) -> UrlId {
-        self.store.create_url(Caller::Open, &new_url(self.owner, code), at(0)).await.unwrap().0.id
+        created(self.store.create_url(Caller::Open, None, &new_url(self.owner, code), at(0)).await.unwrap()).id
     }
 }
 
@@ -83,6 +83,22 @@ async fn a_link_is_created_changed_and_deleted_in_few_round_trips() {
     assert_eq!(deleted.await, 1);
     let read = counted.round_trips(async |_| assert!(store.url(id).await.unwrap().is_some()));
     assert_eq!(read.await, 1);
+}
+
+#[tokio::test]
+async fn the_rate_limit_of_a_creation_costs_nothing_more() {
+    let counted = Counted::new().await;
+    let bucket = Bucket { policy: Policy::Creations, user: counted.owner, interval: Duration::from_secs(60), burst: 3 };
+    let new = new_url(counted.owner, None);
+    let create = async || counted.store.create_url(Caller::Open, Some(bucket), &new, at(0)).await.unwrap();
+    assert!(matches!(create().await, Created::Link(_, _, Some(2))));
+    counted.wire.take_round_trips();
+    assert!(matches!(create().await, Created::Link(_, _, Some(1))));
+    assert_eq!(counted.wire.take_round_trips(), 1);
+    assert!(matches!(create().await, Created::Link(_, _, Some(0))));
+    let Created::Limited(wait) = create().await else { panic!("the bucket is empty") };
+    assert_eq!(wait, Duration::from_secs(60));
+    assert_eq!(counted.store.count_urls(UrlFilter::default()).await.unwrap(), 3);
 }
 
 #[tokio::test]

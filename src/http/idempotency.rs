@@ -109,12 +109,12 @@ impl Idempotency {
         self.caller
     }
 
-    /// Begins an attempt, unless the key's answer is recorded. `content` is read to its end only if it is.
+    /// Begins an attempt, unless the key's answer is recorded.
     ///
     /// # Errors
     /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
     /// client may not create now.
-    pub async fn begin(self, app: &AppState, content: &mut impl Content) -> Result<Begun, Error> {
+    pub async fn begin(self, app: &AppState, content: &impl Content) -> Result<Begun, Error> {
         let mut attempt =
             Attempt { tx: None, app: app.clone(), request: self, standing: HeaderMap::new(), _at_work: None };
         let Some(key) = &attempt.request.key else { return Ok(Begun::First(Box::new(attempt))) };
@@ -125,7 +125,7 @@ impl Idempotency {
             Claim::Answered(recorded) => {
                 // Awaited: until the rollback is done, the key would count as in progress.
                 tx.rollback().await?;
-                replay(recorded, &attempt.request.fingerprint(&content.digest().await?)).map(Begun::Again)
+                replay(recorded, &attempt.request.fingerprint(&content.digest())).map(Begun::Again)
             }
             Claim::Free => {
                 attempt.work_in(tx).await?;
@@ -134,14 +134,9 @@ impl Idempotency {
         }
     }
 
-    async fn recorded(
-        &self,
-        content: &mut impl Content,
-        status: StatusCode,
-        body: String,
-    ) -> Result<RecordedAnswer, Error> {
-        let fingerprint = self.fingerprint(&content.digest().await?);
-        Ok(RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body })
+    fn recorded(&self, content: &impl Content, status: StatusCode, body: String) -> RecordedAnswer {
+        let fingerprint = self.fingerprint(&content.digest());
+        RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body }
     }
 
     /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
@@ -192,13 +187,13 @@ impl Attempt {
     }
 
     /// Commits a success with its answer. A failure undoes the work; if it would repeat itself, its answer is kept.
-    pub async fn finish(self, content: &mut impl Content, result: Result<Answer, Error>) -> Result<Response, Error> {
+    pub async fn finish(self, content: &impl Content, result: Result<Answer, Error>) -> Result<Response, Error> {
         let Self { tx, app, request, standing, _at_work } = self;
         match result {
             Ok(answer) => {
                 if let Some(mut tx) = tx {
                     if let Some(key) = &request.key {
-                        let recorded = request.recorded(content, answer.status, answer.body.clone()).await?;
+                        let recorded = request.recorded(content, answer.status, answer.body.clone());
                         let now = app.clock.now();
                         if !tx.record_answer(key, &recorded, now, now - KEPT_FOR).await? {
                             return Err(busy());
@@ -214,7 +209,7 @@ impl Attempt {
                 }
                 if let (Some(key), true) = (&request.key, error.is_final()) {
                     let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
-                    let recorded = request.recorded(content, error.status(), problem).await?;
+                    let recorded = request.recorded(content, error.status(), problem);
                     let now = app.clock.now();
                     app.store()?.record_answer(key, &recorded, now, now - KEPT_FOR).await?;
                 }
@@ -225,14 +220,14 @@ impl Attempt {
 }
 
 /// The content of a request.
-pub trait Content: Send {
-    /// The digest of the whole content, which is read to its end first.
-    fn digest(&mut self) -> impl Future<Output = Result<Vec<u8>, Error>> + Send;
+pub trait Content {
+    /// The digest of the whole content.
+    fn digest(&self) -> Vec<u8>;
 }
 
 impl Content for Bytes {
-    async fn digest(&mut self) -> Result<Vec<u8>, Error> {
-        Ok(Sha256::digest(&*self).to_vec())
+    fn digest(&self) -> Vec<u8> {
+        Sha256::digest(self).to_vec()
     }
 }
 

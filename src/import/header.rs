@@ -2,6 +2,9 @@
 
 use csv_async::ByteRecord;
 
+/// Columns at most, unknown ones included.
+const MAX_COLUMNS: usize = 100;
+
 /// What the rows of a file are, in the order in which files are taken: what is named before what names it, and codes
 /// that may not be used before links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +91,9 @@ impl Header {
     /// # Errors
     /// Says what is missing, as a sentence that follows the file's name.
     pub(super) fn parse(record: &ByteRecord) -> Result<Self, String> {
+        if record.len() > MAX_COLUMNS {
+            return Err(format!("its header has more than {MAX_COLUMNS} columns"));
+        }
         let names: Vec<String> = record.iter().map(name).collect();
         let kind = Kind::told_by(&names).ok_or(
             "its header is of no known kind; expected username,email or user_id,original_url or url_id,event_type \
@@ -157,6 +163,7 @@ mod tests {
             ("url_id,details", "event_type"),
             ("a,b", "expected"),
             ("username,email,email", "twice"),
+            (&format!("username,email{}", ",x".repeat(99)), "more than 100 columns"),
         ] {
             assert!(parse(line).unwrap_err().contains(missing), "{line}");
         }

@@ -14,7 +14,8 @@ use super::{ImportError, Kind, header::Header, row::Row};
 
 /// Bytes read at once.
 const BUFFER: usize = 64 << 10;
-/// The longest row, in bytes.
+/// The longest header and the longest row, in bytes.
+const MAX_HEADER: u64 = 64 << 10;
 const MAX_ROW: u64 = 4 << 20;
 
 /// A CSV file, or what arrives like one.
@@ -103,7 +104,15 @@ impl<'a> File<'a> {
     /// Reads the header of `source`.
     pub(super) async fn open(source: Source<'a>, only: Option<Kind>) -> Result<Self, ImportError> {
         let Source { name, content, .. } = source;
-        let metered = Metered { content, read: 0, since_row: 0, odd_quotes: false, last: b'\n', ended: false };
+        let metered = Metered {
+            content,
+            read: 0,
+            since_row: 0,
+            longest: MAX_HEADER,
+            odd_quotes: false,
+            last: b'\n',
+            ended: false,
+        };
         // By default a carriage return alone ends a row too, and lines are then miscounted.
         let mut reader = AsyncReaderBuilder::new()
             .has_headers(false)
@@ -132,7 +141,8 @@ impl<'a> File<'a> {
     /// The next row; none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Row<'_>>, ImportError> {
         loop {
-            self.reader.get_mut().since_row = 0;
+            let metered = self.reader.get_mut();
+            (metered.since_row, metered.longest) = (0, MAX_ROW);
             match self.reader.read_byte_record(&mut self.record).await {
                 Ok(true) if self.is_blank() => {}
                 Ok(true) => break,
@@ -176,6 +186,8 @@ struct Metered<'a> {
     content: Box<dyn AsyncRead + Send + Unpin + 'a>,
     read: u64,
     since_row: u64,
+    /// Bytes that the header or row being read may have.
+    longest: u64,
     odd_quotes: bool,
     last: u8,
     ended: bool,
@@ -196,8 +208,13 @@ impl Metered<'_> {
 impl AsyncRead for Metered<'_> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.since_row > MAX_ROW {
-            return Poll::Ready(Err(io::Error::other("a row is longer than 4 MiB; is a quotation mark missing?")));
+        if this.since_row > this.longest {
+            let limit = if this.longest == MAX_HEADER {
+                "its header is longer than 64 KiB"
+            } else {
+                "a row is longer than 4 MiB"
+            };
+            return Poll::Ready(Err(io::Error::other(format!("{limit}; is a quotation mark missing?"))));
         }
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut this.content).poll_read(context, buffer))?;

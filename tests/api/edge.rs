@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::{
-    app::{TestApp, send},
+    app::{Answer, TestApp, send},
     common::database::Kind,
     raw::Connection,
 };
@@ -88,4 +88,61 @@ async fn pages_of_other_sites_change_nothing_in_open_mode() {
         let answer = send(request.json(&json!({"username": "bob"}))).await;
         assert_eq!(answer.status, status, "{method} {site}: {answer:?}");
     }
+}
+
+/// A multipart form whose boundary is `x`.
+async fn upload(app: &TestApp, body: String) -> Answer {
+    let request = app.request(Method::POST, "/users/bulk").header("content-type", "multipart/form-data; boundary=x");
+    send(request.body(body)).await
+}
+
+#[tokio::test]
+async fn what_is_around_an_uploaded_file_is_bounded() {
+    const LONG: usize = 8_000_000;
+    let app = TestApp::start(Kind::Sqlite).await;
+    let head = "--x\r\ncontent-disposition: form-data; name=\"file\"\r\n";
+    let before = app.server.peak_memory();
+    for body in [
+        "x".repeat(LONG),
+        format!("{head}x-endless: {}", "x".repeat(LONG)),
+        format!("--x\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\n{}", "x".repeat(LONG)),
+    ] {
+        let mut connection = Connection::open(&app).await;
+        let length = body.len();
+        let request = format!(
+            "POST /users/bulk HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        let answer = connection.ask(request).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    for (header, why) in [
+        (",".repeat(4_000_000), "cannot be read: its header is longer than 64 KiB; is a quotation mark missing?"),
+        (format!("username,email{}\n", ",x".repeat(99)), "its header has more than 100 columns"),
+    ] {
+        let refused = upload(&app, format!("{head}\r\n{header}\r\n--x--\r\n")).await.problem(422, "invalid_fields");
+        assert_eq!(refused["errors"]["file"], why);
+    }
+    let grown = app.server.peak_memory() - before;
+    assert!(grown < 12 * 1024, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn an_upload_that_drips_in_blocks_no_write() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let mut slow = Connection::open(&app).await;
+    slow.send(
+        "POST /users/bulk HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n\
+         content-length: 1000\r\n\r\n--x\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\nusername,email\nann,a",
+    )
+    .await;
+    // The file's first rows have arrived when the upload holds its permit.
+    for nth in 0..20 {
+        app.user(&format!("u{nth}")).await;
+    }
+    let whole =
+        "--x\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\nusername,email\nbob,b@x.example\n\r\n--x--\r\n";
+    upload(&app, whole.to_owned()).await.expect(201);
+    drop(slow);
+    assert_eq!(app.get("/users").await.expect(200).as_array().unwrap().len(), 21);
 }

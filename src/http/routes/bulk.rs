@@ -6,7 +6,6 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
 use super::urls::may_disable;
@@ -139,8 +138,7 @@ async fn take_in(
 ) -> Result<Response, Error> {
     let busy = || Error::unavailable("uploads_busy", "Other files are being taken in, please try again");
     let _turn = app.uploads.try_acquire().map_err(|_| busy())?;
-    let mut form = upload::multipart(request)?;
-    let mut file = upload::file(&mut form, app.settings.bulk_limit).await?;
+    let mut file = upload::receive(request, app.settings.bulk_limit).await?;
     let options = Options {
         skip_bad: false,
         only: Some(kind),
@@ -149,14 +147,12 @@ async fn take_in(
         may_disable: may_disable(idempotency.caller()),
         now: app.clock.now(),
     };
-    let mut attempt = match idempotency.begin(&app, &mut file).await? {
+    let mut attempt = match idempotency.begin(&app, &file).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
-    let imported = import_file(attempt.tx().await?, &mut file, &options).await;
-    // If the upload broke off, that is the cause, whatever the importer made of it.
-    let report = file.failure().map_or(imported, Err);
-    attempt.finish(&mut file, report.and_then(|report| BulkAnswer::of(&report))).await
+    let report = import_file(attempt.tx().await?, &mut file, &options).await;
+    attempt.finish(&file, report.and_then(|report| BulkAnswer::of(&report))).await
 }
 
 impl BulkAnswer {
@@ -167,8 +163,7 @@ impl BulkAnswer {
 }
 
 async fn import_file(tx: &mut Tx, file: &mut Upload, options: &Options) -> Result<Report, Error> {
-    let name = file.name();
-    let source = Source { name, bytes: None, content: Box::new(StreamReader::new(file)) };
+    let source = Source { name: file.name.clone(), bytes: None, content: Box::new(&mut file.content) };
     import(tx, vec![source], options, &()).await.map_err(Error::from)
 }
 

@@ -123,15 +123,15 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, mut bytes }: JsonObject<CreateEvent>,
+    JsonObject { value, bytes }: JsonObject<CreateEvent>,
 ) -> Result<Response, Error> {
     let event = value.check(app.clock.now())?;
-    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+    let mut attempt = match idempotency.begin(&app, &bytes).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
     let created = attempt.tx().await?.create_event(&event).await.map_err(Error::from);
-    attempt.finish(&mut bytes, created.and_then(|event| Answer::created(&event))).await
+    attempt.finish(&bytes, created.and_then(|event| Answer::created(&event))).await
 }
 
 /// One event.

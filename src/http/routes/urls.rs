@@ -207,11 +207,11 @@ pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
     base: PublicBase,
-    JsonObject { value, mut bytes }: JsonObject<CreateUrl>,
+    JsonObject { value, bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
     let new = value.check(&app.settings.targets)?;
     let now = app.clock.now();
-    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+    let mut attempt = match idempotency.begin(&app, &bytes).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
@@ -221,7 +221,7 @@ pub async fn create(
     };
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
     let answer = created.and_then(|url| Answer::created(&UrlBody::new(url, &base)));
-    let answer = attempt.finish(&mut bytes, answer).await?;
+    let answer = attempt.finish(&bytes, answer).await?;
     if let Some(id) = untitled {
         app.titles.look_up(id, &new.original_url);
     }

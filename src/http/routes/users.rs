@@ -118,15 +118,15 @@ pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery)
 pub async fn create(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, mut bytes }: JsonObject<CreateUser>,
+    JsonObject { value, bytes }: JsonObject<CreateUser>,
 ) -> Result<Response, Error> {
     let new = value.check()?;
-    let mut attempt = match idempotency.begin(&app, &mut bytes).await? {
+    let mut attempt = match idempotency.begin(&app, &bytes).await? {
         Begun::First(attempt) => attempt,
         Begun::Again(answer) => return Ok(answer),
     };
     let created = attempt.tx().await?.create_user(&new, app.clock.now()).await.map_err(Error::from);
-    attempt.finish(&mut bytes, created.and_then(|user| Answer::created(&user))).await
+    attempt.finish(&bytes, created.and_then(|user| Answer::created(&user))).await
 }
 
 /// One user.

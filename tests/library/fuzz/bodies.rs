@@ -11,9 +11,10 @@ use buoy::{
     },
 };
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
 
 use crate::fuzz::{inputs, search::search};
 
@@ -96,16 +97,10 @@ fn request(kind: &[u8], chunks: Vec<Vec<u8>>) -> Request {
 
 /// The file of a form, read to its end; or the status of the answer.
 async fn read(request: Request, limit: u64) -> Result<Vec<u8>, u16> {
-    let mut form = upload::multipart(request).map_err(|error| error.status().as_u16())?;
-    let mut file = upload::file(&mut form, limit).await.map_err(|error| error.status().as_u16())?;
-    assert!((1..=64 * 4).contains(&file.name().len()), "{:?}", file.name());
+    let mut file = upload::receive(request, limit).await.map_err(|error| error.status().as_u16())?;
+    assert!((1..=64 * 4).contains(&file.name.len()), "{:?}", file.name);
     let mut content = Vec::new();
-    while let Some(chunk) = file.next().await {
-        match chunk {
-            Ok(chunk) => content.extend_from_slice(&chunk),
-            Err(_) => return Err(file.failure().expect("it says why").status().as_u16()),
-        }
-    }
+    file.content.read_to_end(&mut content).await.unwrap();
     Ok(content)
 }
 

@@ -7,6 +7,7 @@
 mod destination;
 mod ledger;
 mod recorder;
+mod shares;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use crate::{
 pub use self::{
     ledger::{Ledger, Loss},
     recorder::ClickRecorder,
+    shares::ClientSlot,
     writer::ClickWriter,
 };
 
@@ -35,6 +37,8 @@ pub struct Click {
     pub at: Timestamp,
     /// Who followed it.
     pub visitor: Visitor,
+    /// Whose share of the queue it takes.
+    pub client: ClientSlot,
 }
 
 impl Click {

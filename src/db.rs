@@ -57,6 +57,8 @@ pub enum Store {
     Sqlite {
         /// Its connections.
         pool: SqlitePool,
+        /// Those of lists, unless there is one for everything.
+        lists: Option<SqlitePool>,
         /// SQLite has one writer at a time; here they queue in order of arrival instead of polling for its lock.
         write_turn: Arc<Semaphore>,
         /// How long a writer waits for its turn.
@@ -154,7 +156,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx> {
         let inner = match self {
             Self::Postgres { pool, peers, .. } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
-            Self::Sqlite { pool, write_turn, wait } => {
+            Self::Sqlite { pool, write_turn, wait, .. } => {
                 let turn = tokio::time::timeout(*wait, write_turn.clone().acquire_owned())
                     .await
                     .map_err(|_| StoreError::Unavailable("another change is still being written".to_owned()))?
@@ -175,7 +177,30 @@ impl Store {
 
     /// How many connections there are, and how many of them nobody uses.
     pub fn pool_use(&self) -> PoolUse {
-        on_pool!(self, |pool| PoolUse { size: pool.size(), idle: pool.num_idle() })
+        let (size, idle) = match self {
+            Self::Postgres { pool, .. } => pool.in_use(),
+            Self::Sqlite { pool, lists, .. } => {
+                let pools = || [Some(pool), lists.as_ref()].into_iter().flatten();
+                (pools().map(SqlitePool::size).sum(), pools().map(SqlitePool::num_idle).sum())
+            }
+        };
+        PoolUse { size, idle }
+    }
+
+    /// The same database over the connections of lists and counts: a few, so that these never take the last one from redirects,
+    /// clicks and changes. Each statement has [`connect::LIST_TIMEOUT`].
+    #[must_use]
+    pub fn for_lists(&self) -> Self {
+        let mut store = self.clone();
+        match &mut store {
+            Self::Postgres { pool, .. } => *pool = pool.for_lists(),
+            Self::Sqlite { pool, lists, .. } => {
+                if let Some(lists) = lists.take() {
+                    *pool = lists;
+                }
+            }
+        }
+        store
     }
 
     /// The other replicas; the embedded database has none.
@@ -193,7 +218,15 @@ impl Store {
 
     /// Waits until every connection has been returned, and closes them.
     pub async fn close(&self) {
-        on_pool!(self, |pool| pool.close().await);
+        match self {
+            Self::Postgres { pool, .. } => pool.close().await,
+            Self::Sqlite { pool, lists, .. } => {
+                pool.close().await;
+                if let Some(lists) = lists {
+                    lists.close().await;
+                }
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! buckets are each replica's own, at the rate divided by the live replicas: a refusal costs the database nothing, and no
 //! address reaches it. Leaves out: who is whose client, and what is answered, which is the HTTP side's.
 
+pub mod exclusive;
 pub mod load;
 mod networks;
 pub mod subject;
@@ -17,7 +18,7 @@ use std::{
 use ipnet::IpNet;
 
 use self::networks::Networks;
-pub use self::{load::Load, subject::Subject};
+pub use self::{exclusive::Exclusive, load::Load, subject::Subject};
 use crate::{
     db::{Result, Tx},
     domain::{LimitMode, Policy, RateLimit, UserId, clock::Timestamp},

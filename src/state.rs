@@ -19,7 +19,7 @@ use crate::{
     db::{Committed, Peers, PoolUse, Result, Store, StoreError, Tx},
     domain::{Caller, Clock, ShortCode, TargetPolicy, TrustedProxies, clock::Timestamp},
     fleet::Availability,
-    limits::{Limits, Load},
+    limits::{Exclusive, Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
     store::Link,
@@ -100,6 +100,10 @@ pub struct Shared {
     pub uploads: Arc<Semaphore>,
     /// How often clients may do what costs others.
     pub limits: Limits,
+    /// The clients that read a list, each one at a time.
+    pub listing: Exclusive,
+    /// The users that create something, each one thing at a time.
+    pub creating: Exclusive,
     /// How much work is taken in at once.
     pub load: Load,
     /// Idempotency keys at work in this process.

@@ -18,7 +18,7 @@ pub mod users;
 pub use self::{
     events::EventFilter,
     idempotency::{Claim, RecordedAnswer},
-    keys::KnownKey,
+    keys::{KeyCounts, KnownKey},
     limits::{Bucket, Taken},
     ranking::CountedUrl,
     urls::{Link, UrlFilter},

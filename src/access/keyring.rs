@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use quick_cache::sync::Cache;
 use subtle::ConstantTimeEq as _;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     db::{Store, StoreError},
@@ -23,12 +23,18 @@ const CAPACITY: usize = 10_000;
 /// How far apart the notes of a key's use are: it is no log of what its holder does, and costs one write an hour.
 const USE_NOTED_EVERY: chrono::Duration = chrono::Duration::hours(1);
 
+/// Keys that are looked up concurrently: unknown ones must not take every connection.
+const LOOKUPS: usize = 2;
+
 /// What is known of keys.
-pub(super) struct KeyRing(Cache<String, (KnownKey, Instant)>);
+pub(super) struct KeyRing {
+    known: Cache<String, (KnownKey, Instant)>,
+    lookups: Semaphore,
+}
 
 impl Default for KeyRing {
     fn default() -> Self {
-        Self(Cache::new(CAPACITY))
+        Self { known: Cache::new(CAPACITY), lookups: Semaphore::new(LOOKUPS) }
     }
 }
 
@@ -43,13 +49,15 @@ impl KeyRing {
         store: &Store,
         clock: &Clock,
     ) -> Result<Option<KeyHolder>, StoreError> {
-        let at_hand = self.0.get(secret.prefix()).filter(|(_, asked)| asked.elapsed() < GOOD_FOR);
+        let at_hand = self.known.get(secret.prefix()).filter(|(_, asked)| asked.elapsed() < GOOD_FOR);
         if let Some((known, _)) = at_hand {
             return Ok(proved(&known, secret, clock.now()));
         }
+        // The semaphore is never closed.
+        let _permit = self.lookups.acquire().await.ok();
         let asked = Instant::now();
         let Some(known) = store.key(secret.prefix()).await? else {
-            self.0.remove(secret.prefix());
+            self.known.remove(secret.prefix());
             return Ok(None);
         };
         let now = clock.now();
@@ -57,7 +65,7 @@ impl KeyRing {
         if holder.is_some() && known.last_used_at.is_none_or(|used| now - used >= USE_NOTED_EVERY) {
             store.key_used(known.id, now).await?;
         }
-        self.0.insert(secret.prefix().to_owned(), (known, asked));
+        self.known.insert(secret.prefix().to_owned(), (known, asked));
         Ok(holder)
     }
 }

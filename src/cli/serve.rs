@@ -27,7 +27,7 @@ use crate::{
     fleet::{Availability, Monitor},
     http::server::{Site, Stop, serve},
     lifecycle::{Lifecycle, Tasks},
-    limits::{Limits, Load},
+    limits::{Exclusive, Limits, Load},
     metrics::RequestMetrics,
     outbound::{Titles, titles},
     state::{AppState, KeysAtWork, Shared, totals},
@@ -143,6 +143,8 @@ fn assemble(
         draining: lifecycle.draining(),
         uploads: Arc::new(Semaphore::new(UPLOADS)),
         limits: Limits::new(config.limits),
+        listing: Exclusive::default(),
+        creating: Exclusive::default(),
         load: Load::new(config.load.requests),
         keys_at_work: KeysAtWork::default(),
     }

@@ -1,6 +1,7 @@
 //! The near end of the queue: takes clicks, and waits for none but those that are to be committed first.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{BATCH, Click, ClickSettings, Durability, Ledger, Loss};
+use super::{
+    BATCH, Click, ClickSettings, Durability, Ledger, Loss,
+    shares::{ClientSlot, Shares},
+};
 use crate::fleet::Availability;
 
 /// What travels through the queue.
@@ -30,6 +34,7 @@ pub(super) enum Message {
 pub(super) struct QueueState {
     /// Bytes of clicks that are neither stored nor lost.
     bytes: AtomicUsize,
+    shares: Shares,
     /// Messages that the writer has not taken yet.
     waiting: AtomicUsize,
     /// Wakes the writer before its time.
@@ -37,10 +42,10 @@ pub(super) struct QueueState {
 }
 
 impl QueueState {
-    /// Takes room for a click; false where there is none.
-    fn reserve(&self, bytes: usize, bound: usize) -> bool {
-        let taken = self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        let fits = taken + bytes <= bound;
+    /// Takes room for a click of a client; false if there is none for this client.
+    fn reserve(&self, client: ClientSlot, bytes: usize, bound: usize) -> bool {
+        let taken = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        let fits = taken <= bound && self.shares.add(client, bytes, taken, bound);
         if !fits {
             self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         }
@@ -48,8 +53,15 @@ impl QueueState {
     }
 
     /// Gives back the room of clicks.
-    pub(super) fn release(&self, bytes: usize) {
+    pub(super) fn release(&self, clicks: &[Click]) {
+        for click in clicks {
+            self.give_back(click.client, Message::bytes_of(click));
+        }
+    }
+
+    fn give_back(&self, client: ClientSlot, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.shares.remove(client, bytes);
     }
 
     /// Notes a message; answers how many wait now.
@@ -135,15 +147,15 @@ impl ClickRecorder {
     fn enqueue(&self, click: Click, waiting: Option<oneshot::Sender<()>>) -> bool {
         let (state, settings) = (&self.shared.state, &self.shared.settings);
         self.ledger.accept();
-        let bytes = Message::bytes_of(&click);
-        if !state.reserve(bytes, settings.queue_bytes) {
+        let (client, bytes) = (click.client, Message::bytes_of(&click));
+        if !state.reserve(client, bytes, settings.queue_bytes) {
             self.ledger.lose(1, Loss::QueueFull);
             return false;
         }
         let waiting_now = state.put();
         if self.shared.queue.send(Message::Click(click, waiting)).is_err() {
             // The writer has ended: a request was cut off at the deadline of the shutdown.
-            state.release(bytes);
+            state.give_back(client, bytes);
             self.ledger.lose(1, Loss::Shutdown);
             return false;
         }
@@ -164,6 +176,11 @@ impl ClickRecorder {
             // After the timeout the client reads what is stored so far. An inner error means that the writer has ended.
             timeout(limit, stored).await.ok();
         }
+    }
+
+    /// The slot of the client at an address.
+    pub fn slot(&self, address: Option<IpAddr>) -> ClientSlot {
+        self.shared.state.shares.slot(address)
     }
 
     /// The counts so far.

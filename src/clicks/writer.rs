@@ -35,7 +35,6 @@ pub struct ClickWriter {
 struct Batch {
     clicks: Vec<Click>,
     waiting: Vec<oneshot::Sender<()>>,
-    bytes: usize,
 }
 
 impl ClickWriter {
@@ -61,7 +60,7 @@ impl ClickWriter {
         let mut destination = Destination::new(store, availability, clock, Arc::clone(&self.ledger), give_up);
         while let Some(batch) = self.gather(&stop).await {
             let all_stored = destination.settle(&batch.clicks).await;
-            self.queue.release(batch.bytes);
+            self.queue.release(&batch.clicks);
             if all_stored {
                 tell(batch.waiting);
             }
@@ -128,7 +127,6 @@ impl ClickWriter {
         self.queue.took();
         match message {
             Message::Click(click, waiting) => {
-                batch.bytes += Message::bytes_of(&click);
                 batch.clicks.push(click);
                 batch.waiting.extend(waiting);
                 batch.clicks.len() >= BATCH

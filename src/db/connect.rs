@@ -1,10 +1,14 @@
 //! From `DATABASE_URL` to a [`Store`]. Nothing here waits for a server: PostgreSQL's pool connects when it is first
 //! used, and [`crate::fleet::monitor`] tells whether it can.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    ConnectOptions as _,
+    ConnectOptions as _, SqliteConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -20,6 +24,10 @@ const TRY_LIMIT: Duration = Duration::from_millis(200);
 const KEEP_IDLE: Duration = Duration::from_secs(300);
 /// SQLite readers at most; they do not wait for the writer.
 const SQLITE_READERS: u32 = 8;
+/// How long a statement of a list or count may take.
+pub const LIST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Instructions of SQLite's machine after which the time is looked at: some tens of microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -102,23 +110,33 @@ impl Store {
 }
 
 fn open_postgres(server: &Server, settings: &StoreSettings) -> Store {
-    let options = server.queries(settings.statement_timeout);
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.pool_size)
-        .acquire_timeout(settings.wait)
-        .idle_timeout(KEEP_IDLE)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRY_AFTER_IDLE {
-                    let answer = tokio::time::timeout(TRY_LIMIT, sqlx::Connection::ping(connection)).await;
-                    return Ok(matches!(answer, Ok(Ok(()))));
-                }
-                Ok(true)
-            })
-        });
-    let pool = ReplaceablePool::new(pool, options, server.opening(settings.statement_timeout));
+    let (rest, lists) = shares(settings.pool_size);
+    let pool = |connections: u32, timeout: Duration| {
+        let options = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(settings.wait)
+            .idle_timeout(KEEP_IDLE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRY_AFTER_IDLE {
+                        let answer = tokio::time::timeout(TRY_LIMIT, sqlx::Connection::ping(connection)).await;
+                        return Ok(matches!(answer, Ok(Ok(()))));
+                    }
+                    Ok(true)
+                })
+            });
+        ReplaceablePool::new(options, server.queries(timeout), server.opening(timeout))
+    };
+    let of_lists = (lists > 0).then(|| pool(lists, LIST_TIMEOUT.min(settings.statement_timeout)));
+    let pool = pool(rest, settings.statement_timeout).beside(of_lists);
     Store::Postgres { server: Arc::new(server.clone()), pool, peers: Arc::new(Peers::new()) }
+}
+
+/// How many connections lists have, and how many everything else has: a third and the rest.
+fn shares(connections: u32) -> (u32, u32) {
+    let lists = if connections > 1 { connections.div_ceil(3).min(connections - 1) } else { 0 };
+    (connections - lists, lists)
 }
 
 async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -> Result<Store> {
@@ -133,20 +151,43 @@ async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -
     // An in-memory database belongs to its connection.
     let in_memory =
         options.get_filename().to_str().is_some_and(|name| name.contains(":memory:") || name.contains("mode=memory"));
-    let connections = if in_memory { 1 } else { settings.pool_size.min(SQLITE_READERS) + 1 };
-    let pool = SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(settings.wait)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options)
-        .await?;
-    Ok(Store::Sqlite { pool, write_turn: Arc::new(Semaphore::new(1)), wait: settings.wait })
+    let (readers, lists) = if in_memory { (0, 0) } else { shares(settings.pool_size.min(SQLITE_READERS)) };
+    let pool = |connections: u32| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(settings.wait)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let write_turn = Arc::new(Semaphore::new(1));
+    let lists = (lists > 0).then(|| {
+        let limited = pool(lists)
+            .after_connect(|connection, _| Box::pin(limit_list(connection)))
+            .before_acquire(|connection, _| Box::pin(async move { limit_list(connection).await.map(|()| true) }));
+        limited.connect_lazy_with(options.clone())
+    });
+    // One more for the writer.
+    let pool = pool(readers + 1).connect_with(options).await?;
+    Ok(Store::Sqlite { pool, lists, write_turn, wait: settings.wait })
+}
+
+/// SQLite has no statement timeout: from now on the connection interrupts whatever runs for longer than [`LIST_TIMEOUT`].
+async fn limit_list(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    let begun = Instant::now();
+    connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_LOOKS, move || begun.elapsed() < LIST_TIMEOUT);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_have_a_third_of_the_connections_and_never_the_last() {
+        for (connections, expected) in [(1, (1, 0)), (2, (1, 1)), (3, (2, 1)), (5, (3, 2)), (8, (5, 3)), (9, (6, 3))] {
+            assert_eq!(shares(connections), expected, "{connections}");
+        }
+    }
 
     #[test]
     fn a_refused_url_does_not_show_its_password() {

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// So much is asked of the database already that this was not even tried: the same call may succeed later.
     #[error("too much is asked of the database at once")]
     Overloaded,
+    /// The statement took longer than it may.
+    #[error("the statement took too long")]
+    TooSlow,
     /// A value that must be unique is taken; names the field.
     #[error("{0} is taken")]
     Taken(&'static str),
@@ -63,6 +66,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Tls(_) => Self::Unavailable("the TLS handshake failed".to_owned()),
             sqlx::Error::WorkerCrashed => Self::Unavailable("its worker thread ended".to_owned()),
             sqlx::Error::Protocol(_) => Self::Unavailable("the connection broke off".to_owned()),
+            sqlx::Error::Database(cause) if is_timeout(cause.as_ref()) => Self::TooSlow,
             sqlx::Error::Database(cause) if is_transient(cause.as_ref()) => {
                 Self::Unavailable(format!("it answered with code {}", cause.code().unwrap_or_default()))
             }
@@ -77,6 +81,12 @@ fn kind(error: &sqlx::Error) -> Option<ErrorKind> {
 
 pub(crate) fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
     matches!(kind(error), Some(ErrorKind::ForeignKeyViolation))
+}
+
+/// Whether the statement was interrupted: PostgreSQL's query_canceled, SQLite's SQLITE_INTERRUPT.
+fn is_timeout(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let of_postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
+    error.code().is_some_and(|code| code == if of_postgres { "57014" } else { "9" })
 }
 
 /// Answers of a database that pass by themselves. PostgreSQL's five-character classes are from its manual, appendix A;

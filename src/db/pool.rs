@@ -18,13 +18,40 @@ pub struct ReplaceablePool {
     pool: Arc<RwLock<PgPool>>,
     settings: Arc<(PgPoolOptions, PgConnectOptions)>,
     opening: Option<Arc<str>>,
+    /// The connections of lists, unless there is one for everything.
+    lists: Option<Arc<Self>>,
 }
 
 impl ReplaceablePool {
     /// `opening` is what each transaction says first, where the connections lead to a pooler.
     pub(super) fn new(pool: PgPoolOptions, connection: PgConnectOptions, opening: Option<Arc<str>>) -> Self {
         let first = pool.clone().connect_lazy_with(connection.clone());
-        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)), opening }
+        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)), opening, lists: None }
+    }
+
+    /// The same beside the connections of lists, which are replaced with it.
+    pub(super) fn beside(self, lists: Option<Self>) -> Self {
+        Self { lists: lists.map(Arc::new), ..self }
+    }
+
+    /// The connections of lists.
+    pub(super) fn for_lists(&self) -> Self {
+        self.lists.as_deref().unwrap_or(self).clone()
+    }
+
+    /// All connections and the idle ones among them.
+    pub(super) fn in_use(&self) -> (u32, usize) {
+        let own = self.current();
+        let (size, idle) = self.lists.as_ref().map_or((0, 0), |lists| lists.in_use());
+        (own.size() + size, own.num_idle() + idle)
+    }
+
+    /// Waits until every connection has been returned, and closes them.
+    pub(super) async fn close(&self) {
+        self.current().close().await;
+        if let Some(lists) = &self.lists {
+            lists.current().close().await;
+        }
     }
 
     /// The connections of the moment.
@@ -39,5 +66,8 @@ impl ReplaceablePool {
         let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
         // Marks the old pool closed at once; what is still in use is not waited for.
         drop(old.close());
+        if let Some(lists) = &self.lists {
+            lists.replace();
+        }
     }
 }

@@ -24,6 +24,11 @@ const FOUND_BY: usize = 5 + 8;
 const SUMMED: usize = FOUND_BY + 32;
 const WHOLE: usize = SUMMED + 6;
 
+/// Keys of a user that are good at most.
+pub const MAX_LIVE: i64 = 100;
+/// Keys that a user's keys make in an hour at most.
+pub const MAX_AN_HOUR: i64 = 10;
+
 checked_text!(
     /// What a key is called by people: 1 to 100 characters, no control characters, no white space around it.
     KeyName, check_name, min_length = 1, max_length = 100, example = "deploy script"

@@ -11,6 +11,11 @@ pub const MAX_PER_PAGE: u32 = 1_000;
 /// The last page that can be asked for by number.
 pub const MAX_PAGE: u64 = 1_000_000_000;
 
+/// Rows that are counted at most, and that a page found by its number may pass over; a longer list counts as one row more.
+pub const MAX_COUNT: u32 = 100_000;
+
+/// What is wrong with a page beyond that.
+pub const TOO_DEEP: Invalid = Invalid("reaches no further than 100000 rows; follow the links to the next page instead");
 /// What is wrong with a cursor that is none, or another list's.
 pub const NO_CURSOR: Invalid = Invalid("is no cursor that this list has given out");
 

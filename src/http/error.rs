@@ -183,6 +183,7 @@ impl Error {
         match error {
             StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
             StoreError::Overloaded => StoreError::Overloaded.into(),
+            StoreError::TooSlow => StoreError::TooSlow.into(),
             other => Self::internal(other),
         }
     }
@@ -195,6 +196,7 @@ impl From<StoreError> for Error {
             StoreError::Missing("user_id") => Self::not_found("user_not_found", "User not found"),
             StoreError::Missing(_) => Self::not_found("url_not_found", "URL not found"),
             StoreError::Overloaded => Self::overloaded(),
+            StoreError::TooSlow => Self::too_slow().with_cause(error),
             StoreError::Unavailable(_) => {
                 Self::unavailable("database_unavailable", "The database is not available, please try again")
                     .with_cause(error)

@@ -18,6 +18,7 @@ use super::{Error, error::problem_response, limits::Creation};
 use crate::{
     db::Tx,
     domain::Caller,
+    limits::exclusive::Held,
     state::{AppState, KeyAtWork},
     store::{Claim, RecordedAnswer},
 };
@@ -26,6 +27,8 @@ use crate::{
 pub const KEPT_FOR: Duration = Duration::hours(24);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Bytes of an answer that is kept at most.
+const KEPT_BYTES: usize = 64 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The request that a client's key belongs to.
@@ -56,6 +59,8 @@ pub struct Attempt {
     pub(super) standing: HeaderMap,
     /// Keeps other requests of this process from working on the same key.
     _at_work: Option<KeyAtWork>,
+    /// Keeps the user's next creation waiting.
+    _held: Option<Held>,
 }
 
 /// A success that can be recorded: its status and its body.
@@ -115,8 +120,15 @@ impl Idempotency {
     /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
     /// client may not create now.
     pub async fn begin(self, app: &AppState, content: &impl Content) -> Result<Begun, Error> {
-        let mut attempt =
-            Attempt { tx: None, app: app.clone(), request: self, standing: HeaderMap::new(), _at_work: None };
+        let held = self.creation.hold(app).await?;
+        let mut attempt = Attempt {
+            tx: None,
+            app: app.clone(),
+            request: self,
+            standing: HeaderMap::new(),
+            _at_work: None,
+            _held: held,
+        };
         let Some(key) = &attempt.request.key else { return Ok(Begun::First(Box::new(attempt))) };
         attempt._at_work = Some(app.keys_at_work.take(key).ok_or_else(busy)?);
         let mut tx = app.begin(attempt.request.caller).await?;
@@ -188,11 +200,15 @@ impl Attempt {
 
     /// Commits a success with its answer. A failure undoes the work; if it would repeat itself, its answer is kept.
     pub async fn finish(self, content: &impl Content, result: Result<Answer, Error>) -> Result<Response, Error> {
-        let Self { tx, app, request, standing, _at_work } = self;
+        let Self { tx, app, request, standing, _at_work, _held } = self;
         match result {
             Ok(answer) => {
                 if let Some(mut tx) = tx {
                     if let Some(key) = &request.key {
+                        if answer.body.len() > KEPT_BYTES {
+                            tx.rollback().await?;
+                            return Err(too_large_to_keep());
+                        }
                         let recorded = request.recorded(content, answer.status, answer.body.clone());
                         let now = app.clock.now();
                         if !tx.record_answer(key, &recorded, now, now - KEPT_FOR).await? {
@@ -250,6 +266,13 @@ fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error
 fn busy() -> Error {
     let detail = "The first request with this Idempotency-Key is still being worked on";
     Error::new(StatusCode::CONFLICT, "idempotency_key_at_work", detail).with_retry_after(1)
+}
+
+/// The work is undone: without the answer a repetition would do it again.
+fn too_large_to_keep() -> Error {
+    let detail =
+        "The answer has more than 64 KiB, too many to be kept for an Idempotency-Key: send the request without one";
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "answer_too_large", detail)
 }
 
 fn invalid_key() -> Error {

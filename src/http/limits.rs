@@ -17,7 +17,7 @@ use super::{Error, client_address::ClientAddress};
 use crate::{
     db::Tx,
     domain::{Caller, LimitMode, Policy, UserId},
-    limits::{Standing, Subject, subject::network_of},
+    limits::{Standing, Subject, exclusive::Held, subject::network_of},
     state::AppState,
     store::{Bucket, Taken},
 };
@@ -45,7 +45,7 @@ fn network(app: &AppState, client: &ClientAddress) -> Option<IpNet> {
     client.own(&app.settings.trust).filter(|address| !exempt(address)).map(network_of)
 }
 
-/// A creation whose token is still to be taken, from the bucket of a user.
+/// The user whose creation this is, from whose bucket the token is still to be taken; none if it was taken or there is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Creation(Option<UserId>);
 
@@ -58,6 +58,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Creation {
 }
 
 impl Creation {
+    /// Waits for the user's last creation: both would lock the same bucket, each with a connection.
+    ///
+    /// # Errors
+    /// 429 if that takes too long.
+    pub async fn hold(self, app: &AppState) -> Result<Option<Held>, Error> {
+        match self.0 {
+            Some(user) => app.creating.hold(Subject::User(user)).await.map(Some).ok_or_else(in_progress),
+            None => Ok(None),
+        }
+    }
+
     /// Takes the token in the transaction that creates; answers the headers that tell so.
     ///
     /// # Errors
@@ -151,6 +162,12 @@ fn counted(app: &AppState, policy: Policy, client: &ClientAddress, failure: Erro
         Ok(standing) => failure.with_headers(headers(&standing)),
         Err(standing) => refused(standing),
     }
+}
+
+/// 429: the client's last request of this kind is not answered yet.
+pub(super) fn in_progress() -> Error {
+    let detail = "Another request of this kind is still in progress for this client";
+    Error::new(StatusCode::TOO_MANY_REQUESTS, "request_in_progress", detail).with_retry_after(1)
 }
 
 /// 429, with the client's standing and when to come back.

@@ -5,25 +5,34 @@
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, header},
+    extract::FromRequestParts,
+    http::{HeaderName, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 
-use super::{Error, extract::ListQuery};
+use super::{
+    Error,
+    extract::ListQuery,
+    limits::{in_progress, subject},
+};
 use crate::{
     db::StoreError,
     domain::{
         Cursor, Page, PageRequest,
-        page::{NO_CURSOR, PageStart},
+        page::{MAX_COUNT, NO_CURSOR, PageStart, TOO_DEEP},
     },
+    limits::exclusive::Held,
+    state::AppState,
 };
 
 /// Rows that are read at a time for a complete list.
 const CHUNK: u32 = 1_000;
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+/// Sent with a total that is more than [`MAX_COUNT`].
+const CAPPED: HeaderName = HeaderName::from_static("x-total-count-capped");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Where a list's rows come from.
@@ -34,7 +43,7 @@ pub trait Rows: Send + Sync + 'static {
     /// At most `limit` rows in the order of the list.
     fn fetch(&self, start: PageStart, limit: u32) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
-    /// How many rows there are.
+    /// How many rows there are, [`MAX_COUNT`] and one at most.
     fn count(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
     /// Where the rows after this one begin.
@@ -46,8 +55,23 @@ pub trait Rows: Send + Sync + 'static {
     }
 }
 
-/// Answers a list at `path`, as its query asks.
-pub async fn respond<R: Rows>(path: &str, query: &ListQuery, rows: R) -> Result<Response, Error> {
+/// The permit for a list or count, of which a client has one.
+#[derive(Debug)]
+pub struct ListPermit {
+    _held: Option<Held>,
+}
+
+impl FromRequestParts<AppState> for ListPermit {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Error> {
+        let Some(client) = subject(app, &parts.extensions, &parts.headers) else { return Ok(Self { _held: None }) };
+        app.listing.hold(client).await.map(|held| Self { _held: Some(held) }).ok_or_else(in_progress)
+    }
+}
+
+/// Answers a list at `path`, as its query asks. The permit lasts until a complete list is sent.
+pub async fn respond<R: Rows>(path: &str, query: &ListQuery, permit: ListPermit, rows: R) -> Result<Response, Error> {
     let count = match query.flag("count")? {
         Some(true) => Some(rows.count().await?),
         _ => None,
@@ -59,14 +83,25 @@ pub async fn respond<R: Rows>(path: &str, query: &ListQuery, rows: R) -> Result<
         return Err(Error::invalid_field("cursor", NO_CURSOR));
     }
     let mut response = match page {
-        PageRequest::All => complete(rows).await?,
+        PageRequest::All => complete(rows, permit).await?,
+        PageRequest::One { start: PageStart::Offset(rows_before), per_page } if rows_before > MAX_COUNT.into() => {
+            // Only the end of a short list is known without walking there.
+            if rows.count().await? > MAX_COUNT.into() {
+                return Err(Error::invalid_field("page", TOO_DEEP));
+            }
+            one_page(path, query, &Page::of(Vec::<R::Row>::new(), per_page, |row| rows.cursor(row)))?
+        }
         PageRequest::One { start, per_page } => {
             let page = Page::of(rows.fetch(start, per_page + 1).await?, per_page, |row| rows.cursor(row));
             one_page(path, query, &page)?
         }
     };
     if let Some(count) = count {
-        response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(count));
+        let most = i64::from(MAX_COUNT);
+        response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(count.min(most)));
+        if count > most {
+            response.headers_mut().insert(CAPPED, HeaderValue::from_static("true"));
+        }
     }
     Ok(response)
 }
@@ -92,10 +127,11 @@ fn address(path: &str, query: &ListQuery, cursor: Option<Cursor>) -> String {
     format!("{path}?{}", parameters.finish())
 }
 
-async fn complete<R: Rows>(rows: R) -> Result<Response, Error> {
+async fn complete<R: Rows>(rows: R, permit: ListPermit) -> Result<Response, Error> {
     // The first chunk is read before the answer begins, so that a missing database is still a 503.
     let first = rows.fetch(PageStart::Offset(0), CHUNK).await?;
-    let body = Body::from_stream(chunks(rows, first));
+    let held = move |_: &Result<Bytes, StreamError>| _ = &permit;
+    let body = Body::from_stream(chunks(rows, first).inspect(held));
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 

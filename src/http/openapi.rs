@@ -44,7 +44,7 @@ const UNKNOWN_CALLER: &str = "`credentials_required` or `credentials_invalid`";
 const REFUSED_CALLER: &str =
     "`scope_missing`; where the API is open, `foreign_host` or `foreign_origin`: a page of another site sent it";
 
-const TOO_MANY: &str = "`rate_limited`: too many wrong credentials; `Retry-After` says when to try again.";
+const TOO_MANY: &str = "`rate_limited` or `request_in_progress`; `Retry-After` says when to try again.";
 
 /// Adds to the handlers' operations what is not theirs: how lists answer, the second of two methods with one handler,
 /// and what the gate asks.
@@ -70,9 +70,12 @@ fn tell_list_headers(operation: &mut Operation) {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let number = ObjectBuilder::new().schema_type(Type::Integer);
         let number = number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
-        for (name, schema, description) in
-            [("Link", text, "RFC 8288: `first` and `next`, on pages"), ("X-Total-Count", number, "With `count=true`")]
-        {
+        let flag = ObjectBuilder::new().schema_type(Type::Boolean);
+        for (name, schema, description) in [
+            ("Link", text, "RFC 8288: `first` and `next`, on pages"),
+            ("X-Total-Count", number, "With `count=true`; 100000 at most"),
+            ("X-Total-Count-Capped", flag, "`true` if there are more"),
+        ] {
             let header = HeaderBuilder::new().schema(Some(schema.build())).description(Some(description)).build();
             answer.headers.insert(name.to_owned(), header.into());
         }
@@ -281,7 +284,7 @@ pub enum BodyErrors {
     /// `malformed_body` or `invalid_idempotency_key`
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(Problem),
-    /// `body_too_large`
+    /// `body_too_large`, or `answer_too_large` to be kept for an `Idempotency-Key`
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
     /// `unsupported_media_type`
@@ -292,7 +295,7 @@ pub enum BodyErrors {
     Invalid(Problem),
 }
 
-/// The client's rate limit is used up: `rate_limited`. `Retry-After` says when to try again.
+/// `rate_limited`, or `request_in_progress` if the client's last creation is not done yet; `Retry-After` says when to try again.
 #[derive(IntoResponses)]
 #[response(
     status = 429,

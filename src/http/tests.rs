@@ -24,7 +24,7 @@ use crate::{
     db::{DatabaseUrl, Store, StoreSettings},
     domain::{Clock, HostNames, LimitMode, RateLimit, TargetPolicy},
     fleet::Monitor,
-    limits::{LimitSettings, Limits, Load},
+    limits::{Exclusive, LimitSettings, Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
     state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
@@ -82,6 +82,8 @@ async fn state() -> AppState {
         draining: CancellationToken::new(),
         uploads: Arc::new(Semaphore::new(1)),
         limits: one_at_once(),
+        listing: Exclusive::default(),
+        creating: Exclusive::default(),
         load: Load::new(1),
         keys_at_work: KeysAtWork::default(),
     };

@@ -1,6 +1,6 @@
 //! Events in the database.
 
-use super::{paging::bounds, select::Select};
+use super::{own_events::Seen, paging::bounds, select::Select};
 use crate::{
     db::{Result, Store, StoreError, Tx, columns::event_columns, on_pool, on_tx},
     domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart},
@@ -28,7 +28,7 @@ const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 
 // The beginning of the list and of its count; conditions follow in `filtered`.
 const LIST: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id > ");
-const COUNT: &str = "SELECT count(*) FROM events WHERE id > ";
+const COUNT: &str = "SELECT 1 FROM events WHERE id > ";
 
 pub(crate) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
 
@@ -45,13 +45,9 @@ pub struct EventFilter {
     pub event_type: Option<EventType>,
 }
 
-/// A statement over events beyond the id `after` with the conditions of `filter`.
+/// A statement over events beyond the id `after` with the conditions of a `filter` without an owner.
 fn filtered(head: &'static str, after: i64, filter: &EventFilter) -> Select {
-    let mut select = Select::new(head).bind(after);
-    if let Some(owner) = filter.owner {
-        select = select.push(" AND (user_id = ").bind(owner);
-        select = select.push(" OR url_id IN (SELECT id FROM urls WHERE user_id = ").bind(owner).push("))");
-    }
+    let select = Select::new(head).bind(after);
     select.and("url_id = ", filter.url_id).and("user_id = ", filter.user_id).of_type(filter.event_type.as_ref())
 }
 
@@ -79,19 +75,23 @@ impl Store {
 
     /// At most `limit` events in `id` order.
     pub async fn events(&self, filter: &EventFilter, start: PageStart, limit: u32) -> Result<Vec<Event>> {
-        if let Some((owner, event_type)) = filter.all_of_owner() {
-            return self.own_events(owner, event_type, start, limit).await;
-        }
+        let filter = match self.seen(filter).await? {
+            Seen::Nothing => return Ok(Vec::new()),
+            Seen::Own(owner) => return self.own_events(owner, filter, start, limit).await,
+            Seen::Filtered(filter) => filter,
+        };
         let (after, _) = bounds(start);
-        filtered(LIST, after, filter).page(" ORDER BY id", start, limit).rows(self).await
+        filtered(LIST, after, &filter).page(" ORDER BY id", start, limit).rows(self).await
     }
 
-    /// How many events pass the filter.
+    /// How many events pass the filter, [`MAX_COUNT`](crate::domain::page::MAX_COUNT) and one at most.
     pub async fn count_events(&self, filter: &EventFilter) -> Result<i64> {
-        if let Some((owner, event_type)) = filter.all_of_owner() {
-            return self.count_own_events(owner, event_type).await;
-        }
-        filtered(COUNT, 0, filter).count(self).await
+        let filter = match self.seen(filter).await? {
+            Seen::Nothing => return Ok(0),
+            Seen::Own(owner) => return self.count_own_events(owner, filter).await,
+            Seen::Filtered(filter) => filter,
+        };
+        filtered(COUNT, 0, &filter).count(self).await
     }
 }
 

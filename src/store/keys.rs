@@ -2,7 +2,9 @@
 //!
 //! Revoking a key revokes those that were made with it, so that a thief gains nothing by making more.
 
-use super::paging::{bounds, missing};
+use chrono::TimeDelta;
+
+use super::paging::{COUNTED, bounds, missing};
 use crate::{
     db::{Result, Store, StoreError, Tx, dialect, on_pool, on_tx},
     domain::{ApiKey, KeyId, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart},
@@ -30,7 +32,14 @@ const LIST: &str = concat!(
     ",
 );
 const EXPIRY: &str = "SELECT expires_at FROM api_keys WHERE id = $1";
-const COUNT: &str = "SELECT count(*) FROM api_keys WHERE user_id = $1";
+const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM api_keys WHERE user_id = $1 LIMIT $2) counted";
+const COUNTS: &str = r"
+    SELECT count(CASE WHEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) THEN 1 END) AS live,
+        count(CASE WHEN made_by IS NOT NULL AND created_at > $3 THEN 1 END) AS made,
+        min(CASE WHEN made_by IS NOT NULL AND created_at > $3 THEN created_at END) AS first_made
+    FROM api_keys
+    WHERE user_id = $1
+";
 const INSERT: &str = concat!(
     r"
     INSERT INTO api_keys (user_id, made_by, name, prefix, digest, scopes, created_at, expires_at)
@@ -54,7 +63,7 @@ const REVOKE: &str = r"
     WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)
 ";
 
-pub(crate) const STATEMENTS: &[&str] = &[BY_PREFIX, LIST, EXPIRY, COUNT, INSERT, USED, REVOKE];
+pub(crate) const STATEMENTS: &[&str] = &[BY_PREFIX, LIST, EXPIRY, COUNT, COUNTS, INSERT, USED, REVOKE];
 
 /// What it takes to tell whether a key is good.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -74,6 +83,17 @@ pub struct KnownKey {
     pub revoked_at: Option<Timestamp>,
     /// When it was last noted to have been used.
     pub last_used_at: Option<Timestamp>,
+}
+
+/// The keys that a user has, as far as their number is limited.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeyCounts {
+    /// Keys that are good now.
+    pub live: i64,
+    /// Keys that other keys made in the last hour.
+    pub made: i64,
+    /// When the first of these was made.
+    pub first_made: Option<Timestamp>,
 }
 
 impl Store {
@@ -108,11 +128,21 @@ impl Store {
 
     /// How many keys a user has, revoked ones included.
     pub async fn count_keys(&self, user: UserId) -> Result<i64> {
-        Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).bind(user).fetch_one(pool).await)?)
+        Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).bind(user).bind(COUNTED).fetch_one(pool).await)?)
     }
 }
 
 impl Tx {
+    /// Counts a user's keys, and keeps others from adding one.
+    pub async fn key_counts(&mut self, user: UserId, now: Timestamp) -> Result<KeyCounts> {
+        let lock = dialect::USER_TO_DELETE.on(self.is_embedded());
+        Ok(on_tx!(self, |conn| {
+            sqlx::query(lock).bind(user).execute(&mut *conn).await?;
+            let statement = sqlx::query_as(COUNTS).bind(user).bind(now).bind(now - TimeDelta::hours(1));
+            statement.fetch_one(conn).await
+        })?)
+    }
+
     /// Keeps what is needed to recognise `secret`. Answers none if `made_by` has been revoked since.
     ///
     /// # Errors

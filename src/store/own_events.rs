@@ -1,80 +1,109 @@
 //! The events that a user's key sees: those by the user, and those about links that are theirs now.
 //!
-//! Promises: a page costs what the user's own links and their next events cost, however many events others have. Each
-//! of the two kinds is read along its index; an event of both kinds comes once.
+//! Promises: no list walks over events that its reader does not see. A page costs what the user's own links and their next events
+//! cost, however many events others have. Each of the two kinds is read along its index; an event of both kinds comes once.
 
-use super::{EventFilter, paging::bounds, select::Select};
+use super::{
+    EventFilter,
+    paging::{COUNTED, bounds},
+    select::Select,
+    urls,
+};
 use crate::{
-    db::{Result, Store, columns::event_columns, dialect::Sql},
-    domain::{Event, EventType, UserId, page::PageStart},
+    db::{Result, Store, columns::event_columns, dialect::Sql, on_pool},
+    domain::{Event, UserId, page::PageStart},
 };
 
+// Put together in `Part::select`.
 const BY_USER: &str =
-    concat!(" FROM (SELECT * FROM (SELECT ", event_columns!(), " FROM events WHERE user_id IS NOT NULL AND id > ");
+    concat!("SELECT * FROM (SELECT ", event_columns!(), " FROM events WHERE user_id IS NOT NULL AND user_id = ");
+const UNION_ALL: &str = ") own UNION ALL ";
 // SQLite has no LATERAL, and PostgreSQL would run the subquery of IN for each event.
 const ABOUT_LINKS: Sql = Sql {
     postgres: concat!(
-        ") own UNION SELECT e.* FROM urls u CROSS JOIN LATERAL (SELECT ",
+        "SELECT e.* FROM urls u CROSS JOIN LATERAL (SELECT ",
         event_columns!(),
-        " FROM events WHERE url_id = u.id AND id > "
+        " FROM events WHERE url_id = u.id"
     ),
-    sqlite: ") own UNION SELECT e.* FROM urls u JOIN events e ON e.id IN \
-             (SELECT id FROM events WHERE url_id = u.id AND id > ",
+    sqlite: "SELECT e.* FROM urls u JOIN events e ON e.id IN (SELECT id FROM events WHERE url_id = u.id",
 };
 const OF_USER: Sql = Sql { postgres: ") e WHERE u.user_id = ", sqlite: ") WHERE u.user_id = " };
+
+/// Where the events lie that a filter leaves.
+pub(super) enum Seen {
+    /// There are none that its owner sees.
+    Nothing,
+    /// In one range of an index: the filter without the owner.
+    Filtered(EventFilter),
+    /// Among those by the owner and those about their links.
+    Own(UserId),
+}
 
 /// What is read of each of the two kinds.
 #[derive(Debug, Clone, Copy)]
 struct Part<'a> {
+    filter: &'a EventFilter,
     after: i64,
-    event_type: Option<&'a EventType>,
-    limit: Option<i64>,
+    limit: i64,
 }
 
 impl Part<'_> {
     /// Adds what narrows the events of one kind down.
     fn narrow(self, select: Select) -> Select {
-        let select = select.of_type(self.event_type);
-        match self.limit {
-            Some(limit) => select.push(" ORDER BY id LIMIT ").bind(limit),
-            None => select,
-        }
+        let select = select.and("id > ", Some(self.after)).of_type(self.filter.event_type.as_ref());
+        select.push(" ORDER BY id LIMIT ").bind(self.limit)
     }
 
-    /// A statement over the events that `owner` sees.
+    /// A statement over the events that `owner` sees, after a head that ends in `FROM (`.
     fn select(self, head: &'static str, owner: UserId, embedded: bool) -> Select {
-        let by_user = Select::new(head).push(BY_USER).bind(self.after).and("user_id = ", Some(owner));
-        let about_links = self.narrow(by_user).push(ABOUT_LINKS.on(embedded)).bind(self.after);
+        let select = Select::new(head);
+        let about_links = match self.filter.user_id {
+            // Those by another user: of the owner's links alone.
+            Some(user) => select.push(ABOUT_LINKS.on(embedded)).and("user_id IS NOT NULL AND user_id = ", Some(user)),
+            None => {
+                let by_user = self.narrow(select.push(BY_USER).bind(owner)).push(UNION_ALL);
+                by_user.push(ABOUT_LINKS.on(embedded)).and("(user_id IS NULL OR user_id <> ", Some(owner)).push(")")
+            }
+        };
         self.narrow(about_links).push(OF_USER.on(embedded)).bind(owner).push(") mine")
     }
 }
 
 impl Store {
+    /// Where the events lie that a filter leaves. The owner of a link is looked up before any of its events.
+    pub(super) async fn seen(&self, filter: &EventFilter) -> Result<Seen> {
+        let Some(owner) = filter.owner else { return Ok(Seen::Filtered(filter.clone())) };
+        let without_owner = EventFilter { owner: None, ..filter.clone() };
+        let Some(link) = filter.url_id else {
+            return Ok(if filter.user_id == Some(owner) { Seen::Filtered(without_owner) } else { Seen::Own(owner) });
+        };
+        let of_link: Option<UserId> =
+            on_pool!(self, |pool| sqlx::query_scalar(urls::OWNER).bind(link).fetch_optional(pool).await)?;
+        if of_link == Some(owner) {
+            return Ok(Seen::Filtered(without_owner));
+        }
+        // Of another's link, or of one that is gone, they see what they did themselves.
+        let own = EventFilter { user_id: Some(owner), ..without_owner };
+        Ok(if filter.user_id.is_none_or(|user| user == owner) { Seen::Filtered(own) } else { Seen::Nothing })
+    }
+
     /// At most `limit` events that `owner` sees, in `id` order.
     pub(super) async fn own_events(
         &self,
         owner: UserId,
-        event_type: Option<&EventType>,
+        filter: &EventFilter,
         start: PageStart,
         limit: u32,
     ) -> Result<Vec<Event>> {
         let (after, offset) = bounds(start);
-        let part = Part { after, event_type, limit: Some(i64::from(limit).saturating_add(offset)) };
-        let select = part.select(concat!("SELECT ", event_columns!()), owner, self.is_embedded());
+        let part = Part { filter, after, limit: i64::from(limit).saturating_add(offset) };
+        let select = part.select(concat!("SELECT ", event_columns!(), " FROM ("), owner, self.is_embedded());
         select.page(" ORDER BY id", start, limit).rows(self).await
     }
 
-    /// How many events `owner` sees.
-    pub(super) async fn count_own_events(&self, owner: UserId, event_type: Option<&EventType>) -> Result<i64> {
-        let part = Part { after: 0, event_type, limit: None };
-        part.select("SELECT count(*)", owner, self.is_embedded()).count(self).await
-    }
-}
-
-impl EventFilter {
-    /// Whose events are meant, and of which type, if nothing else narrows them down.
-    pub(super) fn all_of_owner(&self) -> Option<(UserId, Option<&EventType>)> {
-        let owner = self.owner.filter(|_| self.url_id.is_none() && self.user_id.is_none())?;
-        Some((owner, self.event_type.as_ref()))
+    /// How many events `owner` sees, [`COUNTED`] at most.
+    pub(super) async fn count_own_events(&self, owner: UserId, filter: &EventFilter) -> Result<i64> {
+        let part = Part { filter, after: 0, limit: COUNTED };
+        part.select("SELECT 1 FROM (", owner, self.is_embedded()).count(self).await
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::{
     db::{StoreError, error::is_foreign_key_violation},
-    domain::page::PageStart,
+    domain::page::{MAX_COUNT, PageStart},
 };
+
+/// Where a count stops: one row beyond those that are told.
+pub(super) const COUNTED: i64 = MAX_COUNT as i64 + 1;
 
 /// A page's start as bounds that one statement takes: rows with a larger id, and how many of them to pass over.
 pub(super) fn bounds(start: PageStart) -> (i64, i64) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, Database, FromRow, Postgres, Sqlite};
 
-use super::paging::bounds;
+use super::paging::{COUNTED, bounds};
 use crate::{
     db::{Result, Store, on_pool},
     domain::{EventType, UrlId, UserId, page::PageStart},
@@ -115,9 +115,10 @@ impl Select {
         })?)
     }
 
-    /// The number that a statement of one row and one column answers.
+    /// How many rows there are, [`COUNTED`] at most.
     pub(super) async fn count(self, store: &Store) -> Result<i64> {
         let Self { sql, values } = self;
+        let sql = format!("SELECT count(*) FROM ({sql} LIMIT {COUNTED}) counted");
         Ok(on_pool!(store, |pool, Db| {
             bound!(sqlx::query_scalar::<Db, i64>(AssertSqlSafe(sql)), values).fetch_one(pool).await
         })?)

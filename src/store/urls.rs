@@ -15,11 +15,11 @@ const LINK_BY_CODE: &str = r"
     FROM urls
     WHERE short_code = $1
 ";
-const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
+pub(super) const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
 // The beginning of the list and of its count; conditions follow in `filtered`.
 const LIST: &str = concat!("SELECT ", url_columns!(), " FROM urls");
-const COUNT: &str = "SELECT count(*) FROM urls";
+const COUNT: &str = "SELECT 1 FROM urls";
 
 pub(crate) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, OWNER];
 

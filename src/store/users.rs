@@ -1,6 +1,6 @@
 //! Users in the database.
 
-use super::paging::bounds;
+use super::paging::{COUNTED, bounds};
 use crate::{
     db::{Changes, Committed, Result, Store, StoreError, Tx, columns::user_columns, dialect, on_pool, on_tx},
     domain::{
@@ -12,7 +12,7 @@ use crate::{
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 const BY_NAME: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE username = $1");
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2 OFFSET $3");
-const COUNT: &str = "SELECT count(*) FROM users";
+const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM users LIMIT $1) counted";
 const INSERT: &str = concat!(
     r"
     INSERT INTO users (username, email, created_at)
@@ -70,9 +70,9 @@ impl Store {
         })?)
     }
 
-    /// How many users there are.
+    /// How many users there are, [`MAX_COUNT`](crate::domain::page::MAX_COUNT) and one at most.
     pub async fn count_users(&self) -> Result<i64> {
-        Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).fetch_one(pool).await)?)
+        Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).bind(COUNTED).fetch_one(pool).await)?)
     }
 
     /// Deletes a user and all links of theirs, whose codes stay used; answers none if there is no such user.

@@ -24,7 +24,8 @@ on_both_databases!(
     no_key_makes_a_greater_one,
     a_revoked_key_takes_along_what_it_made,
     a_shell_makes_and_revokes_keys,
-    a_user_who_is_deleted_has_no_keys
+    a_user_who_is_deleted_has_no_keys,
+    a_user_makes_ten_keys_an_hour_and_has_a_hundred
 );
 
 async fn a_key_is_shown_once(kind: Kind) {
@@ -212,4 +213,29 @@ async fn a_revocation_holds_on_every_replica_within_a_second() {
             app.ask(key, Method::GET, "/urls", None).await.problem(401, "credentials_invalid");
         }
     }
+}
+
+async fn a_user_makes_ten_keys_an_hour_and_has_a_hundred(kind: Kind) {
+    let variables = [("ADMIN_TOKEN", ADMIN), ("LIMIT_CREATIONS", "1000/min+1000")];
+    let guarded = Guarded::with(TestApp::start_with(kind, &variables).await).await;
+    let path = format!("/users/{}/keys", guarded.ann);
+    let body = json!({"name": "a key", "scopes": ["links:write"]});
+    let (id, key) = guarded.key(guarded.ann, &["links:write"]).await;
+    let mut newest = key;
+    for _ in 0..10 {
+        // Each with the last: another key is no other user.
+        let made = guarded.app.ask(&newest, Method::POST, &path, Some(&body)).await.expect(201);
+        newest = made["key"].as_str().unwrap().to_owned();
+    }
+    let refused = guarded.app.ask(&newest, Method::POST, &path, Some(&body)).await;
+    refused.problem(429, "rate_limited");
+    let wait: u32 = refused.header("retry-after").expect("it says when").parse().expect("in seconds");
+    assert!((3_000..=3_600).contains(&wait), "{wait}");
+    // The administrator may make more, up to a hundred.
+    for _ in 11..100 {
+        guarded.key(guarded.ann, &["links:read"]).await;
+    }
+    guarded.app.ask(ADMIN, Method::POST, &path, Some(&body)).await.problem(409, "too_many_keys");
+    assert_eq!(guarded.app.ask(ADMIN, Method::DELETE, &format!("{path}/{id}"), None).await.status, 204);
+    guarded.app.ask(ADMIN, Method::POST, &path, Some(&body)).await.expect(201);
 }

@@ -21,6 +21,7 @@ mod idempotency;
 mod keys;
 mod limits;
 mod limits_fleet;
+mod limits_lists;
 mod limits_tokens;
 mod lists;
 mod logs;

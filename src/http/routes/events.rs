@@ -14,7 +14,7 @@ use crate::{
         extract::{JsonObject, ListQuery, Named, Resource},
         field::{Faults, Field},
         idempotency::{Answer, Begun, Idempotency},
-        list::{self, Rows},
+        list::{self, ListPermit, Rows},
         openapi::{BodyErrors, EventFilters, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
@@ -82,15 +82,20 @@ impl Rows for EventRows {
         ServerErrors,
     ),
 )]
-pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
+pub async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    permit: ListPermit,
+    query: ListQuery,
+) -> Result<Response, Error> {
     let filter = EventFilter {
         owner: caller.owner(),
         url_id: query.get("url_id")?,
         user_id: query.get("user_id")?,
         event_type: query.get("event_type")?,
     };
-    let store = app.flushed_store().await?.clone();
-    list::respond("/events", &query, EventRows { store, filter }).await
+    let store = app.flushed_store().await?.for_lists();
+    list::respond("/events", &query, permit, EventRows { store, filter }).await
 }
 
 /// Stores an event.

@@ -6,23 +6,28 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     db::{Store, StoreError},
     domain::{
-        ApiKey, Caller, Cursor, KeyId, KeyName, NewKey, Scopes, Secret, UserId, clock::Timestamp, page::PageStart,
+        ApiKey, Caller, Cursor, KeyId, KeyName, LimitMode, NewKey, Scopes, Secret, UserId,
+        clock::Timestamp,
+        key::{MAX_AN_HOUR, MAX_LIVE},
+        page::PageStart,
     },
     http::{
         Error, Problem,
         extract::{JsonObject, ListQuery, Named, Nested, Resource},
         field::{Faults, Field},
         limits::Creation,
-        list::{self, Rows},
+        list::{self, ListPermit, Rows},
         openapi::{BodyErrors, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
+    store::KeyCounts,
 };
 
 /// A key to be made.
@@ -95,12 +100,13 @@ impl Rows for KeyRows {
 pub async fn list(
     State(app): State<AppState>,
     caller: Caller,
+    permit: ListPermit,
     Named(user): Named<UserId>,
     query: ListQuery,
 ) -> Result<Response, Error> {
-    let store = app.store()?.clone();
+    let store = app.store()?.for_lists();
     existing(&store, caller, user).await?;
-    list::respond(&format!("/users/{user}/keys"), &query, KeyRows { store, user }).await
+    list::respond(&format!("/users/{user}/keys"), &query, permit, KeyRows { store, user }).await
 }
 
 /// Makes a key and answers it, this once. No key makes one with more scopes than its own, or for longer. Takes no
@@ -117,6 +123,12 @@ pub async fn list(
         (
             status = 403,
             description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 409,
+            description = "`too_many_keys`",
             body = Problem,
             content_type = "application/problem+json",
         ),
@@ -141,8 +153,12 @@ pub async fn create(
     let new = body.value.check(user, now)?;
     let (made_by, new) = within(&app, caller, new).await?;
     let secret = Secret::generate();
+    let _held = creation.hold(&app).await?;
     let mut tx = app.begin(caller).await?;
     let standing = creation.take(&app, &mut tx).await?;
+    let counts = tx.key_counts(user, now).await?;
+    let limited = made_by.is_some() && app.limits.mode() != LimitMode::Off;
+    check(&counts, limited, now)?;
     let kept = tx.create_key(&new, &secret, made_by, now).await?.ok_or_else(revoked)?;
     app.commit(tx).await?;
     let body = Json(CreatedKey { kept, key: secret.expose().to_owned() });
@@ -204,6 +220,21 @@ async fn within(app: &AppState, caller: Caller, new: NewKey) -> Result<(Option<K
         (own, asked) => own.or(asked),
     };
     Ok((Some(holder.id), NewKey { expires_at, ..new }))
+}
+
+/// Refuses a key beyond the number that a user may have, and, if it is `limited`, beyond those of an hour.
+fn check(counts: &KeyCounts, limited: bool, now: Timestamp) -> Result<(), Error> {
+    if counts.live >= MAX_LIVE {
+        let detail = format!("The user has {MAX_LIVE} keys that are good: revoke one first");
+        return Err(Error::new(StatusCode::CONFLICT, "too_many_keys", detail));
+    }
+    if limited && counts.made >= MAX_AN_HOUR {
+        let detail = format!("Keys make {MAX_AN_HOUR} others of a user in an hour, please try again later");
+        let wait = counts.first_made.map_or(0, |first| (first + TimeDelta::hours(1) - now).num_seconds() + 1);
+        return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+            .with_retry_after(u32::try_from(wait).unwrap_or(1)));
+    }
+    Ok(())
 }
 
 /// The caller's own key was revoked while it made another.

@@ -110,7 +110,8 @@ fn answer(location: HeaderValue, mut headers: HeaderMap) -> Response {
 
 fn click(app: &AppState, link: &Link, headers: &HeaderMap, client: ClientAddress) -> Click {
     let visitor = app.visitors.read(&visitors::Request::read(headers, client.address));
-    Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor }
+    let client = app.clicks.slot(client.own(&app.settings.trust));
+    Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor, client }
 }
 
 /// Why a link cannot be followed: 451 where the law demands it, else it is like one that is not there.

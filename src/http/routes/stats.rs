@@ -13,6 +13,7 @@ use crate::{
     http::{
         Error,
         extract::{ListQuery, Named, Resource},
+        list::ListPermit,
         openapi::{ListErrors, NotFound, ServerErrors, StatsRange},
     },
     state::AppState,
@@ -111,6 +112,7 @@ pub struct TopValues {
 pub async fn of_url(
     State(app): State<AppState>,
     caller: Caller,
+    _permit: ListPermit,
     Named(id): Named<UrlId>,
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
@@ -120,7 +122,7 @@ pub async fn of_url(
     {
         return Err(UrlId::not_found());
     }
-    let store = app.counted_store().await?;
+    let store = app.counted_store().await?.for_lists();
     let found = store.url_statistics(id, &asked.calendar, asked.top).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(asked.answer(Some(id), found)))
 }
@@ -141,10 +143,11 @@ pub async fn of_url(
 pub async fn of_all(
     State(app): State<AppState>,
     caller: Caller,
+    _permit: ListPermit,
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
-    let store = app.counted_store().await?;
+    let store = app.counted_store().await?.for_lists();
     let subject = caller.owner().map_or(Subject::ALL, Subject::user);
     let found = store.statistics(subject, &asked.calendar, asked.top).await?;
     Ok(Json(asked.answer(None, found)))

@@ -18,7 +18,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::{Answer, Attempt, Begun, Idempotency},
         limits::Creation,
-        list::{self, Rows},
+        list::{self, ListPermit, Rows},
         openapi::{
             BodyErrors, IdempotencyKey, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
             UrlOrder,
@@ -165,6 +165,7 @@ impl Rows for UrlRows {
 pub async fn list(
     State(app): State<AppState>,
     caller: Caller,
+    permit: ListPermit,
     base: PublicBase,
     query: ListQuery,
 ) -> Result<Response, Error> {
@@ -172,8 +173,8 @@ pub async fn list(
     let filter = UrlFilter { owner: caller.owner(), user_id, is_active };
     let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
     let counts = with_clicks || by_clicks.is_some();
-    let store = if counts { app.counted_store().await? } else { app.store()? }.clone();
-    list::respond("/urls", &query, UrlRows { store, filter, base, with_clicks, by_clicks }).await
+    let store = if counts { app.counted_store().await? } else { app.store()? }.for_lists();
+    list::respond("/urls", &query, permit, UrlRows { store, filter, base, with_clicks, by_clicks }).await
 }
 
 /// Creates a link. The same target twice makes two links with two codes.

@@ -12,7 +12,7 @@ use crate::{
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
         field::{Faults, Field},
         idempotency::{Answer, Begun, Idempotency},
-        list::{self, Rows},
+        list::{self, ListPermit, Rows},
         openapi::{BodyErrors, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
     },
     state::AppState,
@@ -89,9 +89,14 @@ impl Rows for UserRows {
         ServerErrors,
     ),
 )]
-pub async fn list(State(app): State<AppState>, caller: Caller, query: ListQuery) -> Result<Response, Error> {
-    let rows = UserRows { store: app.store()?.clone(), only: caller.owner() };
-    list::respond("/users", &query, rows).await
+pub async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    permit: ListPermit,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let rows = UserRows { store: app.store()?.for_lists(), only: caller.owner() };
+    list::respond("/users", &query, permit, rows).await
 }
 
 /// Creates a user.

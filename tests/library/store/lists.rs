@@ -1,6 +1,7 @@
 //! Lists and counts.
 
 use buoy::{
+    db::{Store, StoreError},
     domain::{Cursor, Details, EventType, NewEvent, Url, UrlChanges, UrlId, User, UserId, page::PageStart},
     store::{EventFilter, UrlFilter},
 };
@@ -14,7 +15,9 @@ on_both_databases!(
     pages_are_bounded_and_in_order,
     links_are_filtered,
     events_are_filtered,
-    an_owner_sees_what_is_theirs
+    an_owner_sees_what_is_theirs,
+    counts_stop_at_a_hundred_thousand,
+    a_list_that_takes_too_long_is_interrupted,
 );
 
 async fn pages_are_bounded_and_in_order(kind: Kind) {
@@ -149,4 +152,40 @@ async fn walked(fixture: &Fixture, filter: &EventFilter) -> Vec<i64> {
         start = PageStart::After(Cursor::after(last.id.0));
         seen.extend(page.iter().map(|event| event.id.0));
     }
+}
+
+async fn counts_stop_at_a_hundred_thousand(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
+    let link = fixture.url(bob.id, "b").await.id;
+    let events = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100050) \
+         INSERT INTO events (url_id, event_type, timestamp, details) \
+         SELECT {link}, 'click', '2026-01-01T00:00:00+00:00', '{{}}' FROM n"
+    );
+    fixture.execute(&events).await;
+    for (owner, url_id, expected) in [
+        (None, None, 100_001),
+        (None, Some(link), 100_001),
+        (Some(bob.id), None, 100_001),
+        (Some(bob.id), Some(link), 100_001),
+        (Some(ann.id), Some(link), 0),
+    ] {
+        let filter = EventFilter { owner, url_id, ..EventFilter::default() };
+        assert_eq!(fixture.store.count_events(&filter).await.unwrap(), expected, "{filter:?}");
+    }
+}
+
+async fn a_list_that_takes_too_long_is_interrupted(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let lists = fixture.store.for_lists();
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n";
+    for _ in 0..2 {
+        let ended = match &lists {
+            Store::Postgres { pool, .. } => sqlx::query(endless).execute(&pool.current()).await.map(drop),
+            Store::Sqlite { pool, .. } => sqlx::query(endless).execute(pool).await.map(drop),
+        };
+        assert!(matches!(ended.map_err(StoreError::from), Err(StoreError::TooSlow)));
+    }
+    assert_eq!(lists.count_users().await.unwrap(), 0, "its connections can be used again");
 }

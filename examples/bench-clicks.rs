@@ -49,12 +49,7 @@ WHERE d.subject = t.url_id;";
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (database, service) = arguments.next().zip(arguments.next()).context("expected two addresses and sizes")?;
-    let settings = StoreSettings {
-        url: database.parse()?,
-        pool_size: 4,
-        wait: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(60),
-    };
+    let settings = StoreSettings { wait: Duration::from_secs(10), ..StoreSettings::of(database.parse()?) };
     let store = Store::open(&settings).await?;
     let mut connection = PgConnection::connect(&database).await?;
     run(&mut connection, WORLD).await?;

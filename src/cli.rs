@@ -12,17 +12,16 @@ pub mod healthcheck;
 pub mod import;
 pub mod key;
 pub mod migrate;
-mod reach;
 pub mod reconcile;
 pub mod serve;
 
-use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::HashMap, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    config::{Config, DatabaseConfig, misspelt, process_variables, read_env_file, read_secret_files},
+    config::{Config, process_variables, read_env_file, read_secret_files, warnings},
     db::{Store, StoreSettings, migrate::SchemaState},
     fleet::monitor::wait_for_server,
     lifecycle::Forced,
@@ -100,20 +99,20 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
         Some(command) => command,
         None => default_command(&variables)?,
     };
-    let misspelt = misspelt(variables.keys().map(String::as_str));
+    let warnings = warnings(&variables);
     match command {
         Command::Config(args) => {
-            misspelt.iter().for_each(|found| say(found));
+            warnings.iter().for_each(|warning| say(warning));
             return config::run(&args, variables);
         }
         Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
         Command::Doctor(args) => return doctor::run(&args, variables),
         _ => {}
     }
-    let config = Config::from_vars(variables).inspect_err(|_| misspelt.iter().for_each(|found| say(found)))?;
+    let config = Config::from_vars(variables).inspect_err(|_| warnings.iter().for_each(|warning| say(warning)))?;
     let stream = if matches!(command, Command::Serve) { Stream::Stdout } else { Stream::Stderr };
     let log = telemetry::init(&config.log, stream)?;
-    misspelt.iter().for_each(|found| tracing::warn!("{found}"));
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     // A thread for each processor, or as many as tokio's own TOKIO_WORKER_THREADS says.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
@@ -126,17 +125,17 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
 async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(config, dropped).await,
-        Command::Migrate => migrate::run(&config.database).await,
+        Command::Migrate => migrate::run(&config.store).await,
         Command::Import(args) => {
             let targets = config.http.targets.clone();
-            with_store(&config.database, async |store| import::run(&args, store, targets).await).await
+            with_store(&config.store, true, async |store| import::run(&args, store, targets).await).await
         }
-        Command::Export(args) => with_store(&config.database, async |store| export::run(&args, store).await).await,
+        Command::Export(args) => with_store(&config.store, false, async |store| export::run(&args, store).await).await,
         Command::Reconcile(args) => {
-            with_store(&config.database, async |store| reconcile::run(&args, store).await).await
+            with_store(&config.store, false, async |store| reconcile::run(&args, store).await).await
         }
-        Command::Key(args) => with_store(&config.database, async |store| key::run(&args, store).await).await,
-        Command::Backup(args) => with_store(&config.database, async |store| backup::run(&args, store).await).await,
+        Command::Key(args) => with_store(&config.store, false, async |store| key::run(&args, store).await).await,
+        Command::Backup(args) => with_store(&config.store, false, async |store| backup::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.listen).await,
         Command::Config(_) | Command::Completions(_) | Command::Doctor(_) => Ok(()),
     }
@@ -184,6 +183,13 @@ fn report(error: &anyhow::Error) -> ExitCode {
         // The log tells of the signal.
         return ExitCode::from(forced.exit_code());
     }
+    let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_broken_pipe) {
+        // The reader, as `head`, has seen enough.
+        return ExitCode::SUCCESS;
+    }
     say(&format_args!("{error:#}"));
     ExitCode::FAILURE
 }
@@ -194,44 +200,22 @@ fn say(what: &dyn std::fmt::Display) {
     eprintln!("buoy: {what}");
 }
 
-/// Opens the configured database, does `work` with it, and closes it.
+/// Opens the configured database, does `work` with it, and closes it. The command may create a missing SQLite file if
+/// `creates`.
 async fn with_store(
-    config: &DatabaseConfig,
+    settings: &StoreSettings,
+    creates: bool,
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    wait_for_server(&store_settings(config)?.url, PATIENCE).await?;
-    let store = ready_store(config).await?;
+    let store = if creates { Store::open(settings).await? } else { Store::open_existing(settings).await? };
+    wait_for_server(&store, PATIENCE).await?;
+    if !matches!(store.schema_state().await?, SchemaState::Sufficient { .. }) {
+        anyhow::bail!(
+            "the database {} lacks the schema that this version needs: run `buoy migrate`",
+            settings.url.place()
+        );
+    }
     let result = work(&store).await;
     store.close().await;
     result
-}
-
-/// How the store is to use the configured database.
-///
-/// # Errors
-/// Where an address is malformed.
-pub(crate) fn store_settings(config: &DatabaseConfig) -> anyhow::Result<StoreSettings> {
-    let url = reach::url(config)?;
-    let (wait, statement_timeout) = (config.wait, config.statement_timeout);
-    Ok(StoreSettings { url, pool_size: config.pool_size, wait, statement_timeout })
-}
-
-/// Opens the configured database for a command that cannot work without it.
-///
-/// # Errors
-/// Where `DATABASE_URL` is malformed, or an SQLite file cannot be opened or migrated.
-pub(crate) async fn open_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
-    Store::open(&store_settings(config)?).await.context("cannot open the database")
-}
-
-/// Opens the configured database for a command that works on its rows.
-///
-/// # Errors
-/// As [`open_store`], and where the database does not answer or lacks the schema that this version needs.
-async fn ready_store(config: &DatabaseConfig) -> anyhow::Result<Store> {
-    let store = open_store(config).await?;
-    match store.schema_state().await? {
-        SchemaState::Sufficient { .. } => Ok(store),
-        _ => anyhow::bail!("the database lacks the schema that this version needs: run `buoy migrate`"),
-    }
 }

@@ -5,44 +5,41 @@
 //! and a file only if it was asked for one. Only `cli` opens this room.
 
 mod access;
-mod ca_cert;
 mod concern;
 mod database;
-mod database_url;
 mod env_file;
 mod form;
 mod http;
 mod limits;
-mod misspelt;
 mod program;
 mod redirect;
 mod retention;
 mod secret_file;
 mod source;
 mod visitors;
+mod warnings;
 
 use std::path::PathBuf;
 
 use url::Url;
 
+use self::{concern::Concern, program::ProgramConfig, source::Source};
 pub use self::{
-    ca_cert::CaCert,
-    database::{DatabaseConfig, TlsMode},
-    database_url::{DatabaseUrl, SchemaName},
+    database::StartConfig,
     env_file::read_env_file,
     http::{ListenConfig, ShutdownConfig, TitlesConfig},
     limits::LoadConfig,
-    misspelt::{Misspelt, misspelt},
     program::{LogConfig, LogFormat},
     retention::RetentionConfig,
     secret_file::read_secret_files,
     source::Fault,
+    warnings::warnings,
 };
-use self::{concern::Concern, program::ProgramConfig, source::Source};
 use crate::{
     access::AccessSettings,
     cache::CacheSettings,
     clicks::ClickSettings,
+    db::StoreSettings,
     domain::{HostName, HostNames, TargetPolicy},
     limits::LimitSettings,
     state::{HttpSettings, Trust},
@@ -53,7 +50,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How buoy reaches its database.
-    pub database: DatabaseConfig,
+    pub store: StoreSettings,
+    /// What is done with the database at the start.
+    pub start: StartConfig,
     /// Where buoy listens.
     pub listen: ListenConfig,
     /// What a request may cost, which proxies are trusted, where links may lead.
@@ -99,7 +98,8 @@ impl Config {
     }
 
     fn read(source: &mut Source) -> Option<Self> {
-        let database = DatabaseConfig::read(source).inspect(|database| database.check(source));
+        let store = StoreSettings::read(source).inspect(|store| database::check(store, source));
+        let start = StartConfig::read(source).inspect(|start| database::check_embedded(start, source));
         let listen = ListenConfig::read(source);
         let http = HttpSettings::read(source);
         let access = AccessSettings::read(source);
@@ -119,7 +119,8 @@ impl Config {
         access.allowed_hosts = access.allowed_hosts.and(http.public_url.as_ref().and_then(Url::host_str));
         let targets = TargetPolicy { own: own_hosts(&access.allowed_hosts), ..targets? };
         Some(Self {
-            database: database?,
+            store: store?,
+            start: start?,
             listen: listen?,
             http: HttpSettings { trust: trust?, targets, ..http },
             access,
@@ -168,7 +169,8 @@ impl Variable {
 
 /// The variables of each concern, in the order in which they are explained.
 pub const VARIABLES: &[(&str, &[Variable])] = &[
-    ("Database", DatabaseConfig::VARIABLES),
+    ("Database", StoreSettings::VARIABLES),
+    ("Start", StartConfig::VARIABLES),
     ("Address", ListenConfig::VARIABLES),
     ("Requests", HttpSettings::VARIABLES),
     ("Access", AccessSettings::VARIABLES),

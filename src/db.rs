@@ -10,6 +10,8 @@ pub mod backup;
 pub mod batch_rows;
 pub(crate) mod columns;
 pub mod connect;
+pub mod database_url;
+mod detour;
 pub mod dialect;
 pub mod error;
 pub mod locks;
@@ -19,6 +21,7 @@ pub mod pooler;
 pub mod privileges;
 pub mod receipts;
 pub mod snapshot;
+mod sqlite_file;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,9 +30,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::announcement::{ANNOUNCEMENTS, Announcement, News, UNAWAITED};
 pub use self::{
-    address::{Reach, Server, Tls},
+    address::{SchemaName, Server, Tls},
     announcement::Changes,
-    connect::{DatabaseUrl, StoreSettings},
+    connect::StoreSettings,
+    database_url::DatabaseUrl,
     error::StoreError,
     locks::Lock,
     pool::ReplaceablePool,

@@ -5,15 +5,15 @@
 mod report;
 mod server;
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context as _, bail};
 
 use self::report::{Check, Report};
-use super::{open_store, reach};
 use crate::{
-    config::{CaCert, Config, ConfigError, DatabaseConfig},
-    db::{DatabaseUrl, migrate::SchemaState},
+    config::{Config, ConfigError, warnings},
+    db::{Server, Store, StoreSettings, migrate::SchemaState},
+    visitors::Visitors,
 };
 
 const AFTER_HELP: &str = "\
@@ -44,11 +44,12 @@ pub struct Args {
 /// # Errors
 /// Where a check failed.
 pub fn run(args: &Args, variables: HashMap<String, String>) -> anyhow::Result<()> {
+    let warnings = warnings(&variables);
     let report = match Config::from_vars(variables) {
         Ok(config) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.context("cannot start the runtime")?;
-            let report = runtime.block_on(examine(args, &config));
+            let report = runtime.block_on(examine(args, &config, warnings));
             runtime.shutdown_timeout(super::LEAVE_BEHIND_AFTER);
             report
         }
@@ -72,71 +73,71 @@ fn unusable(error: &ConfigError) -> Report {
     }))
 }
 
-async fn examine(args: &Args, config: &Config) -> Report {
+async fn examine(args: &Args, config: &Config, warnings: Vec<String>) -> Report {
     let mut report = Report::default();
-    match reach::url(&config.database) {
-        Ok(DatabaseUrl::Postgres(server)) => {
-            report.add(configuration(config, is_elsewhere(&server)));
-            server::examine(&server, config, args.instances, &mut report).await;
-        }
-        Ok(DatabaseUrl::Sqlite(_)) => {
-            report.add(configuration(config, false));
-            report.add(embedded(&config.database).await);
-        }
-        Err(error) => report.add(Check::fail("configuration", format!("{error:#}"), "mend the address")),
+    let server = Server::of(&config.store);
+    report.add(configuration(config, warnings, server.as_ref().is_some_and(Server::is_elsewhere)));
+    if let Some(reason) = config.access.refusal(config.listen.host) {
+        report.add(Check::fail("access", reason, "give ADMIN_TOKEN"));
+    }
+    if let Err(error) = Visitors::open(&config.visitors) {
+        report.add(Check::fail(
+            "countries",
+            format!("GEOIP_DB cannot be used: {error}"),
+            "name a MaxMind file that is there",
+        ));
+    }
+    match server {
+        Some(server) => server::examine(&server, config, args.instances, &mut report).await,
+        None => report.add(embedded(&config.store).await),
     }
     report
 }
 
-/// Whether the database is on another machine, so that this is a deployment rather than somebody's laptop.
-fn is_elsewhere(server: &crate::db::Server) -> bool {
-    let options = server.direct();
-    let host = options.get_host();
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    options.get_socket().is_none() && !host.starts_with('/') && !here
-}
-
-/// What can be read without asking anybody.
-fn configuration(config: &Config, deployed: bool) -> Check {
-    let (mut found, mut mend) = (Vec::new(), Vec::new());
-    if let Some(CaCert::Placeholder(name)) = &config.database.ca_cert {
-        found.push(format!("DATABASE_CA_CERT holds the literal {name}, which counts as unset"));
-        mend.push("name a database that has a certificate, or leave the variable out");
-    }
+/// What can be read without a connection.
+fn configuration(config: &Config, warnings: Vec<String>, deployed: bool) -> Check {
+    let mut found = warnings;
     if deployed && config.listen.host.is_loopback() {
-        found.push(format!("HOST is {}: nobody outside this machine can reach the service", config.listen.host));
-        mend.push("set HOST=0.0.0.0");
+        found.push(format!("HOST is {}, which no other machine can reach: set HOST=0.0.0.0", config.listen.host));
     }
     if found.is_empty() {
         Check::ok("configuration", "every variable can be used")
     } else {
-        Check::warn("configuration", found.join("; "), mend.join("; "))
+        Check::warn("configuration", found.join("; "), "change these variables; `buoy config` explains them")
     }
 }
 
 /// The embedded database, which opening creates and migrates: so only one that is there is opened.
-async fn embedded(config: &DatabaseConfig) -> Check {
+async fn embedded(settings: &StoreSettings) -> Check {
     const NAME: &str = "database";
-    let path = config.url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or(path);
-    if !std::path::Path::new(path).exists() {
+    let place = settings.url.place();
+    let file = settings.url.file();
+    if file.is_some_and(|file| !file.exists()) {
+        let folder = std::path::Path::new(&place).parent();
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Check::fail(
+                NAME,
+                format!("the folder of {place} does not exist"),
+                "create it, or change DATABASE_URL",
+            );
+        }
         return Check::warn(
             NAME,
-            format!("the file {path} is not there yet"),
+            format!("the file {place} is not there yet"),
             "`buoy serve` or `buoy migrate` creates it",
         );
     }
     let state = async {
-        let store = open_store(config).await?;
+        let store = Store::open_existing(settings).await?;
         let state = store.schema_state().await;
         store.close().await;
-        anyhow::Ok(state?)
+        state
     };
     match state.await {
         Ok(SchemaState::Sufficient { version }) => {
-            Check::ok(NAME, format!("the file {path}, schema version {version}"))
+            Check::ok(NAME, format!("the file {place}, schema version {version}"))
         }
-        Ok(state) => Check::fail(NAME, format!("the file {path} has schema {state:?}"), "run `buoy migrate`"),
-        Err(error) => Check::fail(NAME, format!("{error:#}"), "point DATABASE_URL to a database of buoy's"),
+        Ok(state) => Check::fail(NAME, format!("the file {place} has schema {state:?}"), "run `buoy migrate`"),
+        Err(error) => Check::fail(NAME, error.to_string(), "point DATABASE_URL to a database of buoy's"),
     }
 }

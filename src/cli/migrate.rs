@@ -2,17 +2,19 @@
 
 use anyhow::{Context as _, bail};
 
-use super::{PATIENCE, open_store, store_settings};
-use crate::{config::DatabaseConfig, db::migrate::SchemaState, fleet::monitor::wait_for_server};
+use super::PATIENCE;
+use crate::{
+    db::{Store, StoreSettings, migrate::SchemaState},
+    fleet::monitor::wait_for_server,
+};
 
 /// Applies the migrations that are missing. Several processes may run this concurrently: one works, the others find nothing to do.
 ///
 /// # Errors
 /// If the database cannot be reached within two minutes, or a migration fails; its changes are rolled back.
-pub async fn run(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let settings = store_settings(config)?;
-    wait_for_server(&settings.url, PATIENCE).await?;
-    let store = open_store(config).await?;
+pub async fn run(settings: &StoreSettings) -> anyhow::Result<()> {
+    let store = Store::open(settings).await?;
+    wait_for_server(&store, PATIENCE).await?;
     store.migrate().await.context("the schema is as it was before the migration that failed")?;
     let state = store.schema_state().await?;
     store.close().await;

@@ -16,7 +16,6 @@ use tokio::{
 };
 
 use self::listen::{check_access, listen, server_limits};
-use super::store_settings;
 use crate::{
     access::Access,
     cache::{LinkCache, sync::CacheSync},
@@ -53,8 +52,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// before it was ever usable, or a second signal forces the end.
 pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     check_access(&config.access, &config.listen)?;
-    let settings = store_settings(&config.database)?;
-    let store = Store::open(&settings).await.context("cannot open the database")?;
+    tracing::info!(database = config.store.url.place(), "opening the database");
+    let store = Store::open(&config.store).await?;
     let visitors = Visitors::open(&config.visitors).context("GEOIP_DB cannot be used")?;
     let listener = listen(&config.listen)?;
     let mut lifecycle = Lifecycle::new(&config.shutdown).context("cannot handle signals")?;
@@ -62,10 +61,10 @@ pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
 
     let (clicks, writer) = clicks::channel(config.clicks);
     let cache = Arc::new(LinkCache::new(config.cache, config.load.requests));
-    let (monitor, availability) = Monitor::new(&settings.url, &store, observer(&cache, &clicks));
+    let (monitor, availability) = Monitor::new(&store, observer(&cache, &clicks));
     let monitor = parts.database.spawn(monitor.run(parts.database.soft()));
-    if config.database.migrate_on_start {
-        parts.database.spawn(upkeep::migrate(settings, store.clone(), parts.database.soft()));
+    if config.start.migrate {
+        parts.database.spawn(upkeep::migrate(store.clone(), parts.database.soft()));
     }
     let shared = assemble(&config, availability, cache, clicks, visitors, &lifecycle);
     let titles = start_titles(&config, &store, &parts.requests);

@@ -17,6 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
+use super::source::placeholder;
 use crate::domain::{HostList, HostNames, RateLimit, TrustedProxies};
 
 /// What stands for a secret.
@@ -33,7 +34,7 @@ pub(super) struct Form<T> {
     read: Box<Parser<T>>,
     /// What may be shown of a value that holds a secret or could; `None` if all of it may.
     shown: Option<fn(&T) -> String>,
-    takes_placeholders: bool,
+    unset_by_placeholders: bool,
 }
 
 impl<T> Form<T> {
@@ -44,7 +45,7 @@ impl<T> Form<T> {
 
     /// The same; a refusal may give its reason.
     pub(super) fn with_reasons(expected: impl Into<String>, read: impl Fn(&str) -> Reading<T> + 'static) -> Self {
-        Self { expected: expected.into(), read: Box::new(read), shown: None, takes_placeholders: false }
+        Self { expected: expected.into(), read: Box::new(read), shown: None, unset_by_placeholders: false }
     }
 
     /// The same form of a value that may hold a secret: only `shown` of a sound value is ever printed, nothing of another.
@@ -52,14 +53,14 @@ impl<T> Form<T> {
         Self { shown: Some(shown), ..self }
     }
 
-    /// The same form, given a `${…}` that the platform left in place, instead of that being a fault by itself.
-    pub(super) fn with_placeholders(self) -> Self {
-        Self { takes_placeholders: true, ..self }
+    /// The same form; a `${…}` that the platform left in place counts as unset instead of being a fault.
+    pub(super) fn unset_by_placeholders(self) -> Self {
+        Self { unset_by_placeholders: true, ..self }
     }
 
-    /// Whether a `${…}` may be read.
-    pub(super) fn takes_placeholders(&self) -> bool {
-        self.takes_placeholders
+    /// Whether this text counts as unset.
+    pub(super) fn ignores(&self, text: &str) -> bool {
+        self.unset_by_placeholders && placeholder(text) == Some(text)
     }
 
     /// Whether a refused value may be repeated.

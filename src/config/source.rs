@@ -84,7 +84,10 @@ impl Source {
             }
             return Some(None);
         };
-        if let Some(literal) = placeholder(text).filter(|_| !form.takes_placeholders()) {
+        if form.ignores(text) {
+            return Some(None);
+        }
+        if let Some(literal) = placeholder(text) {
             // A secret that holds more than the placeholder is not shown in part either.
             let shown = if !form.may_be_quoted() && literal != text {
                 "a literal ${…}".to_owned()

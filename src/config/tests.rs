@@ -14,7 +14,7 @@ fn vars(list: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn nothing_given_is_a_sound_configuration() {
     let config = Config::from_vars([]).expect("the defaults are sound");
-    assert_eq!(config.database.url.expose(), "sqlite:buoy.db");
+    assert_eq!(config.store.url.to_string(), "sqlite:buoy.db");
     assert_eq!(config.listen.port, 8080);
     assert!(config.listen.host.is_loopback());
     assert_eq!(config.command, None);

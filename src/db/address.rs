@@ -4,9 +4,11 @@
 //! each transaction sets them anew (see [`super::pooler`]). Migrations and LISTEN need a session of their own: they always
 //! use the direct address.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use sqlx::{Executor, Postgres, Row as _, postgres::PgConnectOptions};
+
+use super::{DatabaseUrl, StoreSettings, database_url::place, detour::Way};
 
 /// A parameter without a meaning to PostgreSQL: if it arrives, no pooler stands in between.
 const DIRECT_MARK: &str = "buoy.direct";
@@ -22,48 +24,71 @@ pub use sqlx::postgres::PgSslMode as Tls;
 /// A PostgreSQL server and the ways to it.
 #[derive(Debug, Clone)]
 pub struct Server {
-    queries: PgConnectOptions,
+    queries: Way,
     /// The way around the pooler that `queries` leads to.
-    direct: Option<PgConnectOptions>,
-    schema: Option<Arc<str>>,
+    direct: Option<Way>,
+    schema: Option<SchemaName>,
 }
 
-/// What is said of a server besides its address.
-#[derive(Debug, Clone, Default)]
-pub struct Reach {
-    /// Encryption, where it is not as the address says.
-    pub tls: Option<Tls>,
-    /// The authority that signed the server's certificate, as PEM text.
-    pub ca_cert: Option<String>,
-    /// The schema that holds the tables, a plain name.
-    pub schema: Option<String>,
-    /// The direct address, if the other one leads to a pooler in transaction mode.
-    pub direct: Option<Box<Server>>,
+/// The name of a schema, so plain that it means the same quoted and unquoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaName(Arc<str>);
+
+impl SchemaName {
+    /// A name of small letters, digits and underscores that is not PostgreSQL's own.
+    pub fn new(text: &str) -> Option<Self> {
+        let letters = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let first = text.starts_with(|first: char| !first.is_ascii_digit());
+        // Names that begin with pg_ are PostgreSQL's own, and it cuts off what is longer.
+        let own = !text.starts_with("pg_") && text != "information_schema" && text.len() <= 63;
+        (letters && first && own).then(|| Self(text.into()))
+    }
 }
 
 impl Server {
-    /// The server at an address, whose text is `url`.
-    pub(super) fn new(options: PgConnectOptions, url: &str) -> Self {
-        Self { queries: verifying(options, url), direct: None, schema: None }
+    /// The server of these settings; none for the embedded database.
+    pub fn of(settings: &StoreSettings) -> Option<Self> {
+        settings.url.server().map(|options| Self::new(options, settings))
     }
 
-    /// The same server, reached as `reach` says.
-    #[must_use]
-    pub fn reached(self, reach: &Reach) -> Self {
-        let secured = |mut options: PgConnectOptions| {
-            if let Some(pem) = &reach.ca_cert {
-                options = options.ssl_root_cert_from_pem(pem.clone().into_bytes()).ssl_mode(Tls::VerifyFull);
-            }
-            match reach.tls {
-                Some(tls) => options.ssl_mode(tls),
-                None => options,
-            }
-        };
+    /// The server at this address, reached as the settings say.
+    pub(super) fn new(options: &PgConnectOptions, settings: &StoreSettings) -> Self {
+        let direct = settings.direct_url.as_ref().and_then(DatabaseUrl::server);
         Self {
-            queries: secured(self.queries),
-            direct: reach.direct.as_ref().map(|direct| secured(direct.queries.clone())),
-            schema: reach.schema.as_deref().map(Arc::from),
+            queries: Way::new(secured(options, settings)),
+            direct: direct.map(|options| Way::new(secured(options, settings))),
+            schema: settings.schema.clone(),
         }
+    }
+
+    /// The database in words for the operator: its name, host and port.
+    pub fn place(&self) -> String {
+        place(self.itself().configured())
+    }
+
+    /// Whether the database is on another machine.
+    pub fn is_elsewhere(&self) -> bool {
+        let options = self.itself().configured();
+        let host = options.get_host();
+        let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        options.get_socket().is_none() && !host.starts_with('/') && !here
+    }
+
+    /// Finds out whether the database accepts connections; answers whether a way around dead addresses was found, so that
+    /// connections are to be made anew.
+    ///
+    /// # Errors
+    /// No address of its host accepts a connection.
+    pub(crate) async fn find_way(&self) -> io::Result<bool> {
+        let is_new = self.itself().find().await?;
+        // A pooler that is away shows in the queries.
+        let of_pooler = self.is_pooled() && self.queries.find().await.unwrap_or(false);
+        Ok(is_new || of_pooler)
+    }
+
+    /// The way to the database itself.
+    fn itself(&self) -> &Way {
+        self.direct.as_ref().unwrap_or(&self.queries)
     }
 
     /// Whether queries go through a pooler.
@@ -73,24 +98,23 @@ impl Server {
 
     /// The schema that holds the tables, where one was chosen.
     pub fn schema(&self) -> Option<&str> {
-        self.schema.as_deref()
+        self.schema.as_ref().map(|schema| &*schema.0)
     }
 
     /// Options of connections with a session of their own, for migrations and the listener.
     pub fn direct(&self) -> PgConnectOptions {
-        let options = self.direct.as_ref().unwrap_or(&self.queries).clone();
-        self.with_search_path(options).options([(DIRECT_MARK, "on")])
+        self.with_search_path(self.itself().options()).options([(DIRECT_MARK, "on")])
     }
 
     /// Options of pooled connections for queries.
     pub(crate) fn queries(&self, statement_timeout: Duration) -> PgConnectOptions {
         if self.is_pooled() {
-            return plain(self.queries.clone());
+            return plain(self.queries.options());
         }
         let timeout = ("statement_timeout", statement_timeout.as_millis().to_string());
         // A role may have another default, in which a statement fails or does not see what was committed before it.
         let isolation = ("default_transaction_isolation", "read committed".to_owned());
-        self.with_search_path(self.queries.clone()).options([timeout, isolation])
+        self.with_search_path(self.queries.options()).options([timeout, isolation])
     }
 
     /// The first statements of each transaction that does not own its session.
@@ -123,14 +147,15 @@ fn plain(options: PgConnectOptions) -> PgConnectOptions {
     options.extra_float_digits(None).statement_cache_capacity(0)
 }
 
-/// Takes two settings for what they are meant to be. The driver trusts the public authorities beside the one that is given, so
-/// verify-ca would take anybody's certificate, and with require it would not look at the authority that is given.
-fn verifying(options: PgConnectOptions, url: &str) -> PgConnectOptions {
-    let names_authority = ["sslrootcert=", "ssl-root-cert=", "ssl-ca="].iter().any(|name| url.contains(name));
-    match options.get_ssl_mode() {
-        Tls::VerifyCa => options.ssl_mode(Tls::VerifyFull),
-        Tls::Require if names_authority => options.ssl_mode(Tls::VerifyFull),
-        _ => options,
+/// A certificate that is given is looked at, unless DATABASE_TLS says otherwise.
+fn secured(options: &PgConnectOptions, settings: &StoreSettings) -> PgConnectOptions {
+    let mut options = options.clone();
+    if let Some(pem) = &settings.ca_cert {
+        options = options.ssl_root_cert_from_pem(pem.clone().into_bytes()).ssl_mode(Tls::VerifyFull);
+    }
+    match settings.tls {
+        Some(tls) => options.ssl_mode(tls),
+        None => options,
     }
 }
 
@@ -138,41 +163,49 @@ fn verifying(options: PgConnectOptions, url: &str) -> PgConnectOptions {
 mod tests {
     use super::*;
 
-    fn server(url: &str) -> Server {
-        Server::new(url.parse().unwrap(), url)
+    fn settings(url: &str) -> StoreSettings {
+        StoreSettings::of(url.parse().unwrap())
     }
 
     #[test]
     fn an_authority_that_is_given_is_looked_at() {
-        for (parameters, full) in [
-            ("", false),
-            ("?sslmode=require", false),
-            ("?sslmode=require&sslrootcert=/ca.pem", true),
-            ("?sslmode=verify-ca", true),
-            ("?sslmode=verify-full", true),
-        ] {
-            let mode = server(&format!("postgres://u@h/d{parameters}")).direct().get_ssl_mode();
-            assert_eq!(matches!(mode, Tls::VerifyFull), full, "{parameters}");
-        }
-        let reach = Reach { ca_cert: Some("pem".to_owned()), ..Reach::default() };
-        let mode = server("postgres://u@h/d?sslmode=disable").reached(&reach).direct().get_ssl_mode();
+        let ca_cert = Some("pem".to_owned());
+        let settings = StoreSettings { ca_cert, ..settings("postgres://u@h/d?sslmode=disable") };
+        let mode = Server::of(&settings).unwrap().direct().get_ssl_mode();
         assert!(matches!(mode, Tls::VerifyFull));
     }
 
     #[test]
     fn a_pooler_is_told_nothing_at_the_start_but_by_each_transaction() {
         let limit = Duration::from_millis(1_500);
-        let reach = Reach { schema: Some("links".to_owned()), ..Reach::default() };
-        let direct = Some(Box::new(server("postgres://u@direct/d")));
-        let pooled = server("postgres://u@h/d").reached(&Reach { direct, ..reach.clone() });
+        let alone = StoreSettings { schema: SchemaName::new("links"), ..settings("postgres://u@h/d") };
+        let direct_url = Some("postgres://u@direct/d".parse().unwrap());
+        let pooled = Server::of(&StoreSettings { direct_url, ..alone.clone() }).unwrap();
         assert_eq!(pooled.direct().get_host(), "direct");
+        assert_eq!(pooled.place(), "d on direct port 5432");
         assert_eq!(pooled.queries(limit).get_options(), None);
         let opening = pooled.opening(limit).unwrap();
         assert_eq!(&*opening, "SET LOCAL statement_timeout = 1500; SET LOCAL search_path = \"links\"");
-        let own = server("postgres://u@h/d").reached(&reach);
+        let own = Server::of(&alone).unwrap();
         assert_eq!(own.opening(limit), None);
         let said = own.queries(limit).get_options().map(str::to_owned).unwrap();
         assert!(said.contains("search_path=\"links\"") && said.contains("statement_timeout=1500"), "{said}");
         assert!(own.direct().get_options().unwrap().contains("buoy.direct=on"));
+    }
+
+    #[test]
+    fn a_schema_has_a_plain_name() {
+        let long = "x".repeat(64);
+        for (name, good) in [
+            ("buoy", true),
+            ("_b2", true),
+            ("user", true),
+            ("2b", false),
+            ("a\"b", false),
+            ("pg_x", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(SchemaName::new(name).is_some(), good, "{name}");
+        }
     }
 }

@@ -2,19 +2,20 @@
 //! used, and [`crate::fleet::monitor`] tells whether it can.
 
 use std::{
-    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use sqlx::{
-    ConnectOptions as _, SqliteConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    SqliteConnection,
+    postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Semaphore;
 
-use super::{Peers, Reach, ReplaceablePool, Result, Server, Store};
+use super::{
+    DatabaseUrl, Peers, ReplaceablePool, Result, SchemaName, Server, Store, Tls, database_url::Options, sqlite_file,
+};
 
 /// A connection idle for longer than this is tried before it is used: after an outage the pool holds dead ones.
 const TRY_AFTER_IDLE: Duration = Duration::from_millis(500);
@@ -26,69 +27,35 @@ const KEEP_IDLE: Duration = Duration::from_secs(300);
 const SQLITE_READERS: u32 = 8;
 /// How long a statement of a list or count may take.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long PostgreSQL works on any other statement before it gives up.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Instructions of SQLite's machine after which the time is looked at: some tens of microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-
-/// Where the database is.
-#[derive(Debug, Clone)]
-pub enum DatabaseUrl {
-    /// A server.
-    Postgres(Box<Server>),
-    /// A file, created where it is missing.
-    Sqlite(Box<SqliteConnectOptions>),
-}
 
 /// How a store uses its database.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     /// Where it is.
     pub url: DatabaseUrl,
+    /// The direct address, if the other one leads to a pooler in transaction mode.
+    pub direct_url: Option<DatabaseUrl>,
+    /// Encryption; as the address says if there is none.
+    pub tls: Option<Tls>,
+    /// The authority that signed the server's certificate, as PEM text.
+    pub ca_cert: Option<String>,
+    /// The schema that holds the tables; the role's own if there is none.
+    pub schema: Option<SchemaName>,
     /// Connections at most.
     pub pool_size: u32,
-    /// How long a call waits for a connection, or on SQLite for its turn to write.
+    /// How long a call waits for a connection, or on SQLite for the permit to write.
     pub wait: Duration,
-    /// How long PostgreSQL works on one statement before it gives up.
-    pub statement_timeout: Duration,
 }
 
-/// Why a database URL was refused. Never holds the URL, which may contain a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidDatabaseUrl(String);
-
-impl FromStr for DatabaseUrl {
-    type Err = InvalidDatabaseUrl;
-
-    fn from_str(text: &str) -> std::result::Result<Self, InvalidDatabaseUrl> {
-        let refuse = |error: sqlx::Error| InvalidDatabaseUrl(format!("is malformed: {error}"));
-        match text.split_once(':').map(|(scheme, _)| scheme) {
-            Some("postgres" | "postgresql") => {
-                let options: PgConnectOptions = text.parse().map_err(refuse)?;
-                let options = options.application_name("buoy").disable_statement_logging();
-                Ok(Self::Postgres(Box::new(Server::new(options, text))))
-            }
-            Some("sqlite") => {
-                let options: SqliteConnectOptions = text.parse().map_err(refuse)?;
-                Ok(Self::Sqlite(Box::new(options.disable_statement_logging())))
-            }
-            _ => Err(InvalidDatabaseUrl("must begin with postgres:, postgresql: or sqlite:".to_owned())),
-        }
-    }
-}
-
-impl DatabaseUrl {
-    /// Whether this names the embedded database.
-    pub fn is_embedded(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
-    }
-
-    /// The same database, reached as `reach` says; a file is a file.
-    #[must_use]
-    pub fn reached(self, reach: &Reach) -> Self {
-        match self {
-            Self::Postgres(server) => Self::Postgres(Box::new(server.reached(reach))),
-            Self::Sqlite(_) => self,
-        }
+impl StoreSettings {
+    /// The usual settings for an address.
+    pub fn of(url: DatabaseUrl) -> Self {
+        let (pool_size, wait) = (5, Duration::from_millis(800));
+        Self { url, direct_url: None, tls: None, ca_cert: None, schema: None, pool_size, wait }
     }
 }
 
@@ -96,20 +63,33 @@ impl Store {
     /// Opens the store. PostgreSQL is not contacted yet; an SQLite file is created and brought to the newest schema.
     ///
     /// # Errors
-    /// Where an SQLite file cannot be opened or migrated.
+    /// [`StoreError::File`] if an SQLite file cannot be opened.
     pub async fn open(settings: &StoreSettings) -> Result<Self> {
-        match &settings.url {
-            DatabaseUrl::Postgres(server) => Ok(open_postgres(server, settings)),
-            DatabaseUrl::Sqlite(options) => {
-                let store = open_sqlite(options, settings).await?;
-                store.migrate().await?;
-                Ok(store)
+        match &settings.url.options {
+            Options::Postgres(options) => Ok(open_postgres(Server::new(options, settings), settings)),
+            Options::Sqlite(options) => {
+                let opened = async {
+                    let store = open_sqlite(options, settings).await?;
+                    store.migrate().await?;
+                    Ok(store)
+                };
+                opened.await.map_err(|error| sqlite_file::explained(&settings.url, error))
             }
         }
     }
+
+    /// The same for a database that is there: no SQLite file is created.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and if there is no such file.
+    pub async fn open_existing(settings: &StoreSettings) -> Result<Self> {
+        sqlite_file::check_existing(&settings.url)?;
+        Self::open(settings).await
+    }
 }
 
-fn open_postgres(server: &Server, settings: &StoreSettings) -> Store {
+fn open_postgres(server: Server, settings: &StoreSettings) -> Store {
+    let server = Arc::new(server);
     let (rest, lists) = shares(settings.pool_size);
     let pool = |connections: u32, timeout: Duration| {
         let options = PgPoolOptions::new()
@@ -126,11 +106,11 @@ fn open_postgres(server: &Server, settings: &StoreSettings) -> Store {
                     Ok(true)
                 })
             });
-        ReplaceablePool::new(options, server.queries(timeout), server.opening(timeout))
+        ReplaceablePool::new(options, Arc::clone(&server), timeout)
     };
-    let of_lists = (lists > 0).then(|| pool(lists, LIST_TIMEOUT.min(settings.statement_timeout)));
-    let pool = pool(rest, settings.statement_timeout).beside(of_lists);
-    Store::Postgres { server: Arc::new(server.clone()), pool, peers: Arc::new(Peers::new()) }
+    let of_lists = (lists > 0).then(|| pool(lists, LIST_TIMEOUT));
+    let pool = pool(rest, STATEMENT_TIMEOUT).beside(of_lists);
+    Store::Postgres { server, pool, peers: Arc::new(Peers::new()) }
 }
 
 /// How many connections lists have, and how many everything else has: a third and the rest.
@@ -187,15 +167,5 @@ mod tests {
         for (connections, expected) in [(1, (1, 0)), (2, (1, 1)), (3, (2, 1)), (5, (3, 2)), (8, (5, 3)), (9, (6, 3))] {
             assert_eq!(shares(connections), expected, "{connections}");
         }
-    }
-
-    #[test]
-    fn a_refused_url_does_not_show_its_password() {
-        for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d", "hunter2", "", "${db.DATABASE_URL}"] {
-            let error = url.parse::<DatabaseUrl>().unwrap_err().to_string();
-            assert!(!error.contains("hunter2"), "{error}");
-        }
-        assert!("postgresql://u@h/d".parse::<DatabaseUrl>().is_ok());
-        assert!("sqlite:buoy.db".parse::<DatabaseUrl>().unwrap().is_embedded());
     }
 }

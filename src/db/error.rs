@@ -24,12 +24,15 @@ pub enum StoreError {
     /// The role may not do what is asked; says what has to be granted.
     #[error("{0}")]
     Forbidden(String),
+    /// The file of the embedded database cannot be opened; names it and says what to do.
+    #[error("{0}")]
+    File(String),
     /// A migration failed.
     #[error("the schema could not be migrated: {0}")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(sqlx::migrate::MigrateError),
     /// Anything else: a fault of the program or of the schema.
     #[error("the database refused a statement: {0}")]
-    Unexpected(#[source] sqlx::Error),
+    Unexpected(sqlx::Error),
 }
 
 impl StoreError {

@@ -10,7 +10,8 @@ use sqlx::{
 use super::{
     Result, Server, Store, StoreError,
     address::{self, IS_A_POOLER},
-    dialect, privileges,
+    dialect,
+    privileges::{self, Standing},
 };
 
 static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/postgres")));
@@ -82,6 +83,9 @@ async fn migrate_postgres(server: &Server) -> Result<()> {
     let mut connection = server.direct().options(limits).connect().await?;
     if !address::is_direct(&mut connection).await? {
         return Err(StoreError::Forbidden(IS_A_POOLER.to_owned()));
+    }
+    if let Some(remedy) = Standing::of(&mut connection).await?.encoding_remedy() {
+        return Err(StoreError::Forbidden(remedy));
     }
     let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&mut connection).await;
     let done = matches!(SchemaState::of(version_found(version)?), SchemaState::Sufficient { .. });

@@ -3,30 +3,44 @@
 //! After an outage that drops packets, a pool is full of connections that neither work nor fail, and of tasks that
 //! wait for them. Replacing it gives the next request a fresh connection; the old ones end when TCP gives them up.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
-use super::pooler::Connections;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+use super::{Server, pooler::Connections};
 
 /// A pool that can be replaced, cheap to clone; clones share the replacement.
 #[derive(Debug, Clone)]
 pub struct ReplaceablePool {
     pool: Arc<RwLock<PgPool>>,
-    settings: Arc<(PgPoolOptions, PgConnectOptions)>,
+    settings: Arc<Settings>,
     opening: Option<Arc<str>>,
     /// The connections of lists, unless there is one for everything.
     lists: Option<Arc<Self>>,
 }
 
+#[derive(Debug)]
+struct Settings {
+    pool: PgPoolOptions,
+    server: Arc<Server>,
+    statement_timeout: Duration,
+}
+
+impl Settings {
+    /// An empty pool, whose connections go the way to the server that is known now.
+    fn pool(&self) -> PgPool {
+        self.pool.clone().connect_lazy_with(self.server.queries(self.statement_timeout))
+    }
+}
+
 impl ReplaceablePool {
-    /// `opening` is what each transaction says first, where the connections lead to a pooler.
-    pub(super) fn new(pool: PgPoolOptions, connection: PgConnectOptions, opening: Option<Arc<str>>) -> Self {
-        let first = pool.clone().connect_lazy_with(connection.clone());
-        Self { pool: Arc::new(RwLock::new(first)), settings: Arc::new((pool, connection)), opening, lists: None }
+    pub(super) fn new(pool: PgPoolOptions, server: Arc<Server>, statement_timeout: Duration) -> Self {
+        let opening = server.opening(statement_timeout);
+        let settings = Settings { pool, server, statement_timeout };
+        Self { pool: Arc::new(RwLock::new(settings.pool())), settings: Arc::new(settings), opening, lists: None }
     }
 
     /// The same beside the connections of lists, which are replaced with it.
@@ -62,9 +76,9 @@ impl ReplaceablePool {
 
     /// Puts a new, empty pool in place of the old one, whose connections close as they come back.
     pub(crate) fn replace(&self) {
-        let fresh = self.settings.0.clone().connect_lazy_with(self.settings.1.clone());
+        let fresh = self.settings.pool();
         let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        // Marks the old pool closed at once; what is still in use is not waited for.
+        // Marks the old pool closed immediately; what is still in use is not waited for.
         drop(old.close());
         if let Some(lists) = &self.lists {
             lists.replace();

@@ -11,6 +11,7 @@ const STANDING: &str = r"
     SELECT
         current_user::text AS role,
         current_database()::text AS database,
+        current_setting('server_encoding') AS encoding,
         current_schema()::text AS schema,
         coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
         has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
@@ -42,6 +43,8 @@ pub struct Standing {
     pub role: String,
     /// The database.
     pub database: String,
+    /// Its encoding.
+    pub encoding: String,
     /// The schema in which tables are looked for and created; none where there is none that the role may use.
     pub schema: Option<String>,
     /// Whether the role may create tables there.
@@ -56,6 +59,17 @@ impl Standing {
     /// Asks the database.
     pub(crate) async fn of(connection: impl Executor<'_, Database = Postgres>) -> sqlx::Result<Self> {
         sqlx::query_as(STANDING).fetch_one(connection).await
+    }
+
+    /// What has to be done about a database that cannot store every text; nothing if it can.
+    pub fn encoding_remedy(&self) -> Option<String> {
+        let Self { database, encoding, .. } = self;
+        (encoding != "UTF8").then(|| {
+            format!(
+                "the database {database} has the encoding {encoding}, in which not every name and address can be stored: create \
+                 another one with `CREATE DATABASE buoy ENCODING 'UTF8' TEMPLATE template0`, and name it in DATABASE_URL"
+            )
+        })
     }
 
     /// What has to be done before this role can migrate, where `chosen` is the schema that was configured; nothing where it can.
@@ -126,6 +140,7 @@ mod tests {
         let standing = Standing {
             role: "ann".to_owned(),
             database: "db".to_owned(),
+            encoding: "UTF8".to_owned(),
             schema: Some("public".to_owned()),
             may_create: false,
             may_create_schema: false,
@@ -137,6 +152,9 @@ mod tests {
         }
         let remedy = standing.remedy(Some("links")).unwrap();
         assert!(remedy.contains("GRANT ALL ON SCHEMA \"links\" TO \"ann\""), "{remedy}");
+        assert_eq!(standing.encoding_remedy(), None);
+        let latin = Standing { encoding: "LATIN1".to_owned(), ..standing.clone() }.encoding_remedy().unwrap();
+        assert!(latin.contains("LATIN1") && latin.contains("ENCODING 'UTF8'"), "{latin}");
         assert_eq!(Standing { may_create: true, ..standing }.remedy(None), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Why an attempt to connect failed, told apart by whether waiting can mend it, in words for the operator.
 
+use std::io::ErrorKind;
+
 use super::availability::Outage;
 use crate::db::{
     StoreError,
@@ -56,8 +58,22 @@ impl Failure {
                 Self::Refused("it offers no encryption, which DATABASE_TLS or sslmode asks for".to_owned())
             }
             sqlx::Error::Tls(cause) => Self::Unreachable(format!("the TLS handshake failed: {cause}")),
+            sqlx::Error::Io(cause) => Self::Unreachable(unreachable(cause)),
             _ => Self::Unreachable(StoreError::from(error).to_string()),
         }
+    }
+}
+
+/// Why there is no connection. A failed look-up of the name has no kind of its own.
+fn unreachable(cause: &std::io::Error) -> String {
+    match cause.kind() {
+        ErrorKind::ConnectionRefused => {
+            "the connection was refused: no server listens at its address and port".to_owned()
+        }
+        _ if cause.to_string().starts_with("failed to lookup address") => {
+            "the name of its host is not known".to_owned()
+        }
+        _ => cause.to_string(),
     }
 }
 
@@ -76,7 +92,10 @@ fn answered(cause: &dyn sqlx::error::DatabaseError) -> Failure {
             Failure::Refused(format!("it refused the credentials with code {code}: {address}{also}"))
         }
         // Class 53: insufficient resources, too many connections among them.
-        Some("53") => Failure::Refusing(format!("it answered with code {code}")),
+        Some("53") => Failure::Refusing(format!("it has no connection to spare (code {code})")),
+        Some("3D") => Failure::Unreachable(
+            "its server has no database of that name: create it, or correct DATABASE_URL".to_owned(),
+        ),
         _ => Failure::Unreachable(format!("it answered with code {code}")),
     }
 }

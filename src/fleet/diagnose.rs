@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use sqlx::{FromRow, postgres::PgPoolOptions};
 
-use super::{connect_failure::Failure, listener::check_reachable, replicas};
+use super::{connect_failure::Failure, replicas};
 use crate::{
     db::{
         Connections, Result, Server,
@@ -102,7 +102,7 @@ pub async fn diagnose_pooler(server: &Server, limit: Duration) -> std::result::R
 
 async fn look(server: &Server, limit: Duration) -> std::result::Result<Diagnosis, String> {
     let began = Instant::now();
-    check_reachable(&server.direct()).await.map_err(reason)?;
+    server.find_way().await.map_err(|error| reason(error.into()))?;
     let connections = one(server, true, limit);
     if !address::is_direct(&connections).await.map_err(reason)? {
         return Err(IS_A_POOLER.to_owned());

@@ -9,10 +9,7 @@ use sqlx::{
     Executor as _,
     postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
 };
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::replicas;
 use crate::db::{
@@ -65,7 +62,6 @@ pub(super) struct Listener {
 impl Listener {
     /// Connects and begins to listen.
     pub(super) async fn connect(options: &PgConnectOptions, peers: &Peers, limit: Duration) -> sqlx::Result<Self> {
-        check_reachable(options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(limit)
@@ -197,16 +193,6 @@ impl Listener {
             .map_err(silent)?;
         Ok(())
     }
-}
-
-/// Finds out at once whether anybody is there: the pool would try a refused connection again until its time is over, and
-/// then not say why.
-pub(super) async fn check_reachable(options: &PgConnectOptions) -> sqlx::Result<()> {
-    let host = options.get_host();
-    if options.get_socket().is_none() && !host.starts_with('/') {
-        TcpStream::connect((host, options.get_port())).await?;
-    }
-    Ok(())
 }
 
 fn take(notification: &PgNotification, peers: &Peers, observer: &dyn Observer, owed: &mut HashMap<String, Vec<u64>>) {

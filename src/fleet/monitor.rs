@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Availability, DatabaseStatus, Observer, Outage, connect_failure::Failure, listener::Listener};
 use crate::db::{
-    DatabaseUrl, Peers, ReplaceablePool, Result, Server, Store, StoreError,
+    Peers, ReplaceablePool, Result, Server, Store, StoreError,
     address::IS_A_POOLER,
     migrate::{SchemaState, version_found},
 };
@@ -33,7 +33,7 @@ pub struct Monitor {
 
 /// What a monitor needs to know of PostgreSQL.
 struct Monitored {
-    server: Box<Server>,
+    server: Arc<Server>,
     pool: ReplaceablePool,
     peers: Arc<Peers>,
     observer: Arc<dyn Observer>,
@@ -41,19 +41,27 @@ struct Monitored {
 
 /// The configuration did not fit the database before it was ever usable: waiting would not mend that.
 #[derive(Debug, thiserror::Error)]
-#[error("the database cannot be used as configured: {0}")]
-pub struct Refused(String);
+#[error("the database {place} cannot be used as configured: {reason}")]
+pub struct Refused {
+    place: String,
+    reason: String,
+}
+
+impl Refused {
+    fn of(server: &Server, failure: &Failure) -> Self {
+        Self { place: server.place(), reason: failure.outage().reason }
+    }
+}
 
 impl Monitor {
     /// A monitor for the database of `store`, which tells `observer` of changes. An embedded database is taken as
     /// usable, since it was opened already; it has no changes to tell of.
-    pub fn new(url: &DatabaseUrl, store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
-        let (server, first) = match (url, store) {
-            (DatabaseUrl::Postgres(server), Store::Postgres { pool, peers, .. }) => {
-                let (server, pool, peers) = (server.clone(), pool.clone(), Arc::clone(peers));
+    pub fn new(store: &Store, observer: Arc<dyn Observer>) -> (Self, Availability) {
+        let (server, first) = match store.clone() {
+            Store::Postgres { server, pool, peers } => {
                 (Some(Monitored { server, pool, peers, observer }), DatabaseStatus::NeverReady(Outage::not_yet()))
             }
-            _ => (None, DatabaseStatus::Ready),
+            Store::Sqlite { .. } => (None, DatabaseStatus::Ready),
         };
         let (status, view) = watch::channel(first);
         (Self { server, status }, Availability::new(view))
@@ -114,11 +122,12 @@ impl Monitor {
         let notify = |failure: Failure, pause: Duration| {
             let outage = failure.outage();
             let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(code = outage.code, reason = outage.reason, retry_ms, "database not ready");
+            let database = server.server.place();
+            tracing::warn!(database, code = outage.code, reason = outage.reason, retry_ms, "database not ready");
             self.set_outage(&failure);
         };
         let connected = backoff::future::retry_notify(pauses(), attempt, notify).await;
-        let listener = connected.map_err(|failure| Refused(failure.outage().reason))?;
+        let listener = connected.map_err(|failure| Refused::of(&server.server, &failure))?;
         tracing::info!(peers = server.peers.count(), "database ready");
         Ok(listener)
     }
@@ -144,8 +153,8 @@ impl Monitored {
     /// Connects, checks the schema, and enters the table of replicas.
     async fn attempt(&self, limit: Duration) -> std::result::Result<Listener, Failure> {
         let attempt = async {
-            let direct = self.server.direct();
-            let listener = Listener::connect(&direct, &self.peers, limit).await;
+            find_way(&self.server, &self.pool).await.map_err(Failure::of_connecting)?;
+            let listener = Listener::connect(&self.server.direct(), &self.peers, limit).await;
             let mut listener = listener.map_err(Failure::of_connecting)?;
             if !listener.is_direct().await.map_err(Failure::of_connecting)? {
                 return Err(Failure::Refused(IS_A_POOLER.to_owned()));
@@ -170,6 +179,15 @@ impl Monitored {
     }
 }
 
+/// Finds out whether the server accepts connections, before a pool would try a refused one until its timeout and not say why. The
+/// pool is replaced if there is a new way to the server.
+async fn find_way(server: &Server, pool: &ReplaceablePool) -> sqlx::Result<()> {
+    if server.find_way().await? {
+        pool.replace();
+    }
+    Ok(())
+}
+
 fn pauses() -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(FIRST_PAUSE)
@@ -183,15 +201,24 @@ fn pauses() -> ExponentialBackoff {
 ///
 /// # Errors
 /// Where the credentials, the certificate or the address are refused, or `limit` passes.
-pub async fn wait_for_server(url: &DatabaseUrl, limit: Duration) -> Result<()> {
-    let DatabaseUrl::Postgres(server) = url else { return Ok(()) };
-    let options = server.direct();
+pub async fn wait_for_server(store: &Store, limit: Duration) -> Result<()> {
+    let Store::Postgres { server, pool, .. } = store else { return Ok(()) };
+    let connect = async || {
+        find_way(server, pool).await?;
+        server.direct().connect().await
+    };
     let attempt = || async {
-        let connected = timeout(ATTEMPT_LIMIT, options.connect()).await;
+        let connected = timeout(ATTEMPT_LIMIT, connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));
         connected.map(drop).map_err(|error| match Failure::of_connecting(error) {
-            Failure::Refused(reason) => backoff::Error::permanent(StoreError::Unavailable(Refused(reason).to_string())),
-            failure => backoff::Error::transient(StoreError::Unavailable(failure.outage().reason)),
+            failure @ Failure::Refused(_) => {
+                backoff::Error::permanent(StoreError::Forbidden(Refused::of(server, &failure).to_string()))
+            }
+            failure => {
+                let (place, reason) = (server.place(), failure.outage().reason);
+                let what = format!("{place}: {reason}. Check DATABASE_URL, that the database runs, and that its trusted sources or firewall let this machine in");
+                backoff::Error::transient(StoreError::Unavailable(what))
+            }
         })
     };
     let notify = |error: StoreError, pause: Duration| {

@@ -201,7 +201,9 @@ impl From<StoreError> for Error {
                 Self::unavailable("database_unavailable", "The database is not available, please try again")
                     .with_cause(error)
             }
-            StoreError::Forbidden(_) | StoreError::Migration(_) | StoreError::Unexpected(_) => Self::internal(error),
+            StoreError::Forbidden(_) | StoreError::File(_) | StoreError::Migration(_) | StoreError::Unexpected(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

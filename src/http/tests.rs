@@ -21,7 +21,7 @@ use crate::{
     access::{Access, AccessSettings},
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability},
-    db::{DatabaseUrl, Store, StoreSettings},
+    db::{Store, StoreSettings},
     domain::{Clock, HostNames, LimitMode, RateLimit, TargetPolicy},
     fleet::Monitor,
     limits::{Exclusive, LimitSettings, Limits, Load},
@@ -51,12 +51,11 @@ const CLICKS: ClickSettings =
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {
-    let url: DatabaseUrl = "sqlite::memory:".parse().unwrap();
-    let settings = StoreSettings { url: url.clone(), pool_size: 1, wait: SECOND, statement_timeout: SECOND };
+    let settings = StoreSettings { pool_size: 1, ..StoreSettings::of("sqlite::memory:".parse().unwrap()) };
     let store = Store::open(&settings).await.unwrap();
     let cache = Arc::new(LinkCache::new(CacheSettings { capacity: 10, stale_if_error: SECOND }, 1));
     let observer = Arc::new(CacheSync::new(Arc::clone(&cache), "test".to_owned(), String::new));
-    let (_, availability) = Monitor::new(&url, &store, observer);
+    let (_, availability) = Monitor::new(&store, observer);
     let clock = Clock::system();
     let access = AccessSettings { admin_token: None, open_api: false, allowed_hosts: HostNames::default() };
     let shared = Shared {

@@ -147,6 +147,9 @@ fn malformed_addresses_of_databases_stop_the_program() {
             let ended = run(folder.path(), &[command], &[("DATABASE_URL", &url), ("PORT", "0")]);
             assert_fails_without(SECRET, &ended, &["DATABASE_URL"]);
         }
+        let shown = run(folder.path(), &["config"], &[("DATABASE_URL", &url)]);
+        let expected = if url.starts_with("${") { &url } else { "DATABASE_URL=***" };
+        assert!(shown.out.contains(expected) && !shown.output().contains(SECRET), "{shown:?}");
     }
 }
 
@@ -157,7 +160,8 @@ async fn wrong_credentials_stop_the_program() {
     url.set_password(Some(SECRET)).unwrap();
     for command in ["serve", "migrate"] {
         let ended = run(database.folder(), &[command], &[("DATABASE_URL", url.as_str()), ("PORT", "0")]);
-        assert_fails_without(SECRET, &ended, &["DATABASE_URL", "password"]);
+        let place = format!("{} on 127.0.0.1 port {}", database.name, url.port().unwrap());
+        assert_fails_without(SECRET, &ended, &["DATABASE_URL", "password", &place]);
     }
 }
 
@@ -167,10 +171,42 @@ fn a_file_that_is_no_database_stops_the_program() {
     fs::write(folder.path().join("buoy.db"), "this is no database".repeat(1_000)).unwrap();
     for command in ["serve", "migrate"] {
         let ended = run(folder.path(), &[command], &[("PORT", "0")]);
-        assert_fails_without(SECRET, &ended, &["cannot open the database"]);
+        let file = folder.path().join("buoy.db").display().to_string();
+        assert_fails_without(SECRET, &ended, &[&file, "no SQLite database", "DATABASE_URL"]);
+        assert_eq!(ended.err.matches("cannot be opened").count(), 1, "{ended:?}");
     }
-    let ended = run(folder.path(), &["serve"], &[("PORT", "0"), ("DATABASE_URL", "sqlite:none/buoy.db")]);
-    assert_fails_without(SECRET, &ended, &["cannot open the database"]);
+    for (url, why) in [("sqlite:none/buoy.db", "its folder does not exist"), ("sqlite:.", "it is a folder")] {
+        let ended = run(folder.path(), &["serve"], &[("PORT", "0"), ("DATABASE_URL", url)]);
+        assert_fails_without(SECRET, &ended, &[&folder.path().display().to_string(), why, "DATABASE_URL"]);
+    }
+}
+
+#[test]
+fn only_serve_migrate_and_import_create_a_database() {
+    let folder = folder();
+    for arguments in [
+        &["export", "out"][..],
+        &["backup", "copy.db"],
+        &["reconcile"],
+        &["key", "list", "--user", "1"],
+        &["key", "revoke", "1"],
+    ] {
+        let ended = run(folder.path(), arguments, &[]);
+        let file = folder.path().join("buoy.db").display().to_string();
+        assert_fails_without(SECRET, &ended, &["there is no database", &file, "DATABASE_URL", "buoy migrate"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?}");
+    }
+    assert!(run(folder.path(), &["migrate"], &[]).status.success());
+    assert!(run(folder.path(), &["reconcile"], &[]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_start_names_its_database() {
+    let folder = folder();
+    let mut server = Server::start(folder.path(), &[]);
+    server.address().await;
+    let file = folder.path().join("buoy.db").display().to_string();
+    assert!(server.logs().iter().any(|line| line["database"] == file.as_str()), "{:?}", server.lines());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

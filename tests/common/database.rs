@@ -80,10 +80,9 @@ impl Database {
     /// A store of the test's own on this database.
     pub(crate) async fn store(&self) -> Store {
         let settings = StoreSettings {
-            url: self.url.parse().expect("the address is sound"),
             pool_size: 8,
             wait: Duration::from_secs(10),
-            statement_timeout: Duration::from_secs(10),
+            ..StoreSettings::of(self.url.parse().expect("the address is sound"))
         };
         Store::open(&settings).await.expect("the database can be opened")
     }

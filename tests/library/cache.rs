@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use buoy::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
-    db::{DatabaseUrl, Store, StoreSettings},
+    db::{Store, StoreSettings},
     domain::{Caller, Clock, EmailAddress, NewUrl, NewUser, ShortCode, TargetUrl, UrlChanges, UrlId, UserId, Username},
     fleet::{Availability, Monitor, Observer as _},
 };
@@ -24,9 +24,8 @@ impl World {
     /// A database with one link, `there`, and a cache that hears of changes.
     async fn new(capacity: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("buoy.db").display()).parse().unwrap();
-        let wait = Duration::from_secs(5);
-        let settings = StoreSettings { url: url.clone(), pool_size: 4, wait, statement_timeout: wait };
+        let url = format!("sqlite:{}", folder.path().join("buoy.db").display()).parse().unwrap();
+        let settings = StoreSettings { wait: Duration::from_secs(5), ..StoreSettings::of(url) };
         let store = Store::open(&settings).await.unwrap();
         add_link(&store).await;
         let stale_if_error = Duration::from_secs(3_600);
@@ -35,7 +34,7 @@ impl World {
         let sync = Arc::new(CacheSync::new(Arc::clone(&cache), "one".to_owned(), || "{}".to_owned()));
         sync.connected();
         tokio::time::sleep(SETTLED).await;
-        let (monitor, availability) = Monitor::new(&url, &store, sync);
+        let (monitor, availability) = Monitor::new(&store, sync);
         Self { store, availability, cache, _monitor: monitor, _folder: folder }
     }
 

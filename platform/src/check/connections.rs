@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, database: &Cluster, faults: &mut Vec<
 
 /// The pool of a component: what buoy makes of its variables; nothing where it would not start at all.
 fn pool(subject: &Subject<'_>, component: &Component) -> u32 {
-    variables::config(subject, component).map_or(0, |config| config.database.pool_size)
+    variables::config(subject, component).map_or(0, |config| config.store.pool_size)
 }
 
 /// Where the sum is decided: the number of instances of the first component that has several, else of the first.

@@ -3,13 +3,13 @@
 use chrono::TimeDelta;
 
 use super::{
-    LIMIT, is_elsewhere,
+    LIMIT,
     report::{Check, Report},
 };
 use crate::{
-    config::{Config, DatabaseConfig},
+    config::Config,
     db::{
-        Server, Tls,
+        Server, StoreSettings, Tls,
         migrate::{SchemaState, needed_version},
     },
     fleet::diagnose::{Diagnosis, diagnose, diagnose_pooler},
@@ -27,11 +27,14 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
         Ok(seen) => seen,
         Err(reason) => {
             let mend = "check DATABASE_URL, that the database runs, and that its trusted sources or firewall let this machine in";
-            report.add(Check::fail("database", reason, mend));
+            report.add(Check::fail("database", format!("{}: {reason}", server.place()), mend));
             return;
         }
     };
-    report.add(reached(&seen));
+    report.add(reached(server, &seen));
+    if let Some(remedy) = seen.standing.encoding_remedy() {
+        report.add(Check::fail("encoding", remedy, "move to a database in UTF8"));
+    }
     if server.is_pooled() {
         report.add(match diagnose_pooler(server, LIMIT).await {
             Ok(took) => Check::ok("pooler", format!("answers through DATABASE_URL in {} ms", took.as_millis())),
@@ -41,13 +44,13 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
     report.add(encryption(server, &seen));
     report.add(schema(&seen));
     report.add(privileges(server, &seen));
-    report.add(connections(server, &config.database, instances, &seen));
+    report.add(connections(server, &config.store, instances, &seen));
     report.add(clock(&seen));
 }
 
-fn reached(seen: &Diagnosis) -> Check {
+fn reached(server: &Server, seen: &Diagnosis) -> Check {
     let took = seen.connected_in.as_millis();
-    let found = format!("PostgreSQL {}, connected in {took} ms", seen.version);
+    let found = format!("{}: PostgreSQL {}, connected in {took} ms", server.place(), seen.version);
     if took > SLOW_MS {
         return Check::warn("database", found, "put the service into the database's region");
     }
@@ -68,7 +71,7 @@ fn encryption(server: &Server, seen: &Diagnosis) -> Check {
             ),
             "set DATABASE_TLS=verify-full, and DATABASE_CA_CERT where the authority is a private one",
         ),
-        None if is_elsewhere(server) => Check::warn(
+        None if server.is_elsewhere() => Check::warn(
             NAME,
             "none: whoever sits in between can read and change everything",
             "set DATABASE_TLS=verify-full, unless the network between is nobody else's",
@@ -121,7 +124,7 @@ fn privileges(server: &Server, seen: &Diagnosis) -> Check {
     }
 }
 
-fn connections(server: &Server, config: &DatabaseConfig, instances: Option<u32>, seen: &Diagnosis) -> Check {
+fn connections(server: &Server, settings: &StoreSettings, instances: Option<u32>, seen: &Diagnosis) -> Check {
     const NAME: &str = "connections";
     let working = u32::try_from(seen.replicas).unwrap_or(u32::MAX);
     let instances = i64::from(instances.unwrap_or(working).max(1));
@@ -129,7 +132,7 @@ fn connections(server: &Server, config: &DatabaseConfig, instances: Option<u32>,
     let (each, sum) = if server.is_pooled() {
         (1, "1 beside the pooler".to_owned())
     } else {
-        (i64::from(config.pool_size) + 1, format!("({} + 1)", config.pool_size))
+        (i64::from(settings.pool_size) + 1, format!("({} + 1)", settings.pool_size))
     };
     let needed = 2 * instances * each + 1;
     let found = format!(
@@ -167,7 +170,7 @@ fn clock(seen: &Diagnosis) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{DatabaseUrl, privileges::Standing};
+    use crate::db::privileges::Standing;
 
     fn seen() -> Diagnosis {
         Diagnosis {
@@ -180,6 +183,7 @@ mod tests {
             standing: Standing {
                 role: "buoy".to_owned(),
                 database: "buoy".to_owned(),
+                encoding: "UTF8".to_owned(),
                 schema: Some("public".to_owned()),
                 may_create: true,
                 may_create_schema: true,
@@ -192,9 +196,12 @@ mod tests {
         }
     }
 
-    fn server() -> Box<Server> {
-        let DatabaseUrl::Postgres(server) = "postgres://u@db.example/buoy".parse().unwrap() else { unreachable!() };
-        server
+    fn settings(pool_size: u32) -> StoreSettings {
+        StoreSettings { pool_size, ..StoreSettings::of("postgres://u@db.example/buoy".parse().unwrap()) }
+    }
+
+    fn server() -> Server {
+        Server::of(&settings(5)).unwrap()
     }
 
     fn text(check: &Check) -> String {
@@ -203,15 +210,11 @@ mod tests {
 
     #[test]
     fn connections_are_summed_for_both_versions_of_a_deployment() {
-        let config = |pool: &str| {
-            let vars = [("DATABASE_POOL_SIZE".to_owned(), pool.to_owned())];
-            Config::from_vars(vars).unwrap().database
-        };
-        let enough = text(&connections(&server(), &config("2"), None, &seen()));
+        let enough = text(&connections(&server(), &settings(2), None, &seen()));
         assert!(enough.contains("\"ok\"") && enough.contains("2 x 3 x (2 + 1) + 1 for migrate = 19"), "{enough}");
-        let too_many = text(&connections(&server(), &config("3"), None, &seen()));
+        let too_many = text(&connections(&server(), &settings(3), None, &seen()));
         assert!(too_many.contains("\"fail\"") && too_many.contains("DATABASE_POOL_SIZE to 2 at most"), "{too_many}");
-        let more = text(&connections(&server(), &config("2"), Some(12), &seen()));
+        let more = text(&connections(&server(), &settings(2), Some(12), &seen()));
         assert!(more.contains("\"fail\"") && !more.contains("DATABASE_POOL_SIZE"), "{more}");
     }
 

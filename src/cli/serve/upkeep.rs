@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    db::{Store, StoreSettings},
-    fleet::monitor::wait_for_server,
-    http::idempotency::KEPT_FOR,
-    state::AppState,
-};
+use crate::{db::Store, fleet::monitor::wait_for_server, http::idempotency::KEPT_FOR, state::AppState};
 
 /// How often rows past their time are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -51,10 +46,10 @@ async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::db::Resul
 }
 
 /// Migrates as soon as the server answers; the monitor sees the new schema by itself.
-pub(super) async fn migrate(settings: StoreSettings, store: Store, stop: CancellationToken) {
+pub(super) async fn migrate(store: Store, stop: CancellationToken) {
     let migrated = async {
         loop {
-            match migrate_once(&settings, &store).await {
+            match migrate_once(&store).await {
                 Ok(()) => return tracing::info!("schema up to date"),
                 Err(error) => {
                     tracing::error!(error = format!("{error:#}"), "could not migrate the schema, trying again");
@@ -66,8 +61,8 @@ pub(super) async fn migrate(settings: StoreSettings, store: Store, stop: Cancell
     stop.run_until_cancelled(migrated).await;
 }
 
-async fn migrate_once(settings: &StoreSettings, store: &Store) -> anyhow::Result<()> {
-    wait_for_server(&settings.url, MIGRATE_WAIT).await?;
+async fn migrate_once(store: &Store) -> anyhow::Result<()> {
+    wait_for_server(store, MIGRATE_WAIT).await?;
     store.migrate().await?;
     Ok(())
 }

@@ -118,3 +118,28 @@ fn the_embedded_database_is_looked_at_and_not_created() {
     std::fs::write(folder.path().join("buoy.db"), "this is no database".repeat(1_000)).unwrap();
     assert_eq!(status_of(&examine(), "database"), "fail");
 }
+
+#[test]
+fn what_serve_would_refuse_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variables, name) in [
+        (&[("HOST", "0.0.0.0")][..], "access"),
+        (&[("GEOIP_DB", "/none/countries.mmdb")], "countries"),
+        (&[("DATABASE_URL", "sqlite:none/buoy.db")], "database"),
+    ] {
+        let mut served = variables.to_vec();
+        served.push(("PORT", "0"));
+        assert_eq!(run(folder.path(), &["serve"], &served).status.code(), Some(1), "{variables:?}");
+        assert_eq!(status_of(&run(folder.path(), &["doctor", "--json"], variables), name), "fail", "{variables:?}");
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(folder.path(), &["doctor"], &[("ADMIN_TOKN", "x")]);
+    assert!(
+        ended.out.contains("warn  configuration") && ended.out.contains("ADMIN_TOKEN was probably meant"),
+        "{ended:?}"
+    );
+}

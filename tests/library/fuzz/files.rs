@@ -46,7 +46,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("buoy.db").display()).parse().unwrap();
         let wait = Duration::from_secs(10);
-        let settings = StoreSettings { url, pool_size: 2, wait, statement_timeout: wait };
+        let settings = StoreSettings { wait, ..StoreSettings::of(url) };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         Self { store, runtime, _folder: folder }
     }

@@ -25,7 +25,7 @@ async fn a_copy_is_taken_while_another_writes() {
 
     let url = format!("sqlite:{}", copy.display()).parse().unwrap();
     let limit = std::time::Duration::from_secs(5);
-    let settings = StoreSettings { url, pool_size: 2, wait: limit, statement_timeout: limit };
+    let settings = StoreSettings { wait: limit, ..StoreSettings::of(url) };
     let copied = World { store: Store::open(&settings).await.unwrap(), database: world.database };
     assert_eq!(copied.content().await, before);
 

@@ -32,7 +32,7 @@ impl Counted {
         let (wire, url) = Wire::open(&fixture.database.url).await;
         let limit = Duration::from_secs(10);
         let url = url.parse().unwrap();
-        let settings = StoreSettings { url, pool_size: 1, wait: limit, statement_timeout: limit };
+        let settings = StoreSettings { pool_size: 1, wait: limit, ..StoreSettings::of(url) };
         let store = Store::open(&settings).await.unwrap();
         Self { wire, store, owner, fixture }
     }

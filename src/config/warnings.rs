@@ -1,19 +1,29 @@
-//! Variables that are no variables of buoy's, but look like one: a misspelt name would be ignored without a word.
+//! What is no fault, but probably not meant: a misspelt name would be ignored without a word.
 
-use super::variables;
+use std::collections::HashMap;
 
-/// A variable that was given, and the one that was probably meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is no variable of buoy's and is ignored: {likely} was probably meant")]
-pub struct Misspelt {
-    /// The name that was given.
-    pub name: String,
-    /// The likely one.
-    pub likely: &'static str,
+use super::{database::unbound_certificate, variables};
+
+/// What an operator should know of the given variables, each as a sentence.
+pub fn warnings(given: &HashMap<String, String>) -> Vec<String> {
+    let names = given.keys().map(String::as_str);
+    let mut warnings: Vec<String> = misspelt(names)
+        .into_iter()
+        .map(|(name, likely)| format!("{name} is no variable of buoy's and is ignored: {likely} was probably meant"))
+        .collect();
+    warnings.sort();
+    if let Some(name) = unbound_certificate(given.get("DATABASE_CA_CERT").map(String::as_str)) {
+        warnings.push(format!(
+            "DATABASE_CA_CERT holds the literal {name}, which counts as unset: name a database that has a certificate, or leave \
+             the variable out"
+        ));
+    }
+    warnings
 }
 
-/// The names among `given` that look like a variable that is not given. Short names have too many neighbours: PATH is no PORT.
-pub fn misspelt<'a>(given: impl Iterator<Item = &'a str> + Clone) -> Vec<Misspelt> {
+/// The names among `given` that look like a variable that is not given, with that variable. Short names have too many neighbours:
+/// PATH is no PORT.
+fn misspelt<'a>(given: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'a str, &'static str)> {
     let is_given = |name: &str| given.clone().any(|other| other == name);
     let missing: Vec<&'static str> = variables().map(|known| known.name).filter(|name| !is_given(name)).collect();
     let likely = |name: &str| {
@@ -22,10 +32,7 @@ pub fn misspelt<'a>(given: impl Iterator<Item = &'a str> + Clone) -> Vec<Misspel
         near.filter(|(distance, known)| *distance <= tolerance(known)).min().map(|(_, known)| known)
     };
     let unknown = given.clone().filter(|name| variables().all(|known| known.name != *name));
-    let found = unknown.filter_map(|name| Some(Misspelt { name: name.to_owned(), likely: likely(name)? }));
-    let mut found: Vec<Misspelt> = found.collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
+    unknown.filter_map(|name| Some((name, likely(name)?))).collect()
 }
 
 /// Letters that may be wrong.
@@ -41,8 +48,8 @@ fn tolerance(known: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn found(given: &[&str]) -> Vec<(String, &'static str)> {
-        misspelt(given.iter().copied()).into_iter().map(|found| (found.name, found.likely)).collect()
+    fn found<'a>(given: &[&'a str]) -> Vec<(&'a str, &'static str)> {
+        misspelt(given.iter().copied())
     }
 
     #[test]
@@ -54,7 +61,7 @@ mod tests {
             ("database_url", "DATABASE_URL"),
             ("LOGLEVEL", "LOG_LEVEL"),
         ] {
-            assert_eq!(found(&["PATH", given]), [(given.to_owned(), likely)]);
+            assert_eq!(found(&["PATH", given]), [(given, likely)]);
         }
     }
 
@@ -97,6 +104,6 @@ mod tests {
     #[test]
     fn what_is_given_was_not_meant() {
         assert_eq!(found(&["DATABASE_URI", "DATABASE_URL"]), []);
-        assert_eq!(found(&["DATABASE_URI"]), [("DATABASE_URI".to_owned(), "DATABASE_URL")]);
+        assert_eq!(found(&["DATABASE_URI"]), [("DATABASE_URI", "DATABASE_URL")]);
     }
 }

@@ -23,7 +23,6 @@ on_both_databases!(
     what_a_key_may_not_see_is_not_there,
     a_key_lists_what_is_its_users,
     what_a_key_does_is_put_down_to_it,
-    an_open_api_is_out_of_reach_of_foreign_pages,
     no_secret_is_logged
 );
 
@@ -343,10 +342,13 @@ async fn what_a_key_does_is_put_down_to_it(kind: Kind) {
     assert_eq!(events[0]["details"]["by"], "admin");
 }
 
-async fn an_open_api_is_out_of_reach_of_foreign_pages(kind: Kind) {
-    let app =
-        TestApp::start_with(kind, &[("ALLOWED_HOSTS", "links.example.com"), ("PUBLIC_URL", "https://go.example.com")])
-            .await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_api_is_out_of_reach_of_foreign_pages() {
+    let app = TestApp::start_with(
+        Kind::Sqlite,
+        &[("ALLOWED_HOSTS", "links.example.com"), ("PUBLIC_URL", "https://go.example.com")],
+    )
+    .await;
     let user = app.user("ann").await;
     let code = app.url(user, "https://example.com").await["short_code"].as_str().unwrap().to_owned();
     let port = app.base.rsplit(':').next().unwrap();

@@ -15,8 +15,6 @@ on_both_databases!(
     files_of_each_kind_are_taken_in,
     repeated_users_count_and_are_found,
     one_bad_row_and_nothing_is_kept,
-    what_is_no_file_of_the_kind_is_refused,
-    a_file_over_the_limit_is_413_and_leaves_nothing,
     an_upload_with_a_key_is_done_once,
     codes_taken_in_are_no_longer_unknown,
     an_upload_that_breaks_off_leaves_nothing,
@@ -68,8 +66,9 @@ async fn one_bad_row_and_nothing_is_kept(kind: Kind) {
     assert_eq!(app.get("/users").await.expect(200), json!([]));
 }
 
-async fn what_is_no_file_of_the_kind_is_refused(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_file_of_the_kind_is_refused() {
+    let app = TestApp::start(Kind::Sqlite).await;
     for file in ["", "a,b\n1,2\n", "user_id,original_url\n1,https://example.com\n"] {
         let problem = upload(&app, "/users/bulk", file, None).await.problem(422, "invalid_fields");
         assert!(problem["errors"]["file"].is_string(), "{problem}");
@@ -82,8 +81,9 @@ async fn what_is_no_file_of_the_kind_is_refused(kind: Kind) {
     send(broken.body("no boundary here")).await.problem(400, "malformed_body");
 }
 
-async fn a_file_over_the_limit_is_413_and_leaves_nothing(kind: Kind) {
-    let app = TestApp::start_with(kind, &[("BULK_LIMIT_BYTES", "2048")]).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_over_the_limit_is_413_and_leaves_nothing() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("BULK_LIMIT_BYTES", "2048")]).await;
     let rows: String = (0..200).map(|n| format!("user{n},user{n}@example.com\n")).collect();
     upload(&app, "/users/bulk", format!("{USERS}{rows}"), None).await.problem(413, "body_too_large");
     assert_eq!(app.get("/users").await.expect(200), json!([]));

@@ -10,18 +10,7 @@ use crate::{
     common::{database::Kind, on_both_databases},
 };
 
-on_both_databases!(
-    health_and_readiness,
-    unknown_routes_have_the_error_shape,
-    wrong_methods_have_the_error_shape_and_allow,
-    head_works_wherever_get_does,
-    request_ids_are_taken_or_made,
-    every_answer_has_the_headers_of_all,
-    bodies_that_are_no_json_object_are_refused,
-    other_content_types_are_refused,
-    bodies_have_a_limit,
-    the_documentation_is_served_from_here,
-);
+on_both_databases!(health_and_readiness, head_works_wherever_get_does);
 
 /// Each path of the contract, and the methods it takes beside OPTIONS.
 const ROUTES: &[(&str, &[&str])] = &[
@@ -76,8 +65,9 @@ async fn health_and_readiness(kind: Kind) {
     assert_eq!(ready["checks"]["shutdown"]["status"], "ok");
 }
 
-async fn unknown_routes_have_the_error_shape(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_routes_have_the_error_shape() {
+    let app = TestApp::start(Kind::Sqlite).await;
     for path in ["/", "/users/1/links", "/a/b", "/urls/1/2/3", "/users/", "/.well-known/x", "/urls/x/redirect/"] {
         for name in ["GET", "POST", "DELETE"] {
             let answer = send(app.request(method(name), path)).await;
@@ -87,8 +77,9 @@ async fn unknown_routes_have_the_error_shape(kind: Kind) {
     }
 }
 
-async fn wrong_methods_have_the_error_shape_and_allow(kind: Kind) {
-    let app = furnished(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_methods_have_the_error_shape_and_allow() {
+    let app = furnished(Kind::Sqlite).await;
     for (path, methods) in ROUTES {
         for name in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             if methods.contains(&name) {
@@ -120,8 +111,9 @@ async fn head_works_wherever_get_does(kind: Kind) {
     assert_eq!(app.head("/users?page=0").await.status, 422);
 }
 
-async fn request_ids_are_taken_or_made(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_ids_are_taken_or_made() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let asked = async |id: &str| {
         let answer = send(app.request(Method::GET, "/health").header("x-request-id", id)).await;
         answer.header("x-request-id").unwrap().to_owned()
@@ -141,8 +133,9 @@ async fn request_ids_are_taken_or_made(kind: Kind) {
     assert!(app.get("/no/such/route").await.header("x-request-id").is_some());
 }
 
-async fn every_answer_has_the_headers_of_all(kind: Kind) {
-    let app = furnished(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_has_the_headers_of_all() {
+    let app = furnished(Kind::Sqlite).await;
     let mut answers: Vec<Answer> = vec![app.get("/no/such/route").await, app.get("/users/77").await];
     for (path, _) in ROUTES {
         answers.push(app.get(path).await);
@@ -156,8 +149,9 @@ async fn every_answer_has_the_headers_of_all(kind: Kind) {
     }
 }
 
-async fn bodies_that_are_no_json_object_are_refused(kind: Kind) {
-    let app = furnished(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_no_json_object_are_refused() {
+    let app = furnished(Kind::Sqlite).await;
     for (name, path) in BODIES {
         for body in ["", " ", "word", "\"word\"", "7", "[]", "[1,2]", "null", "true", "{", "{}}", "{'a':1}", "{\"a\"}"]
         {
@@ -174,8 +168,9 @@ async fn bodies_that_are_no_json_object_are_refused(kind: Kind) {
     }
 }
 
-async fn other_content_types_are_refused(kind: Kind) {
-    let app = furnished(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_content_types_are_refused() {
+    let app = furnished(Kind::Sqlite).await;
     let typed = async |name: &str, path: &str, content_type: &str| {
         send(app.request(method(name), path).header("content-type", content_type).body("{\"title\": \"x\"}")).await
     };
@@ -194,9 +189,10 @@ async fn other_content_types_are_refused(kind: Kind) {
     }
 }
 
-async fn bodies_have_a_limit(kind: Kind) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_have_a_limit() {
     const LIMIT: usize = 1024 * 1024;
-    let app = furnished(kind).await;
+    let app = furnished(Kind::Sqlite).await;
     let padded = |bytes: usize| format!("{{\"title\": \"x\"{}}}", " ".repeat(bytes - 14));
     app.send_text(Method::PUT, "/urls/1", padded(LIMIT)).await.expect(200);
     for (name, path) in BODIES {
@@ -209,8 +205,9 @@ async fn bodies_have_a_limit(kind: Kind) {
     app.send_text(Method::GET, "/urls", padded(LIMIT + 1)).await.problem(413, "body_too_large");
 }
 
-async fn the_documentation_is_served_from_here(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentation_is_served_from_here() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let document: Value = app.get("/openapi.json").await.expect(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut page = app.get("/docs").await;

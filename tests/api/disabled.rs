@@ -21,7 +21,6 @@ on_both_databases!(
     a_disabled_link_leads_nowhere_until_it_is_enabled,
     every_list_shows_the_reason,
     its_owner_does_not_enable_it_by_other_changes,
-    reasons_that_break_a_rule_are_refused,
     a_reason_travels_in_files,
 );
 
@@ -100,8 +99,9 @@ async fn its_owner_does_not_enable_it_by_other_changes(kind: Kind) {
     assert_leads_nowhere(&app, &code, 404, "url_not_found").await;
 }
 
-async fn reasons_that_break_a_rule_are_refused(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reasons_that_break_a_rule_are_refused() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let (path, code, id) = link(&app).await;
     for reason in [json!(""), json!(" "), json!(" spam"), json!("a\nb"), json!("x".repeat(201)), json!(7), json!(true)]
     {

@@ -8,25 +8,11 @@ use crate::{
     common::{database::Kind, on_both_databases},
 };
 
-on_both_databases!(
-    malformed_json,
-    deeply_nested_json,
-    repeated_keys,
-    nulls_and_wrong_types,
-    nul_bytes,
-    lone_surrogates,
-    ten_thousand_characters,
-    numbers_beyond_64_bits,
-    sql_in_strings,
-    names_of_every_script,
-    targets_that_must_not_be_followed,
-    codes_that_collide_with_routes,
-    broken_escapes_in_paths,
-    text_that_is_not_utf8,
-);
+on_both_databases!(nul_bytes, ten_thousand_characters, numbers_beyond_64_bits, sql_in_strings, names_of_every_script,);
 
-async fn malformed_json(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn malformed_json() {
+    let app = TestApp::start(Kind::Sqlite).await;
     for text in [
         r#"{"username": "ann", "email": "ann@example.com""#,
         r#"{"username": "ann", "email": "ann@example.com"} x"#,
@@ -46,8 +32,9 @@ async fn malformed_json(kind: Kind) {
     assert_eq!(app.get("/users").await.expect(200), json!([]));
 }
 
-async fn deeply_nested_json(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deeply_nested_json() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let url = app.url(app.user("ann").await, "https://example.com").await;
     for depth in [200, 100_000, 500_000] {
         let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
@@ -71,14 +58,16 @@ async fn deeply_nested_json(kind: Kind) {
     assert_eq!(app.get("/health").await.status, 200);
 }
 
-async fn repeated_keys(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeated_keys() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let twice = r#"{"username": "ann", "username": "bob", "email": "ann@example.com"}"#;
     app.send_text(Method::POST, "/users", twice).await.problem(400, "malformed_body");
 }
 
-async fn nulls_and_wrong_types(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nulls_and_wrong_types() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let user = app.user("ann").await;
     let url = app.url(user, "https://example.com").await;
     let wrong = [json!(null), json!(true), json!(-1), json!(1.5), json!([]), json!({}), json!("\u{1}"), json!([["x"]])];
@@ -116,8 +105,9 @@ async fn nul_bytes(kind: Kind) {
     }
 }
 
-async fn lone_surrogates(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lone_surrogates() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let url = app.url(app.user("ann").await, "https://example.com").await;
     for escape in [r"\ud800", r"\udc00", r"\ud800\ud800", r"x\udfffx"] {
         let body = format!(r#"{{"username": "{escape}", "email": "a@example.com"}}"#);
@@ -280,8 +270,9 @@ const BAD_TARGETS: &[&str] = &[
     "https://1.2.3.4.5.6.7.8:x",
 ];
 
-async fn targets_that_must_not_be_followed(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_that_must_not_be_followed() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let user = app.user("ann").await;
     let url = app.url(user, "https://example.com").await;
     for target in BAD_TARGETS {
@@ -293,8 +284,9 @@ async fn targets_that_must_not_be_followed(kind: Kind) {
     assert_eq!(app.get("/urls").await.expect(200), json!([url]));
 }
 
-async fn codes_that_collide_with_routes(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_that_collide_with_routes() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let user = app.user("ann").await;
     let document = app.get("/openapi.json").await.expect(200);
     let mut segments: Vec<&str> =
@@ -313,8 +305,9 @@ async fn codes_that_collide_with_routes(kind: Kind) {
     }
 }
 
-async fn broken_escapes_in_paths(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_escapes_in_paths() {
+    let app = TestApp::start(Kind::Sqlite).await;
     for path in [
         "/%",
         "/%zz",
@@ -339,8 +332,9 @@ async fn broken_escapes_in_paths(kind: Kind) {
     assert_eq!(app.get("/%61bc").await.status, 302);
 }
 
-async fn text_that_is_not_utf8(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_that_is_not_utf8() {
+    let app = TestApp::start(Kind::Sqlite).await;
     for bytes in [
         b"{\"username\": \"\xff\", \"email\": \"a@example.com\"}".to_vec(),
         b"{\"username\": \"\xc0\xaf\", \"email\": \"a@example.com\"}".to_vec(),

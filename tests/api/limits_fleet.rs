@@ -67,7 +67,7 @@ async fn a_scan_gets_one_limit_from_two_replicas() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_work_than_there_is_room_for_is_shed_but_redirects_go_on() {
     let database = Arc::new(Database::fresh(Kind::Postgres).await);
-    let app = TestApp::start_on(&database, &[("MAX_CONCURRENT_REQUESTS", "1")]).await;
+    let app = TestApp::start_on(&database, &[("MAX_CONCURRENT_REQUESTS", "1"), ("DATABASE_WAIT_MS", "2000")]).await;
     let code = app.url(app.user("ann").await, "https://example.com").await["short_code"].as_str().unwrap().to_owned();
     let path = format!("/{code}");
     // Until what was announced of the link has come back.

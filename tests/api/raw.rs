@@ -14,13 +14,7 @@ use crate::{
     process::PATIENCE,
 };
 
-on_both_databases!(
-    bytes_that_are_no_http,
-    broken_requests,
-    targets_with_bytes_that_no_uri_may_hold,
-    requests_in_a_row_on_one_connection,
-    clients_that_leave,
-);
+on_both_databases!(clients_that_leave);
 
 /// A plain connection to the service.
 #[derive(Debug)]
@@ -66,8 +60,9 @@ fn complete(answer: &[u8]) -> bool {
     body.len() >= length.trim().parse().unwrap_or(0)
 }
 
-async fn bytes_that_are_no_http(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_are_no_http() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let noise: Vec<u8> = (0..20_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     for bytes in [
         b"\0\0\0\0\0\0\0\0\r\n\r\n".to_vec(),
@@ -85,8 +80,9 @@ async fn bytes_that_are_no_http(kind: Kind) {
     assert_eq!(app.get("/health").await.status, 200);
 }
 
-async fn broken_requests(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_requests() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "x".repeat(1_000_000));
     let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(100_000));
     for (request, statuses) in [
@@ -120,8 +116,9 @@ async fn broken_requests(kind: Kind) {
     assert_eq!(app.get("/health").await.status, 200);
 }
 
-async fn targets_with_bytes_that_no_uri_may_hold(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_with_bytes_that_no_uri_may_hold() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let url = app.url(app.user("ann").await, "https://example.com").await;
     let code = url["short_code"].as_str().unwrap();
     let mut connection = Connection::open(&app).await;
@@ -144,8 +141,9 @@ async fn targets_with_bytes_that_no_uri_may_hold(kind: Kind) {
     assert_eq!(app.clicks(&url["id"]).await, 10);
 }
 
-async fn requests_in_a_row_on_one_connection(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_in_a_row_on_one_connection() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let mut connection = Connection::open(&app).await;
     for _ in 0..3 {
         let answer = connection.ask("GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n").await;

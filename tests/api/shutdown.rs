@@ -16,9 +16,6 @@ use crate::{
 
 on_both_databases!(
     sigterm_ends_well,
-    requests_are_served_while_draining,
-    sigint_ends_without_draining,
-    a_second_signal_ends_at_once,
     requests_in_flight_are_finished,
     clicks_in_flight_are_stored,
     what_is_not_finished_is_cut_off_at_the_deadline,
@@ -39,8 +36,9 @@ async fn sigterm_ends_well(kind: Kind) {
     assert!(messages.contains(&json!("shutting down")) && messages.last() == Some(&json!("stopped")), "{messages:?}");
 }
 
-async fn requests_are_served_while_draining(kind: Kind) {
-    let mut app = TestApp::start_with(kind, &[("SHUTDOWN_DRAIN_SECONDS", "1")]).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_served_while_draining() {
+    let mut app = TestApp::start_with(Kind::Sqlite, &[("SHUTDOWN_DRAIN_SECONDS", "1")]).await;
     let url = app.url(app.user("ann").await, "https://example.com").await;
     assert_eq!(app.get("/users").await.header("connection"), None);
     // Opened before the signal, and idle when it comes.
@@ -60,8 +58,9 @@ async fn requests_are_served_while_draining(kind: Kind) {
     assert_eq!(again.clicks(&url["id"]).await, 1);
 }
 
-async fn sigint_ends_without_draining(kind: Kind) {
-    let mut app = TestApp::start_with(kind, &[("SHUTDOWN_DRAIN_SECONDS", "20")]).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigint_ends_without_draining() {
+    let mut app = TestApp::start_with(Kind::Sqlite, &[("SHUTDOWN_DRAIN_SECONDS", "20")]).await;
     app.user("ann").await;
     let begun = Instant::now();
     app.server.signal("INT");
@@ -70,8 +69,9 @@ async fn sigint_ends_without_draining(kind: Kind) {
     assert_eq!(status.code(), Some(0));
 }
 
-async fn a_second_signal_ends_at_once(kind: Kind) {
-    let mut app = TestApp::start_with(kind, &[("SHUTDOWN_DRAIN_SECONDS", "20")]).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_at_once() {
+    let mut app = TestApp::start_with(Kind::Sqlite, &[("SHUTDOWN_DRAIN_SECONDS", "20")]).await;
     app.server.signal("TERM");
     app.until("draining", || async { app.get("/ready").await.status == 503 }).await;
     app.server.signal("TERM");

@@ -23,13 +23,7 @@ use crate::{
     common::{database::Kind, on_both_databases},
 };
 
-on_both_databases!(
-    a_link_without_a_title_gets_that_of_its_target,
-    what_has_no_title_to_give_gives_none,
-    a_title_given_meanwhile_stays,
-    nothing_is_fetched_unless_asked_for,
-    the_queue_is_bounded_and_leaving_does_not_wait_for_it,
-);
+on_both_databases!(a_link_without_a_title_gets_that_of_its_target, a_title_given_meanwhile_stays);
 
 const ON: [(&str, &str); 2] = [("FETCH_TITLES", "true"), ("ALLOW_PRIVATE_TARGETS", "true")];
 
@@ -76,9 +70,10 @@ async fn a_link_without_a_title_gets_that_of_its_target(kind: Kind) {
     assert_eq!(outcome(&app, "given").await, 2);
 }
 
-async fn what_has_no_title_to_give_gives_none(kind: Kind) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_no_title_to_give_gives_none() {
     let variables = [ON[0], ON[1], ("BLOCKED_HOSTS", "127.0.0.2"), ("LOG_LEVEL", "info,buoy=debug")];
-    let app = TestApp::start_with(kind, &variables).await;
+    let app = TestApp::start_with(Kind::Sqlite, &variables).await;
     let user = app.user("ann").await;
     let routes = Router::new()
         .route("/text", get(|| async { "<title>no page</title>" }))
@@ -130,7 +125,8 @@ async fn a_title_given_meanwhile_stays(kind: Kind) {
     app.until("looked up", || async { outcome(&app, "without").await == 3 }).await;
 }
 
-async fn nothing_is_fetched_unless_asked_for(kind: Kind) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_fetched_unless_asked_for() {
     let visits = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&visits);
     let count = move || async move {
@@ -138,7 +134,7 @@ async fn nothing_is_fetched_unless_asked_for(kind: Kind) {
         Html("<title>x</title>")
     };
     let site = serve(Router::new().fallback(get(count))).await;
-    let off = TestApp::start_with(kind, &[ON[1]]).await;
+    let off = TestApp::start_with(Kind::Sqlite, &[ON[1]]).await;
     let user = off.user("ann").await;
     off.url(user, &site).await;
     let on = TestApp::start_on(&off.database, &ON).await;
@@ -154,9 +150,10 @@ async fn nothing_is_fetched_unless_asked_for(kind: Kind) {
     assert_eq!((visits.load(Ordering::SeqCst), outcome(&off, "given").await), (1, 0));
 }
 
-async fn the_queue_is_bounded_and_leaving_does_not_wait_for_it(kind: Kind) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_is_bounded_and_leaving_does_not_wait_for_it() {
     let variables = [ON[0], ON[1], ("SHUTDOWN_DRAIN_SECONDS", "0"), ("SHUTDOWN_GRACE_SECONDS", "3")];
-    let mut app = TestApp::start_with(kind, &variables).await;
+    let mut app = TestApp::start_with(Kind::Sqlite, &variables).await;
     let user = app.user("ann").await;
     let never = || async { std::future::pending::<&'static str>().await };
     let site = serve(Router::new().fallback(get(never))).await;

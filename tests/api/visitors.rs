@@ -14,13 +14,7 @@ use crate::{
     },
 };
 
-on_both_databases!(
-    a_click_tells_who_clicked,
-    requests_that_refuse_tracking_are_counted_without_details,
-    programs_are_flagged,
-    what_is_fetched_ahead_is_not_counted,
-    only_trusted_proxies_say_whose_address_it_is,
-);
+on_both_databases!(a_click_tells_who_clicked, requests_that_refuse_tracking_are_counted_without_details);
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
 
@@ -76,8 +70,9 @@ async fn requests_that_refuse_tracking_are_counted_without_details(kind: Kind) {
     );
 }
 
-async fn programs_are_flagged(kind: Kind) {
-    let app = TestApp::start_with(kind, &[("VISITOR_ADDRESS", "none")]).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_are_flagged() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("VISITOR_ADDRESS", "none")]).await;
     let (path, id) = link(&app).await;
     follow(&app, &path, &[("user-agent", "curl/8.5.0")]).await;
     follow(&app, &path, &[("user-agent", FIREFOX)]).await;
@@ -90,8 +85,9 @@ async fn programs_are_flagged(kind: Kind) {
     assert_eq!(number(&app.database, browsers).await, 1);
 }
 
-async fn what_is_fetched_ahead_is_not_counted(kind: Kind) {
-    let app = TestApp::start(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_fetched_ahead_is_not_counted() {
+    let app = TestApp::start(Kind::Sqlite).await;
     let (path, id) = link(&app).await;
     for header in [("sec-purpose", "prefetch;prerender"), ("purpose", "preview"), ("x-moz", "prefetch")] {
         follow(&app, &path, &[header]).await;
@@ -103,9 +99,10 @@ async fn what_is_fetched_ahead_is_not_counted(kind: Kind) {
     assert_eq!(app.clicks(&id).await, 1);
 }
 
-async fn only_trusted_proxies_say_whose_address_it_is(kind: Kind) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_trusted_proxies_say_whose_address_it_is() {
     let networks = async |variables: &[(&str, &str)]| -> Vec<Value> {
-        let app = TestApp::start_with(kind, variables).await;
+        let app = TestApp::start_with(Kind::Sqlite, variables).await;
         let (path, id) = link(&app).await;
         follow(&app, &path, &[("x-forwarded-for", "198.51.100.7"), ("do-connecting-ip", "2001:db8:1:2::3")]).await;
         details(&app, &id).await.iter().map(|details| details["address"].clone()).collect()

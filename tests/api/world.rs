@@ -1,26 +1,8 @@
 //! What a test does to a database behind the program's back.
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
-
-use crate::common::database::{Database, Kind, on_server};
+use crate::common::database::{Database, on_server};
 
 impl Database {
-    /// Runs statements behind the program's back.
-    pub(crate) async fn execute(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
-        let done = match self.kind {
-            Kind::Sqlite => {
-                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file can be opened");
-                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
-            }
-            Kind::Postgres => {
-                let mut connection = PgConnection::connect(&self.url).await.expect("the server answers");
-                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
-            }
-        };
-        done.expect("the statements run");
-    }
-
     /// Adds users `u1` to `u<rows>`, faster than over HTTP.
     pub(crate) async fn add_users(&self, rows: u32) {
         self.fill(rows, "users (username, email, created_at) SELECT 'u' || i, 'u' || i || '@x.example', AT").await;

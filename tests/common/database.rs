@@ -7,7 +7,7 @@ use std::{
 };
 
 use buoy::db::{Store, StoreSettings};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 
 use super::template;
 
@@ -75,6 +75,22 @@ impl Database {
     /// A folder that goes with the database.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Runs statements behind the program's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = match self.kind {
+            Kind::Sqlite => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file can be opened");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the server answers");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        };
+        done.expect("the statements run");
     }
 
     /// A store of the test's own on this database.

@@ -56,11 +56,7 @@ impl Fixture {
 
     /// Runs statements behind the store's back.
     async fn execute(&self, sql: &str) {
-        let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        match &self.store {
-            Store::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(&pool.current()).await.unwrap()),
-            Store::Sqlite { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
-        }
+        self.database.execute(sql).await;
     }
 
     /// Stores a batch of clicks and folds it into the rollups.

@@ -16,11 +16,6 @@ use crate::{
 on_both_databases!(
     a_folder_is_imported_in_any_order_and_twice,
     one_bad_row_keeps_everything_out,
-    line_ends_and_marks_do_not_matter,
-    lines_are_counted_as_editors_do,
-    a_file_cut_off_within_a_row_loses_that_row_only,
-    what_is_no_import_file_is_named,
-    a_row_has_a_limit,
     a_chunk_of_any_size_is_settled_alike,
 );
 
@@ -53,8 +48,9 @@ async fn one_bad_row_keeps_everything_out(kind: Kind) {
     assert_eq!(world.counts(&[USERS, urls]).await, [(1, 0, 0), (1, 0, 2)]);
 }
 
-async fn line_ends_and_marks_do_not_matter(kind: Kind) {
-    let world = World::new(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn line_ends_and_marks_do_not_matter() {
+    let world = World::new(Kind::Sqlite).await;
     let crlf = USERS.replace('\n', "\r\n");
     let marked = format!("\u{feff}{crlf}");
     let open_ended = USERS.trim_end().to_owned();
@@ -83,8 +79,9 @@ impl AsyncRead for OneByOne<'_> {
     }
 }
 
-async fn lines_are_counted_as_editors_do(kind: Kind) {
-    let world = World::new(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_are_counted_as_editors_do() {
+    let world = World::new(Kind::Sqlite).await;
     let rows = "url_id,event_type,details\n1,click,\"{\n\n}\"\n0,click,{}\n\n\n0,click,\"{\n}\"\n0,click,{}";
     for file in [rows.to_owned(), rows.replace('\n', "\r\n")] {
         let lines: Vec<String> = world.bad_rows(&[&file]).await;
@@ -93,8 +90,9 @@ async fn lines_are_counted_as_editors_do(kind: Kind) {
     }
 }
 
-async fn a_file_cut_off_within_a_row_loses_that_row_only(kind: Kind) {
-    let world = World::new(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_cut_off_within_a_row_loses_that_row_only() {
+    let world = World::new(Kind::Sqlite).await;
     let file = "id,url_id,user_id,event_type,timestamp,details\n\
                 1,1,,click,2025-01-01 00:00:00,{}\n\
                 2,1,,click,2025-01-01 00:00:00,\"{\"\"reason\"\": \"\"expired\"\"}\"\n";
@@ -113,8 +111,9 @@ async fn a_file_cut_off_within_a_row_loses_that_row_only(kind: Kind) {
     assert_eq!(world.bad_rows(&[USERS, quoted]).await, ["1.csv:2: is cut off: the file ends within quotation marks"]);
 }
 
-async fn what_is_no_import_file_is_named(kind: Kind) {
-    let world = World::new(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_import_file_is_named() {
+    let world = World::new(Kind::Sqlite).await;
     for (content, expected) in [
         ("", "x.csv: is empty; expected a header and rows"),
         ("id,username\n", "x.csv: its header lacks the column email, which users need"),
@@ -138,8 +137,9 @@ async fn what_is_no_import_file_is_named(kind: Kind) {
     assert_eq!(sources[0].bytes, Some(USERS.len() as u64));
 }
 
-async fn a_row_has_a_limit(kind: Kind) {
-    let world = World::new(kind).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_has_a_limit() {
+    let world = World::new(Kind::Sqlite).await;
     let endless = format!("username,email\nann,\"{}", "x@x.example\n".repeat(1_000_000));
     let error = world.import(vec![text("x.csv", &endless)], &lenient()).await.unwrap_err().to_string();
     assert_eq!(error, "x.csv: cannot be read: a row is longer than 4 MiB; is a quotation mark missing?");

@@ -72,7 +72,10 @@ async fn what_is_there_or_no_click_is_taken(kind: Kind) {
     assert_eq!(counted(&world).await, (5, 5));
     // A click that its retention has not caught up with is found.
     let left = format!("(20, 1, 'click', '{}T12:00:00+00:00', '{{}}')", day(8));
-    world.execute(format!("INSERT INTO events (id, url_id, event_type, timestamp, details) VALUES {left}")).await;
+    world
+        .database
+        .execute(&format!("INSERT INTO events (id, url_id, event_type, timestamp, details) VALUES {left}"))
+        .await;
     let events = format!("id,url_id,event_type,timestamp\n20,1,click,{} 12:00:00\n", day(8));
     assert_eq!(world.counts(&[&events]).await, [(0, 1, 0)]);
     assert_eq!(counted(&world).await, (5, 5));

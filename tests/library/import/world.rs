@@ -90,15 +90,6 @@ impl World {
         self.import(sources, &strict()).await.unwrap()
     }
 
-    /// Runs statements behind the program's back.
-    pub(crate) async fn execute(&self, sql: String) {
-        let sql = sqlx::AssertSqlSafe(sql);
-        match &self.store {
-            Store::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(&pool.current()).await.unwrap()),
-            Store::Sqlite { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
-        }
-    }
-
     pub(crate) async fn content(&self) -> Content {
         let mut snapshot = self.store.snapshot().await.unwrap();
         Content {

@@ -34,15 +34,20 @@ async fn differences(fixture: &Fixture, fix: bool) -> Vec<Difference> {
     found
 }
 
-/// Clicks over two weeks: of people and programs, on links of two users and one whose owner nobody knows.
+/// Clicks over two weeks: of people and programs, on links of two users and one whose owner is unknown.
 async fn with_clicks(kind: Kind) -> Fixture {
+    with_clicks_every(kind, 1_300).await
+}
+
+/// As many clicks, one in so many seconds.
+async fn with_clicks_every(kind: Kind, seconds: i64) -> Fixture {
     let fixture = Fixture::new(kind).await;
     for (name, code) in [("ann", "a"), ("bob", "b")] {
         let user = fixture.user(name).await;
         fixture.url(user.id, code).await;
     }
     fixture.execute("UPDATE urls SET user_id = id").await;
-    let mut clicks: Vec<NewClick<'_>> = (0..900).map(|n| click(1 + n % 3, 1 + n % 3, n * 1_300)).collect();
+    let mut clicks: Vec<NewClick<'_>> = (0..900).map(|n| click(1 + n % 3, 1 + n % 3, n * seconds)).collect();
     for (nth, click) in clicks.iter_mut().enumerate() {
         click.counted.is_bot = nth % 5 == 0;
         click.counted.owner = click.counted.owner.filter(|owner| owner.0 < 3);
@@ -67,7 +72,7 @@ async fn nothing_differs_after_clicks(kind: Kind) {
 }
 
 async fn what_was_tampered_with_is_found_and_repaired(kind: Kind) {
-    let fixture = with_clicks(kind).await;
+    let fixture = with_clicks_every(kind, 350).await;
     let first = at(0).timestamp().div_euclid(DAY);
     for (sql, places) in [
         (format!("UPDATE click_days SET people = people + 5 WHERE subject = 0 AND day = {first}"), 1),

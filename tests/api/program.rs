@@ -148,8 +148,7 @@ fn malformed_addresses_of_databases_stop_the_program() {
             assert_fails_without(SECRET, &ended, &["DATABASE_URL"]);
         }
         let shown = run(folder.path(), &["config"], &[("DATABASE_URL", &url)]);
-        let expected = if url.starts_with("${") { &url } else { "DATABASE_URL=***" };
-        assert!(shown.out.contains(expected) && !shown.output().contains(SECRET), "{shown:?}");
+        assert!(shown.out.contains("DATABASE_URL=***") && !shown.output().contains(SECRET), "{shown:?}");
     }
 }
 
@@ -160,7 +159,7 @@ async fn wrong_credentials_stop_the_program() {
     url.set_password(Some(SECRET)).unwrap();
     for command in ["serve", "migrate"] {
         let ended = run(database.folder(), &[command], &[("DATABASE_URL", url.as_str()), ("PORT", "0")]);
-        let place = format!("{} on 127.0.0.1 port {}", database.name, url.port().unwrap());
+        let place = format!("{} on {} port {}", database.name, url.host_str().unwrap(), url.port().unwrap());
         assert_fails_without(SECRET, &ended, &["DATABASE_URL", "password", &place]);
     }
 }

@@ -82,7 +82,8 @@ async fn a_new_link_with_a_generated_code_waits_for_nobody() {
     let link = one.url(owner, "https://example.com").await;
     assert!(location(&other, link["short_code"].as_str().unwrap()).await.is_some());
     assert_eq!(one.metric("buoy_change_acknowledged_seconds_count").await, 0.0);
-    one.put(&format!("/urls/{}", link["id"]), &json!({"title": "x"})).await.expect(200);
+    let changed = json!({"original_url": "https://example.com/other"});
+    one.put(&format!("/urls/{}", link["id"]), &changed).await.expect(200);
     assert_eq!(one.metric("buoy_change_acknowledged_seconds_count").await, 1.0);
 }
 

@@ -1,11 +1,14 @@
 //! `/urls`.
 
+mod body;
+
 use std::str::FromStr;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
+use self::body::UrlBody;
 use crate::{
     db::{Store, StoreError},
     domain::{
@@ -25,44 +28,8 @@ use crate::{
         },
     },
     state::AppState,
-    store::{CountedUrl, UrlFilter, urls::create::Created},
+    store::{UrlFilter, urls::create::Created},
 };
-
-/// A link.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Url)]
-pub struct UrlBody {
-    /// Identifies the link.
-    id: UrlId,
-    /// Its owner.
-    user_id: UserId,
-    /// The unique, case-sensitive code that is followed.
-    short_code: ShortCode,
-    /// Where it leads, byte for byte as it was given.
-    original_url: TargetUrl,
-    /// A title for people.
-    #[schema(required = true)]
-    title: Option<Title>,
-    /// Whether it can be followed.
-    is_active: bool,
-    /// When it was created, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
-    created_at: Timestamp,
-    /// When one of its fields last changed, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
-    updated_at: Timestamp,
-    /// The address to give away.
-    #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
-    short_url: String,
-    /// Why it is disabled; only where it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    disabled_reason: Option<DisabledReason>,
-    /// How often it was followed, by people and programs; only with `include=clicks`, and in lists by clicks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    clicks: Option<i64>,
-}
 
 /// A link to be created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -353,28 +320,6 @@ pub async fn delete(
     let Some(committed) = store.delete_url(caller, id, app.clock.now(), details).await? else { return missing() };
     app.settle(committed).await;
     Ok(StatusCode::NO_CONTENT)
-}
-
-impl UrlBody {
-    fn new(url: Url, base: &PublicBase) -> Self {
-        Self {
-            short_url: base.link(&url.short_code),
-            id: url.id,
-            user_id: url.user_id,
-            short_code: url.short_code,
-            original_url: url.original_url,
-            title: url.title,
-            is_active: url.is_active,
-            created_at: url.created_at,
-            updated_at: url.updated_at,
-            disabled_reason: url.disabled_reason,
-            clicks: None,
-        }
-    }
-
-    fn counted(counted: CountedUrl, base: &PublicBase) -> Self {
-        Self { clicks: Some(counted.clicks), ..Self::new(counted.url, base) }
-    }
 }
 
 /// Whether the caller may disable links and enable them again: an administrator alone may. Where the API is open

@@ -13,8 +13,9 @@ use tokio::{
     },
 };
 
-/// The server's message that ends the answer to what a client sent together ("ReadyForQuery").
-const READY: u8 = b'Z';
+/// The client's messages that end what it sends together, and wait for an answer ("Sync", "Query").
+const SYNC: u8 = b'S';
+const QUERY: u8 = b'Q';
 /// The client's message that names a statement by its text ("Parse").
 const PARSE: u8 = b'P';
 
@@ -56,8 +57,9 @@ impl Wire {
     }
 
     async fn forward(self, client: TcpStream, server: TcpStream) {
-        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-        tokio::join!(self.up(from_client, to_server), self.down(from_server, to_client));
+        let ((from_client, mut to_client), (mut from_server, to_server)) = (client.into_split(), server.into_split());
+        let down = async { while message(&mut from_server, &mut to_client).await.is_some() {} };
+        tokio::join!(self.up(from_client, to_server), down);
     }
 
     /// The client's start-up message has no type; the others have.
@@ -71,19 +73,17 @@ impl Wire {
         if from.read_exact(&mut rest).await.is_err() || to.write_all(&rest).await.is_err() {
             return;
         }
+        // A Sync after nothing else is the ping of the driver's pool when a connection comes back: no request waits for it.
+        let mut is_asking = false;
         while let Some((kind, body)) = message(&mut from, &mut to).await {
+            if kind == QUERY || kind == SYNC && is_asking {
+                self.round_trips.fetch_add(1, Ordering::SeqCst);
+            }
+            is_asking = kind != QUERY && kind != SYNC;
             if kind == PARSE {
                 let text = body.split(|byte| *byte == 0).nth(1).unwrap_or_default();
                 let text = String::from_utf8_lossy(text).into_owned();
                 self.statements.lock().expect("no thread panicked").push(text);
-            }
-        }
-    }
-
-    async fn down(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-        while let Some((kind, _)) = message(&mut from, &mut to).await {
-            if kind == READY {
-                self.round_trips.fetch_add(1, Ordering::SeqCst);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Logs: one line per event, JSON for machines and coloured text for people, and panics among them.
 //!
 //! Promise: logging never blocks the caller. A thread writes the lines; if the reader of the log stalls, lines beyond
-//! [`QUEUED_LINES`] are dropped and counted. SQL never reaches the log, whatever level is asked for.
+//! `QUEUED_LINES` are dropped and counted. SQL never reaches the log, whatever level is asked for.
 
 mod guard;
 

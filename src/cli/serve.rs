@@ -1,6 +1,6 @@
 //! `buoy serve`: puts the service together, runs it, and ends it in order.
 //!
-//! The service listens before it has a database. [`Parts::end`] is the list of its shutdown.
+//! The service listens before it has a database. `Parts::end` is the list of its shutdown.
 
 mod listen;
 mod upkeep;

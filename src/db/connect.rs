@@ -63,7 +63,7 @@ impl Store {
     /// Opens the store. PostgreSQL is not contacted yet; an SQLite file is created and brought to the newest schema.
     ///
     /// # Errors
-    /// [`StoreError::File`] if an SQLite file cannot be opened.
+    /// An error if an SQLite file cannot be opened.
     pub async fn open(settings: &StoreSettings) -> Result<Self> {
         match &settings.url.options {
             Options::Postgres(options) => Ok(open_postgres(Server::new(options, settings), settings)),

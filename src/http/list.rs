@@ -28,8 +28,11 @@ use crate::{
     state::AppState,
 };
 
-/// Rows that are read at a time for a complete list.
+/// Rows that are read at a time for a complete list: at most, and first, before it is known how large they are.
 const CHUNK: u32 = 1_000;
+const FIRST_CHUNK: u32 = 32;
+/// Bytes of JSON that one chunk of a complete list is to have.
+const CHUNK_BYTES: usize = 64 << 10;
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// Sent with a total that is more than [`MAX_COUNT`].
 const CAPPED: HeaderName = HeaderName::from_static("x-total-count-capped");
@@ -129,7 +132,7 @@ fn address(path: &str, query: &ListQuery, cursor: Option<Cursor>) -> String {
 
 async fn complete<R: Rows>(rows: R, permit: ListPermit) -> Result<Response, Error> {
     // The first chunk is read before the answer begins, so that a missing database is still a 503.
-    let first = rows.fetch(PageStart::Offset(0), CHUNK).await?;
+    let first = rows.fetch(PageStart::Offset(0), FIRST_CHUNK).await?;
     let held = move |_: &Result<Bytes, StreamError>| _ = &permit;
     let body = Body::from_stream(chunks(rows, first).inspect(held));
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
@@ -137,10 +140,10 @@ async fn complete<R: Rows>(rows: R, permit: ListPermit) -> Result<Response, Erro
 
 /// What is still to be sent of a complete list.
 enum Rest<R: Rows> {
-    /// These rows, and whatever follows them.
-    Rows { rows: R, chunk: Vec<R::Row>, is_first: bool },
-    /// The next rows, from here on.
-    After { rows: R, cursor: Cursor },
+    /// The first rows, and what follows them.
+    First { rows: R, chunk: Vec<R::Row> },
+    /// So many of the next rows, from here on.
+    After { rows: R, cursor: Cursor, limit: u32 },
     /// The end of the array.
     End,
     /// Nothing.
@@ -148,7 +151,7 @@ enum Rest<R: Rows> {
 }
 
 fn chunks<R: Rows>(rows: R, first: Vec<R::Row>) -> impl Stream<Item = Result<Bytes, StreamError>> {
-    let start = Rest::Rows { rows, chunk: first, is_first: true };
+    let start = Rest::First { rows, chunk: first };
     stream::try_unfold(start, |rest| async move {
         let piece = next_piece(rest).await;
         piece.inspect_err(|error| tracing::error!(%error, "a complete list broke off"))
@@ -157,17 +160,19 @@ fn chunks<R: Rows>(rows: R, first: Vec<R::Row>) -> impl Stream<Item = Result<Byt
 
 async fn next_piece<R: Rows>(rest: Rest<R>) -> Result<Option<(Bytes, Rest<R>)>, StreamError> {
     match rest {
-        Rest::Rows { rows, chunk, is_first } => send(rows, &chunk, is_first).map(Some),
-        Rest::After { rows, cursor } => {
-            let chunk = rows.fetch(PageStart::After(cursor), CHUNK).await?;
-            send(rows, &chunk, false).map(Some)
+        Rest::First { rows, chunk } => send(rows, &chunk, FIRST_CHUNK, true).map(Some),
+        Rest::After { rows, cursor, limit } => {
+            let chunk = rows.fetch(PageStart::After(cursor), limit).await?;
+            send(rows, &chunk, limit, false).map(Some)
         }
         Rest::End => Ok(Some((Bytes::from_static(b"]"), Rest::Nothing))),
         Rest::Nothing => Ok(None),
     }
 }
 
-fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Rest<R>), StreamError> {
+/// A chunk of which `limit` rows were asked for, and what follows it. The next limit is the rows that fit [`CHUNK_BYTES`], judged
+/// by this chunk's.
+fn send<R: Rows>(rows: R, chunk: &[R::Row], limit: u32, is_first: bool) -> Result<(Bytes, Rest<R>), StreamError> {
     let mut text = Vec::new();
     for (i, row) in chunk.iter().enumerate() {
         text.push(if is_first && i == 0 { b'[' } else { b',' });
@@ -177,9 +182,10 @@ fn send<R: Rows>(rows: R, chunk: &[R::Row], is_first: bool) -> Result<(Bytes, Re
         text.push(b'[');
     }
     let rest = match chunk.last() {
-        Some(last) if chunk.len() == CHUNK as usize => {
-            let cursor = rows.cursor(last);
-            Rest::After { rows, cursor }
+        Some(last) if chunk.len() == limit as usize => {
+            let (cursor, row_bytes) = (rows.cursor(last), text.len().div_ceil(chunk.len()));
+            let limit = u32::try_from(CHUNK_BYTES / row_bytes.max(1)).unwrap_or(CHUNK).clamp(1, CHUNK);
+            Rest::After { rows, cursor, limit }
         }
         _ => Rest::End,
     };

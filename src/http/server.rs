@@ -5,7 +5,7 @@
 //! idle connections close. What is not finished at the deadline is cut off.
 //!
 //! Slow clients: hyper bounds a head's size, tower-http the pauses of bodies, tokio-io-timeout those of readers. How many connections
-//! there are, and how long they are idle or send a head, is bounded in [`connections`].
+//! there are, and how long they are idle or send a head, is bounded in `connections`.
 
 mod activity;
 mod connections;

@@ -12,7 +12,7 @@ use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 /// How long the process waits for the reader of the log when it ends.
 const LAST_LINES: Duration = Duration::from_millis(400);
 
-/// Keeps the log's thread. Dropping it writes the lines that wait, for at most [`LAST_LINES`].
+/// Keeps the log's thread. Dropping it writes the lines that wait, for at most `LAST_LINES`.
 #[derive(Debug)]
 pub struct LogGuard {
     worker: Option<WorkerGuard>,

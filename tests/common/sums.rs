@@ -59,21 +59,11 @@ pub(crate) async fn number(database: &Database, sql: &str) -> i64 {
     }
 }
 
-/// The one number that a query over rollups answers, once pending rows are folded.
-pub(crate) async fn folded_number(database: &Database, sql: &str) -> i64 {
-    fold(database).await;
-    number(database, sql).await
-}
-
-async fn fold(database: &Database) {
+/// Folds what is pending, and fails if clicks do not add up then.
+pub(crate) async fn assert_clicks_add_up(database: &Database) {
     let store = database.store().await;
     store.fold_clicks(Duration::from_secs(10)).await.expect("pending rows can be folded");
     store.close().await;
-}
-
-/// Folds what is pending, and fails if clicks do not add up then.
-pub(crate) async fn assert_clicks_add_up(database: &Database) {
-    fold(database).await;
     for (what, sql) in DISAGREEMENTS {
         assert_eq!(number(database, sql).await, 0, "{what}");
     }

@@ -51,8 +51,8 @@ const NOTE_DELETION: &str = r"
 pub(crate) const STATEMENTS: &[&str] = &[UPDATE, DELETE, RETIRE_CODE, NOTE_DELETION];
 pub(crate) const ROW_STATEMENTS: &[Sql] = &[NOTE_CHANGES];
 
-/// How often a change is worked out again because another one was faster.
-const TRIES: usize = 16;
+/// How often a change is worked out again because another one was faster: in each round one of the concurrent changes wins.
+const TRIES: usize = 64;
 
 /// A link before and after a change.
 struct Change {

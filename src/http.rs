@@ -73,7 +73,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 /// Puts around routes what every request passes through.
 fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
     routes
-        .fallback(middleware::unknown_route)
+        .fallback(redirect::follow_with_slash)
         .method_not_allowed_fallback(middleware::wrong_method)
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(middleware::one_host))

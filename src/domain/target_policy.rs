@@ -59,6 +59,24 @@ impl TargetPolicy {
         self.check_host(&HostName::of(host.to_owned()))
     }
 
+    /// Checks a target of a link that is made under the authority that `asked` names, where no `PUBLIC_URL` names this service.
+    ///
+    /// # Errors
+    /// Says why links may not lead there.
+    pub fn check_asked(&self, target: &TargetUrl, asked: Option<&str>) -> Result<(), Invalid> {
+        self.check(target)?;
+        let same = |asked: &str| {
+            let (asked, target) =
+                (url::Url::parse(&format!("http://{asked}")).ok()?, url::Url::parse(target.as_str()).ok()?);
+            let host = |url: &url::Url| url.host().map(|host| HostName::of(host.to_owned()));
+            // The scheme that was asked is not known here.
+            let same_port = asked.port_or_known_default() == target.port_or_known_default()
+                || (asked.port().is_none() && target.port().is_none());
+            Some(host(&asked)? == host(&target)? && same_port)
+        };
+        if asked.and_then(same) == Some(true) { Err(OWN) } else { Ok(()) }
+    }
+
     /// Whether something that was resolved may be connected to.
     pub fn admits(&self, address: IpAddr) -> bool {
         let is_blocked = self.blocked.covers(&HostName::from(address));

@@ -8,6 +8,8 @@ use super::text::{Invalid, checked_text, no_control_characters};
 
 /// The longest target, in bytes.
 pub const MAX_BYTES: usize = 8_192;
+/// The longest `Location`: what proxies with answer heads of 32 KiB deliver.
+const MAX_LOCATION: usize = 24 * 1_024;
 
 checked_text!(
     /// A target: an absolute `http` or `https` address of at most 8,192 bytes, with a host, without credentials,
@@ -16,15 +18,28 @@ checked_text!(
 );
 
 impl TargetUrl {
-    /// The value of `Location`: the target byte for byte, but that anything outside ASCII is percent-encoded.
+    /// The value of `Location`: the target byte for byte, but an international host as punycode, and whatever else is outside
+    /// ASCII percent-encoded.
     pub fn location(&self) -> Cow<'_, str> {
-        // Most targets are ASCII throughout.
-        if self.as_str().is_ascii() {
-            return Cow::Borrowed(self.as_str());
+        location(self.as_str())
+    }
+}
+
+fn location(text: &str) -> Cow<'_, str> {
+    // Most targets are ASCII throughout.
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    // The set adds nothing to what is always encoded: control characters, which no target has, and non-ASCII.
+    const NOTHING_MORE: &AsciiSet = CONTROLS;
+    let asked = authority(text);
+    let host = asked.split(':').next().unwrap_or(asked);
+    let url = if host.is_ascii() { None } else { url::Url::parse(text).ok() };
+    match url.as_ref().and_then(url::Url::host_str).zip(text.split_once(host)) {
+        Some((punycode, (before, after))) => {
+            format!("{before}{punycode}{}", utf8_percent_encode(after, NOTHING_MORE)).into()
         }
-        // The set adds nothing to what is always encoded: control characters, which no target has, and non-ASCII.
-        const NOTHING_MORE: &AsciiSet = CONTROLS;
-        utf8_percent_encode(self.as_str(), NOTHING_MORE).into()
+        None => utf8_percent_encode(text, NOTHING_MORE).into(),
     }
 }
 
@@ -48,6 +63,13 @@ fn check(text: &str) -> Result<(), Invalid> {
     }
     if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
         return Err(Invalid("must not contain a user name or password"));
+    }
+    // The parser skips further slashes; other clients find no host there.
+    if authority(text).is_empty() {
+        return Err(Invalid("must name a host after two slashes"));
+    }
+    if location(text).len() > MAX_LOCATION {
+        return Err(Invalid("must have at most 24576 bytes as a Location"));
     }
     if url.host_str().is_none_or(str::is_empty) { Err(Invalid("must name a host")) } else { Ok(()) }
 }
@@ -77,6 +99,19 @@ mod tests {
         ] {
             assert_eq!(TargetUrl::parse(target).unwrap().as_str(), target);
         }
+        for (target, location) in [
+            ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+            (
+                "HTTPS://München.example:8443/a/../ü?q=ü#ü",
+                "HTTPS://xn--mnchen-3ya.example:8443/a/../%C3%BC?q=%C3%BC#%C3%BC",
+            ),
+            ("https://例え.jp/例え.jp", "https://xn--r8jz45g.jp/%E4%BE%8B%E3%81%88.jp"),
+            ("https://x.example/%zz/ü", "https://x.example/%zz/%C3%BC"),
+        ] {
+            assert_eq!(TargetUrl::parse(target).unwrap().location(), location);
+        }
+        let longest = format!("https://x.example/{}", "ü".repeat(4_087));
+        assert!((24_000..=MAX_LOCATION).contains(&TargetUrl::parse(longest).unwrap().location().len()));
         assert_eq!(TargetUrl::parse("https://x.example/ü?q=%20").unwrap().location(), "https://x.example/%C3%BC?q=%20");
     }
 
@@ -96,6 +131,10 @@ mod tests {
             "http:/example.com",
             "http://",
             "https:///",
+            "https:///example.com",
+            "https:///user@example.com",
+            "https:////a.example\\@b.example",
+            "https://\\\\user@example.com",
             "https://user@example.com",
             "https://user:secret@example.com",
             "https://@example.com",

@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
-    http::{Extensions, HeaderMap, header::FORWARDED, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, header::FORWARDED, request::Parts},
 };
 
 use crate::state::{AppState, Trust};
@@ -44,7 +44,9 @@ impl ClientAddress {
     pub fn behind(peer: Option<PeerAddress>, headers: &HeaderMap, trust: &Trust) -> Self {
         let peer = peer.map(|peer| peer.0.to_canonical());
         let is_proxy = |peer| trust.header.is_some() && trust.proxies.trust_peer(peer);
-        let says = || trust.header.as_ref().is_some_and(|header| headers.contains_key(header));
+        // A header of blanks and commas names no one.
+        let names_one = |line: &HeaderValue| line.as_bytes().iter().any(|byte| !b" \t,".contains(byte));
+        let says = || trust.header.as_ref().is_some_and(|header| headers.get_all(header).iter().any(names_one));
         let told = peer.is_some_and(|peer| !is_proxy(peer) || says());
         Self { address: peer.and_then(|peer| client_address(peer, headers, trust)), told }
     }
@@ -59,15 +61,19 @@ impl ClientAddress {
 ///
 /// Where the peer is a trusted proxy and the trusted header is there, the header's addresses are read from the right, where
 /// the nearest proxy wrote: those of trusted proxies are passed over, and the next one is the client. Where all are trusted
-/// it is the leftmost. None where a proxy names something that is no address.
+/// it is the leftmost. Empty elements are none. None if a proxy names something that is no address.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> Option<IpAddr> {
     let Some(header) = trust.header.as_ref().filter(|_| trust.proxies.trust_peer(peer)) else { return Some(peer) };
     let mut client = peer;
     for line in headers.get_all(header).iter().rev() {
         // A hop at a time: what a client wrote before it may be no text at all, and must not hide whom the proxy saw.
-        for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
+        let is_forwarded = header == FORWARDED;
+        for hop in line.as_bytes().rsplit(separates(b',', is_forwarded)) {
             let hop = str::from_utf8(hop).ok()?;
-            let named = if header == FORWARDED { forwarded_for(hop)? } else { hop };
+            if hop.trim().is_empty() {
+                continue;
+            }
+            let named = if is_forwarded { forwarded_for(hop)? } else { hop };
             client = address(named)?;
             if !trust.proxies.trust_hop(client) {
                 return Some(client);
@@ -77,10 +83,32 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> Option<Ip
     Some(client)
 }
 
+/// Tells separators apart from bytes of a quoted string, read from the right: what a client wrote further left, an open quotation
+/// mark say, changes nothing. A quotation mark after an odd number of backslashes is part of its string.
+fn separates(separator: u8, has_quotes: bool) -> impl FnMut(&u8) -> bool {
+    let (mut is_quoted, mut backslashes) = (false, None);
+    move |byte| {
+        if !has_quotes {
+            return *byte == separator;
+        }
+        match (*byte, backslashes) {
+            (b'\\', Some(count)) => {
+                backslashes = Some(count + 1);
+                return false;
+            }
+            (_, Some(count)) if count % 2 == 1 => is_quoted = !is_quoted,
+            _ => {}
+        }
+        backslashes = (*byte == b'"').then_some(0_usize);
+        is_quoted ^= *byte == b'"';
+        *byte == separator && !is_quoted
+    }
+}
+
 /// What an element of `Forwarded` (RFC 7239) says after `for=`.
 fn forwarded_for(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
+    element.as_bytes().rsplit(separates(b';', true)).find_map(|pair| {
+        let (name, value) = str::from_utf8(pair).ok()?.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
     })
 }

@@ -225,8 +225,12 @@ impl IntoResponse for Error {
     }
 }
 
+/// What no cache may keep.
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// An answer with a body of the error shape.
 pub(super) fn problem_response(status: StatusCode, body: Vec<u8>) -> Response {
     const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-    (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response()
+    // A refusal that a cache keeps outlives its cause.
+    (status, [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, NO_STORE)], body).into_response()
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::Error;
 use crate::{
-    domain::{EventId, Invalid, KeyId, PageRequest, ShortCode, UrlId, UserId},
+    domain::{EventId, Invalid, KeyId, PageRequest, ShortCode, TargetPolicy, TargetUrl, UrlId, UserId},
     state::AppState,
 };
 
@@ -222,6 +222,19 @@ impl ListQuery {
 pub struct PublicBase(String);
 
 impl PublicBase {
+    /// The authority that was asked.
+    fn authority(&self) -> Option<&str> {
+        self.0.split_once("://").map(|(_, authority)| authority)
+    }
+
+    /// Checks where a link of this address is to lead.
+    ///
+    /// # Errors
+    /// Says why it may not lead there.
+    pub fn check(&self, policy: &TargetPolicy, target: &TargetUrl) -> Result<(), Invalid> {
+        policy.check_asked(target, self.authority())
+    }
+
     /// The address of a code.
     pub fn link(&self, code: &ShortCode) -> String {
         format!("{}/{code}", self.0)

@@ -123,7 +123,7 @@ pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// 404 for a path that is no route.
-pub async fn unknown_route() -> Error {
+pub fn unknown_route() -> Error {
     Error::not_found("route_not_found", "There is nothing at this address")
 }
 

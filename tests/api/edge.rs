@@ -146,3 +146,60 @@ async fn an_upload_that_drips_in_blocks_no_write() {
     drop(slow);
     assert_eq!(app.get("/users").await.expect(200).as_array().unwrap().len(), 21);
 }
+
+#[tokio::test]
+async fn what_programs_add_to_a_code_leads_to_its_link() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let url = app.url(app.user("ann").await, "https://example.com/a").await;
+    let code = url["short_code"].as_str().unwrap();
+    for added in ["", "/", ".", ")", ").", "%22!", "%3E", "%20", "%E2%80%8B", "%E2%80%A6"] {
+        let answer = app.get(&format!("/{code}{added}")).await;
+        assert_eq!((answer.status, answer.header("location")), (302, Some("https://example.com/a")), "{added}");
+    }
+    for other in ["//", "/x", "%00", "%20x", "_"] {
+        let answer = app.get(&format!("/{code}{other}")).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (404, Some("no-store")), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_of_the_api_is_kept_by_a_cache() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    for (path, status) in
+        [("/users", 200), ("/urls?page=1", 200), ("/users/1", 404), ("/users?page=0", 422), ("/none", 404)]
+    {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (status, Some("no-store")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_code_that_leads_nowhere_is_no_guess() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("LIMITS", "on"), ("LIMIT_UNKNOWN_CODES", "1/h+1")]).await;
+    let url = app.url(app.user("ann").await, "https://example.com").await;
+    app.put(&format!("/urls/{}", url["id"]), &json!({"is_active": false})).await.expect(200);
+    for _ in 0..5 {
+        app.get(&format!("/{}", url["short_code"].as_str().unwrap())).await.problem(404, "url_not_found");
+    }
+    app.get("/unknown1").await.problem(404, "url_not_found");
+    app.get("/unknown2").await.problem(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn without_a_public_url_the_host_that_was_asked_is_no_target() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+    let user = app.user("ann").await;
+    let body = json!({"user_id": user, "original_url": format!("{}/abc", app.base)});
+    assert_eq!(app.post("/urls", &body).await.refused_fields(), ["original_url"]);
+    let url = app.url(user, "http://127.0.0.1:1/abc").await;
+    assert_eq!(app.put(&format!("/urls/{}", url["id"]), &body).await.refused_fields(), ["original_url"]);
+}
+
+#[tokio::test]
+async fn an_international_host_is_sent_as_punycode() {
+    let app = TestApp::start(Kind::Sqlite).await;
+    let url = app.url(app.user("ann").await, "https://m\u{fc}nchen.example/\u{fc}").await;
+    assert_eq!(url["original_url"], "https://m\u{fc}nchen.example/\u{fc}");
+    let answer = app.get(&format!("/{}", url["short_code"].as_str().unwrap())).await;
+    assert_eq!(answer.header("location"), Some("https://xn--mnchen-3ya.example/%C3%BC"));
+}

@@ -4,7 +4,7 @@ use axum::{
     extract::{MatchedPath, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
+        header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, WWW_AUTHENTICATE},
         request::Parts,
     },
     middleware::Next,
@@ -14,7 +14,7 @@ use axum::{
 use super::table::{Need, need};
 use crate::{
     domain::{Caller, HostNames, Scope, Secret},
-    http::{Error, limits, middleware::FIRST_ATTEMPT, server::UnencodedTarget},
+    http::{Error, error::NO_STORE, limits, middleware::FIRST_ATTEMPT, server::UnencodedTarget},
     state::AppState,
 };
 
@@ -32,6 +32,7 @@ pub async fn gate(State(app): State<AppState>, request: Request, next: Next) -> 
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     response.extensions_mut().insert(caller);
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
     response
 }
 

@@ -65,8 +65,9 @@ fn lists_are_read_from_the_right() {
         ("203.0.113.7, unknown", None),
         ("203.0.113.7, unknown, 10.0.0.3", None),
         ("unknown, 203.0.113.7", Some("203.0.113.7")),
-        ("203.0.113.7,", None),
-        ("", None),
+        ("203.0.113.7, ", Some("203.0.113.7")),
+        ("203.0.113.7, ,,10.0.0.3", Some("203.0.113.7")),
+        ("", Some(PROXY)),
         ("a:b", None),
     ] {
         assert_eq!(client(&trust, PROXY, &[("x-forwarded-for", list)]).as_deref(), expected, "{list}");
@@ -119,6 +120,12 @@ fn forwarded_is_read_as_its_standard_says() {
         ("for=203.0.113.7", Some("203.0.113.7")),
         ("For=1.2.3.4, proto=https;for=\"203.0.113.7:80\";by=10.0.0.2", Some("203.0.113.7")),
         ("for=\"[2001:db8::7]:4711\", for=10.0.0.3", Some("2001:db8::7")),
+        ("for=203.0.113.7;by=\"a,for=1.2.3.4\"", Some("203.0.113.7")),
+        ("for=203.0.113.7;by=\"a, for=1.2.3.4;for=1.2.3.4\"", Some("203.0.113.7")),
+        ("host=\"a;for=1.2.3.4\";for=203.0.113.7", Some("203.0.113.7")),
+        (r#"for=203.0.113.7;by="a\",for=1.2.3.4,\\""#, Some("203.0.113.7")),
+        ("for=\"1.2.3.4, for=203.0.113.7", Some("203.0.113.7")),
+        ("for=203.0.113.7, ", Some("203.0.113.7")),
         ("for=_hidden", None),
         ("proto=https", None),
     ] {
@@ -189,6 +196,7 @@ fn a_trusted_proxy_is_no_client() {
     assert_eq!(own(&some, STRANGER, &told).as_deref(), Some(STRANGER));
     assert_eq!(own(&some, PROXY, &proxies), None, "proxies alone");
     assert_eq!((own(&some, PROXY, &[]), own(&any, STRANGER, &[])), (None, None), "nothing is said");
+    assert_eq!(own(&any, STRANGER, &[("x-forwarded-for", " ,")]), None, "nothing is said");
     assert_eq!(own(&any, STRANGER, &told).as_deref(), Some("203.0.113.7"));
     assert_eq!(own(&Trust::default(), PROXY, &[]).as_deref(), Some(PROXY));
 }

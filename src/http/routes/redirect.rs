@@ -1,15 +1,17 @@
 //! Following a link: `GET /{short_code}` and `GET /urls/{short_code}/redirect`.
 
+use std::str::FromStr;
+
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, header::InvalidHeaderValue},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header, header::InvalidHeaderValue},
     response::Response,
 };
 
 use crate::{
     clicks::Click,
-    domain::ShortCode,
+    domain::{Invalid, ShortCode},
     http::{
         Error,
         client_address::{ClientAddress, PeerAddress},
@@ -29,6 +31,26 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// Headers that an answer's map has room for at most.
 const MOST_HEADERS: usize = 64;
+
+/// A code as it is followed: what mail programs and chats add at its end, and no code can have there, is left out.
+#[derive(Debug, Clone)]
+pub struct Followed(ShortCode);
+
+impl FromStr for Followed {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        // Punctuation, and blanks that are not to be seen.
+        let is_added = |c: char| !(c.is_alphanumeric() || c.is_control() || c == '_' || c == '-');
+        ShortCode::parse(text.trim_end_matches(is_added)).map(Self)
+    }
+}
+
+impl Resource for Followed {
+    fn not_found() -> Error {
+        ShortCode::not_found()
+    }
+}
 
 /// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
 #[utoipa::path(
@@ -52,19 +74,35 @@ pub async fn follow(
     State(app): State<AppState>,
     (method, headers): (Method, HeaderMap),
     client: ClientAddress,
-    Named(code): Named<ShortCode>,
+    Named(Followed(code)): Named<Followed>,
 ) -> Result<Response, Error> {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     let link = app.link(&code).await.map_err(|error| Error::from_shared(&error))?;
     let Some(link) = link else { return Err(limits::unknown_code(&app, &client, ShortCode::not_found())) };
     if let Some(refusal) = refusal(&link) {
-        return Err(limits::unknown_code(&app, &client, refusal));
+        // The code is known, so it does not count as a guess.
+        return Err(refusal);
     }
     let answer = answer(location(&link).map_err(Error::internal)?, HeaderMap::new());
     if is_counted(&method, &headers) {
         app.clicks.record(click(&app, &link, &headers, client), &app.availability).await;
     }
     Ok(answer)
+}
+
+/// What is no route: the address of a link with a slash that some programs add, or nothing.
+pub async fn follow_with_slash(
+    state: State<AppState>,
+    request: (Method, HeaderMap),
+    client: ClientAddress,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let code = uri.path().strip_prefix('/').and_then(|path| path.strip_suffix('/'));
+    let code = code.filter(|code| matches!(request.0, Method::GET | Method::HEAD) && !code.contains('/'));
+    match code.and_then(|code| code.parse().ok()) {
+        Some(code) => follow(state, request, client, Named(code)).await,
+        None => Err(middleware::unknown_route()),
+    }
 }
 
 /// Follows a cached link as [`follow`] does, without the router and its layers, which cost as much as the rest and have nothing to
@@ -148,7 +186,7 @@ pub async fn follow_under_urls(
     state: State<AppState>,
     request: (Method, HeaderMap),
     address: ClientAddress,
-    code: Named<ShortCode>,
+    code: Named<Followed>,
 ) -> Result<Response, Error> {
     follow(state, request, address, code).await
 }

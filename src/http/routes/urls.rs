@@ -177,7 +177,7 @@ pub async fn create(
     base: PublicBase,
     JsonObject { value, bytes }: JsonObject<CreateUrl>,
 ) -> Result<Response, Error> {
-    let new = value.check(&app.settings.targets)?;
+    let new = value.check(&app.settings.targets, &base)?;
     let now = app.clock.now();
     let mut attempt = match idempotency.begin(&app, &bytes).await? {
         Begun::First(attempt) => attempt,
@@ -278,7 +278,7 @@ pub async fn update(
     Named(id): Named<UrlId>,
     body: JsonObject<UpdateUrl>,
 ) -> Result<Json<UrlBody>, Error> {
-    let changes = body.value.check(&app.settings.targets)?;
+    let changes = body.value.check(&app.settings.targets, &base)?;
     if changes.disabled_reason.is_some() && !may_disable(caller) {
         return Err(Error::new(
             StatusCode::FORBIDDEN,
@@ -329,12 +329,12 @@ pub(super) fn may_disable(caller: Caller) -> bool {
 }
 
 impl CreateUrl {
-    fn check(self, targets: &TargetPolicy) -> Result<NewUrl, Error> {
+    fn check(self, targets: &TargetPolicy, base: &PublicBase) -> Result<NewUrl, Error> {
         let mut faults = Faults::default();
         let title = self.title.nullable("title", &mut faults).flatten().filter(Title::is_given);
         let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
         let user_id = self.user_id.required("user_id", &mut faults);
-        let original_url = self.original_url.meeting(|target| targets.check(target));
+        let original_url = self.original_url.meeting(|target| base.check(targets, target));
         let original_url = original_url.required("original_url", &mut faults);
         let required = user_id.zip(original_url);
         faults.check(required.map(|(user_id, original_url)| NewUrl { user_id, original_url, title, short_code }))
@@ -342,11 +342,11 @@ impl CreateUrl {
 }
 
 impl UpdateUrl {
-    fn check(self, targets: &TargetPolicy) -> Result<UrlChanges, Error> {
+    fn check(self, targets: &TargetPolicy, base: &PublicBase) -> Result<UrlChanges, Error> {
         let mut faults = Faults::default();
         let title = self.title.nullable("title", &mut faults).map(|title| title.filter(Title::is_given));
         let is_active = self.is_active.optional("is_active", &mut faults);
-        let original_url = self.original_url.meeting(|target| targets.check(target));
+        let original_url = self.original_url.meeting(|target| base.check(targets, target));
         let original_url = original_url.optional("original_url", &mut faults);
         let disabled_reason = self.disabled_reason.nullable("disabled_reason", &mut faults);
         faults.check(Some(UrlChanges { title, is_active, original_url, disabled_reason }))

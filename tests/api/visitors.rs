@@ -38,6 +38,7 @@ async fn follow(app: &TestApp, path: &str, headers: &[(&str, &str)]) {
 
 /// The details of the link's clicks, in their order.
 async fn details(app: &TestApp, id: &Value) -> Vec<Value> {
+    app.until("stored", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;
     let events = app.events_of(id).await;
     events.into_iter().filter(|event| event["event_type"] == "click").map(|event| event["details"].clone()).collect()
 }

@@ -35,14 +35,18 @@ async fn an_instance_takes_its_pool_and_one_more() {
     }
     let app = TestApp::start_on(&database, &[("DATABASE_POOL_SIZE", "3")]).await;
     let mut most = Vec::new();
-    for _ in 0..10 {
+    for round in 0..10 {
+        // Lists have a share of the pool, so that changes are what fills it.
         let busy = join_all((0..30).map(|number| {
-            let path = format!("/users?page={}", number + 1);
             let app = &app;
-            async move { app.get(&path).await }
+            async move {
+                match number % 3 {
+                    0 => assert_eq!(app.get(&format!("/users?page={}", number + 1)).await.status, 200),
+                    _ => drop(app.user(&format!("user-{round}-{number}")).await),
+                }
+            }
         }));
-        let (answers, during) = tokio::join!(busy, connections(&database.name));
-        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        let (_, during) = tokio::join!(busy, connections(&database.name));
         most = [most, during].into_iter().max_by_key(|clients| sum(clients)).unwrap_or_default();
     }
     let named = |name: &str, count: i64| (name.to_owned(), count);

@@ -1,9 +1,9 @@
 # Plain Dockerfile syntax throughout, without BuildKit's extensions: some platforms build with Kaniko or the classic
 # builder. Both bases are Debian 12, so that the binary meets the C library that it was linked against.
 
-# The manifests, with empty sources beside them. COPY --from is cached by content, so the stage below that compiles the
-# dependencies is reused until a manifest or the lock file changes, however often the sources do. Modes count as content,
-# and differ with the umask of whoever cloned.
+# The manifests, with empty sources beside them. COPY --from is cached by content, so the stage below that compiles
+# the dependencies is reused until a manifest or the lock file changes, however often the sources do. Modes count as
+# content, and differ with the umask of the clone.
 FROM rust:1.95-bookworm AS manifests
 WORKDIR /app
 COPY . .
@@ -20,8 +20,8 @@ WORKDIR /app
 COPY --from=manifests /app .
 # The cargo profile: release, or fleet, which compiles faster and runs slower.
 ARG PROFILE=release
-# Dependencies alone. What was compiled from the empty sources is removed again: Cargo compares modification times, and the
-# real sources may be older than these artefacts.
+# Dependencies alone. What was compiled from the empty sources is removed again: Cargo compares modification times,
+# and the real sources may be older than these artefacts.
 RUN cargo build --profile "$PROFILE" --locked -p buoy --bin buoy \
  && cargo clean --profile "$PROFILE" --locked -p buoy
 COPY . .

@@ -19,7 +19,8 @@ const LINKS: i64 = 1_000;
 const USERS: i64 = 100;
 
 const WORLD: &str = "
-INSERT INTO users (username, email, created_at) SELECT 'u' || g, 'u' || g || '@x.example', now() FROM generate_series(1, 100) g;
+INSERT INTO users (username, email, created_at)
+SELECT 'u' || g, 'u' || g || '@x.example', now() FROM generate_series(1, 100) g;
 INSERT INTO urls (user_id, short_code, original_url, title, is_active, created_at, updated_at)
 SELECT 1 + g % 100, 'bench' || g, 'https://example.com/' || g, NULL, TRUE, now(), now() FROM generate_series(1, 1000) g;";
 
@@ -28,7 +29,8 @@ const EVENTS: &str = "
 INSERT INTO events (url_id, user_id, event_type, timestamp, details)
 SELECT CASE WHEN g % 10 = 0 THEN 1 ELSE 2 + floor(999 * power(random(), 2))::bigint END, NULL, 'click',
        date_trunc('day', now()) - interval '28 days' + interval '28 days' * g / MORE,
-       '{\"browser\":\"Firefox\",\"country\":\"DE\",\"device\":\"pc\",\"os\":\"Linux\",\"referrer\":\"news' || g % 100 || '.example.com\"}'
+       '{\"browser\":\"Firefox\",\"country\":\"DE\",\"device\":\"pc\",\"os\":\"Linux\",'
+       || '\"referrer\":\"news' || g % 100 || '.example.com\"}'
 FROM generate_series(1, MORE) g;";
 
 /// The rollups of all events: slots as they are, a hundred referrers for each day of what many clicks share.
@@ -36,7 +38,8 @@ const ROLLUPS: &str = "
 TRUNCATE click_days, click_slots, click_values;
 INSERT INTO click_slots SELECT url_id, floor(extract(epoch FROM timestamp) / 900)::bigint, count(*), 0
 FROM events WHERE event_type = 'click' GROUP BY 1, 2;
-INSERT INTO click_slots SELECT -u.user_id, s.slot, sum(s.people), 0 FROM click_slots s JOIN urls u ON u.id = s.subject GROUP BY 1, 2;
+INSERT INTO click_slots SELECT -u.user_id, s.slot, sum(s.people), 0
+FROM click_slots s JOIN urls u ON u.id = s.subject GROUP BY 1, 2;
 INSERT INTO click_slots SELECT 0, slot, sum(people), 0 FROM click_slots WHERE subject > 0 GROUP BY slot;
 INSERT INTO click_days SELECT subject, slot / 96, sum(people), 0, sum(people) / 3 FROM click_slots GROUP BY 1, 2;
 INSERT INTO click_values SELECT d.subject, d.day, k.dimension, 'value ' || k.n, 1 + d.people / 50 FROM click_days d
@@ -54,7 +57,8 @@ async fn main() -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(&database).await?;
     run(&mut connection, WORLD).await?;
     println!(
-        "| events | redirect p99 | insert a click | stats p50, p99 | in Nepal p50, p99 | first page | deep page | deep page of a link |"
+        "| events | redirect p99 | insert a click | stats p50, p99 | in Nepal p50, p99 | first page | deep page \
+         | deep page of a link |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut there = 0;

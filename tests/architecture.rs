@@ -1,7 +1,8 @@
-//! Keeps the floors apart: reads the sources and fails on an import that goes up, a file that grew too long, a module that does
-//! not say what it is. The floors are read from the map in `src/lib.rs`, so that there is one of them.
+//! Keeps the floors apart: reads the sources and fails on an import that goes up, a file that grew too long, a module
+//! that does not say what it is. The floors are read from the map in `src/lib.rs`, so that there is one of them.
 //!
-//! Paths are found in the text, in code as well as in `use` lines. What a macro of another floor expands to is not seen.
+//! Paths are found in the text, in code as well as in `use` lines. What a macro of another floor expands to is not
+//! seen.
 
 #[path = "architecture/floors.rs"]
 mod floors;

@@ -1,5 +1,6 @@
-//! Keeps the documents true: their links lead to files and headings that are there, and each block marked `sh run` works as
-//! printed on a fresh service. A comment in a block is output that must come, in this order; `…` stands for anything.
+//! Keeps the documents true: their links lead to files and headings that are there, and each block marked `sh run`
+//! works as printed on a fresh service. A comment in a block is output that must come, in this order; `…` stands for
+//! anything.
 
 use std::{
     fs,

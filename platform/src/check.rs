@@ -1,6 +1,6 @@
 //! `check`: what the platform would refuse in a spec, and what it would accept to everybody's harm.
 //!
-//! The strict schema comes first. Where it has nothing to say, the rest is looked at: bindings, variables, ports, connections,
+//! The strict schema comes first. If it finds nothing, the rest is looked at: bindings, variables, ports, connections,
 //! times and sizes, against the program itself, its Dockerfile and the database that the spec's comment makes.
 
 mod bindings;
@@ -41,7 +41,7 @@ pub struct Sound {
     pub connections: u32,
 }
 
-/// Where the repository is.
+/// The repository's root.
 #[must_use]
 pub fn repository() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -51,8 +51,8 @@ pub fn repository() -> PathBuf {
 /// Checks a file.
 ///
 /// # Errors
-/// Every fault that was found, in the order of lines; where the file cannot be understood, or the schema does not allow it, what
-/// lies behind is not looked at.
+/// Every fault that was found, in the order of lines; if the file cannot be parsed, or the schema does not allow it,
+/// what lies behind is not looked at.
 pub fn file(path: &Path, root: &Path) -> Result<Sound, Vec<Fault>> {
     let document = Document::read(path).map_err(|fault| vec![fault])?;
     check(document, root)

@@ -66,8 +66,8 @@ impl Document {
         Ok(Self { name: name.to_owned(), text: text.to_owned(), root, lines })
     }
 
-    /// The line of a value, or of its key if it has one. A pointer that leads nowhere gets the line of the nearest value
-    /// above it: something is missing there.
+    /// The line of a value, or of its key if it has one. A pointer that leads nowhere gets the line of the nearest
+    /// value above it: something is missing there.
     #[must_use]
     pub fn line(&self, pointer: &str) -> usize {
         let mut pointer = pointer;
@@ -137,11 +137,15 @@ mod tests {
 
     #[test]
     fn values_keep_their_lines() {
-        let text = "# a comment\nname: buoy\nservices:\n  - name: web\n    http_port: 8080\n    envs:\n      - {key: A, value: \"1\"}\n";
+        let text = "# a comment\nname: buoy\nservices:\n  - name: web\n    http_port: 8080\n    envs:\n\
+                    \x20     - {key: A, value: \"1\"}\n";
         let document = Document::parse("app.yaml", text).expect("it is YAML");
         assert_eq!(
             document.root,
-            json!({"name": "buoy", "services": [{"name": "web", "http_port": 8080, "envs": [{"key": "A", "value": "1"}]}]})
+            json!({
+                "name": "buoy",
+                "services": [{"name": "web", "http_port": 8080, "envs": [{"key": "A", "value": "1"}]}],
+            })
         );
         for (pointer, line) in [
             ("/name", 2),

@@ -17,9 +17,9 @@ struct CommandLine {
 enum Command {
     /// Check app specs against the strict schema and against the program
     ///
-    /// Beyond the schema: bindings name what exists; every variable is one that buoy reads, with a value that it takes, and none is
-    /// missing; ports agree; the connection sum holds; the program ends before the platform kills it; sizes are known. A fault
-    /// prints as FILE:LINE: PROBLEM, and the exit code is 1.
+    /// Beyond the schema: bindings name what exists; every variable is one that buoy reads, with a value that it
+    /// takes, and none is missing; ports agree; the connection sum holds; the program ends before the platform kills
+    /// it; sizes are known. A fault prints as FILE:LINE: PROBLEM, and the exit code is 1.
     Check {
         /// The specs: app.yaml, deploy.template.yaml, or variants of them
         #[arg(required = true, value_name = "FILE")]
@@ -27,16 +27,19 @@ enum Command {
     },
     /// Do in local containers what the platform would do with a spec, under load
     ///
-    /// Needs a container engine (`docker`). It checks the spec, builds this working tree and a next version of it with one migration
-    /// more, starts PostgreSQL with TLS by a private authority and the connections of the spec's cluster, and then deploys as the
-    /// platform does: the PRE_DEPLOY job to its end, new instances beside the old ones with PORT, the bound variables and the limits
-    /// of their size, health checks with the spec's own numbers, the switch, the drain, SIGTERM, and SIGKILL after the grace period.
+    /// Needs a container engine (`docker`). It checks the spec, builds this working tree and a next version of it
+    /// with one migration more, starts PostgreSQL with TLS by a private authority and the connections of the spec's
+    /// cluster, and then deploys as the platform does: the PRE_DEPLOY job to its end, new instances beside the old
+    /// ones with PORT, the bound variables and the limits of their size, health checks with the spec's own numbers,
+    /// the switch, the drain, SIGTERM, and SIGKILL after the grace period.
     ///
-    /// Meanwhile visitors send requests at a steady rate. The table at the end says how many failed; the exit code is 1 where one did
-    /// that should not have, where the connection sum did not hold, or where a step went otherwise than it must.
+    /// During all of it visitors send requests at a steady rate. The table at the end says how many failed; the exit
+    /// code is 1 if one did that should not have, if the connection sum did not hold, or if a step went otherwise
+    /// than it must.
     ///
-    /// The first run builds twice, for minutes; then it takes about four. Ctrl-C removes what was started. After a kill -9 remove it by
-    /// hand: docker rm -fv $(docker ps -aq --filter label=buoy.rehearsal). The images buoy-rehearsal:this and :next stay.
+    /// The first run builds twice, for minutes; then it takes about four. Ctrl-C removes what was started. After a
+    /// kill -9 remove it by hand: docker rm -fv $(docker ps -aq --filter label=buoy.rehearsal). The images
+    /// buoy-rehearsal:this and :next stay.
     Rehearse(rehearse::Args),
 }
 

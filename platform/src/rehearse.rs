@@ -1,4 +1,5 @@
-//! `rehearse`: does with a spec in local containers what the platform would, under load, and counts what visitors noticed.
+//! `rehearse`: does with a spec in local containers what the platform would, under load, and counts what visitors
+//! noticed.
 
 mod database;
 mod deployment;
@@ -47,11 +48,11 @@ pub struct Args {
     build_only: bool,
 }
 
-/// Rehearses; answers whether everything was as it must be. What was started is removed in any case, also after Ctrl-C; images stay,
-/// so that the next build is short.
+/// Rehearses; answers whether everything was as it must be. What was started is removed in any case, also after
+/// Ctrl-C; images stay, so that the next build is short.
 ///
 /// # Errors
-/// Where the spec is not sound, an image cannot be built, the engine fails, or a signal ended the rehearsal.
+/// Fails if the spec is not sound, an image cannot be built, the engine fails, or a signal ended the rehearsal.
 pub async fn run(args: &Args) -> Result<bool> {
     let root = check::repository();
     let spec = if args.spec.exists() { args.spec.clone() } else { root.join(&args.spec) };

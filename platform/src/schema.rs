@@ -1,4 +1,4 @@
-//! The strict schema of app specs, `.do/do-app-spec.schema.json`, which also says where it was taken from.
+//! The strict schema of app specs, `.do/do-app-spec.schema.json`, which also names its source.
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ const SCHEMA: &str = include_str!("../../.do/do-app-spec.schema.json");
 /// What the schema says against a document: one fault for each thing that is wrong.
 ///
 /// # Errors
-/// Where the schema itself cannot be used.
+/// If the schema itself cannot be used.
 pub fn faults(document: &Document) -> anyhow::Result<Vec<Fault>> {
     let validator = validator(document.root.get("spec").is_some())?;
     let mut faults: Vec<Fault> =
@@ -50,7 +50,7 @@ fn told(document: &Document, error: &ValidationError<'_>) -> Vec<Fault> {
     }
 }
 
-/// What was to be chosen where no choice fits. The schema's own message would repeat the whole object.
+/// What was to be chosen if no choice fits. The schema's own message would repeat the whole object.
 fn choice(at: &str, error: &ValidationError<'_>) -> String {
     let value = error.instance();
     match last(at) {

@@ -1,7 +1,8 @@
 //! The sizes of App Platform and of its databases: what they have, and what a month costs.
 //!
-//! Prices are list prices in US dollars as of November 2026, to be looked at again before money is spent: `doctl apps tier
-//! instance-size list` prints today's, <https://www.digitalocean.com/pricing/managed-databases> has the databases'.
+//! Prices are list prices in US dollars as of November 2026, to be looked at again before money is spent: `doctl apps
+//! tier instance-size list` prints today's, <https://www.digitalocean.com/pricing/managed-databases> has the
+//! databases'.
 
 /// A size of an instance.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! The parts of an app spec that checks and the rehearsal look at, with the platform's defaults where nothing is said.
+//! The parts of an app spec that checks and the rehearsal look at, with the platform's defaults for what it leaves out.
 //!
 //! A spec is read after the schema has accepted it, so that what is left out here has the right form as well.
 
@@ -12,7 +12,7 @@ use crate::document::Document;
 pub struct App {
     /// Its name.
     pub name: String,
-    /// Where it runs; the platform chooses where nothing is said.
+    /// Its region; the platform chooses if the spec leaves it out.
     pub region: Option<String>,
     /// What answers requests.
     pub services: Vec<Component>,
@@ -24,7 +24,7 @@ pub struct App {
     pub databases: Vec<Database>,
     /// Variables of every component.
     pub envs: Vec<Variable>,
-    /// Which requests go where.
+    /// Which requests go to which component.
     pub ingress: Ingress,
 }
 
@@ -42,11 +42,11 @@ pub struct Component {
     pub run_command: Option<String>,
     /// Size of an instance.
     pub instance_size_slug: Option<String>,
-    /// Instances; one where nothing is said.
+    /// Instances; one by default.
     pub instance_count: Option<u32>,
     /// Instances by load.
     pub autoscaling: Option<Autoscaling>,
-    /// Where a service listens.
+    /// The service's port.
     pub http_port: Option<u16>,
     /// Whether an instance gets requests.
     pub health_check: Option<HealthCheck>,
@@ -71,9 +71,9 @@ pub struct Autoscaling {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct HealthCheck {
-    /// Asked over HTTP; where nothing is said a connection is enough.
+    /// Asked over HTTP; without it a connection is enough.
     pub http_path: Option<String>,
-    /// The service's port where nothing is said.
+    /// The service's port by default.
     pub port: Option<u16>,
     initial_delay_seconds: Option<u32>,
     period_seconds: Option<u32>,
@@ -85,7 +85,7 @@ pub struct HealthCheck {
 /// A probe with the defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// Asked over HTTP; none where a connection is enough.
+    /// Asked over HTTP; none if a connection is enough.
     pub http_path: Option<String>,
     /// Seconds before the first one.
     pub initial_delay: u32,
@@ -138,12 +138,12 @@ pub struct Variable {
     /// When it is there.
     #[serde(default)]
     pub scope: Option<String>,
-    /// `SECRET` where it is kept encrypted.
+    /// `SECRET` if it is kept encrypted.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
 }
 
-/// Which requests go where.
+/// Which requests go to which component.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Ingress {
@@ -155,7 +155,7 @@ pub struct Ingress {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Rule {
-    /// What it is for; everything where nothing is said.
+    /// What it is for; everything by default.
     #[serde(rename = "match")]
     pub matches: Match,
     /// The component that gets the request.
@@ -200,7 +200,7 @@ impl App {
     /// Reads the spec of a file that the schema has accepted.
     ///
     /// # Errors
-    /// Where a part does not have the form that is expected here.
+    /// If a part does not have the form that is expected here.
     pub fn read(document: &Document) -> anyhow::Result<Self> {
         let root = document.root.get("spec").unwrap_or(&document.root);
         Ok(serde_json::from_value(root.clone())?)
@@ -228,7 +228,7 @@ impl Component {
         self.autoscaling.map_or(self.instance_count.unwrap_or(1), |scaling| scaling.min_instance_count)
     }
 
-    /// Where it listens.
+    /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.http_port.unwrap_or(8080)
@@ -240,7 +240,7 @@ impl Component {
         self.health_check.clone().unwrap_or_default().or(Probe::of(0, 10, 1, 1, 9))
     }
 
-    /// The liveness probe, where the spec has one.
+    /// The liveness probe, if the spec has one.
     #[must_use]
     pub fn liveness(&self) -> Option<Probe> {
         self.liveness_health_check.clone().map(|check| check.or(Probe::of(5, 10, 1, 1, 18)))
@@ -273,7 +273,8 @@ impl Variable {
         self.scope.as_deref() != Some("BUILD_TIME")
     }
 
-    /// Whether it is a secret whose value does not stand in the spec: left out, or encrypted by the platform as `EV[…]`.
+    /// Whether it is a secret whose value does not stand in the spec: left out, or encrypted by the platform as
+    /// `EV[…]`.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.kind.as_deref() == Some("SECRET") && (self.value.is_empty() || self.value.starts_with("EV["))

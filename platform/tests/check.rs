@@ -1,4 +1,5 @@
-//! `platform check`: the specs of the repository are sound, and a spec with one thing wrong is refused at the line that is wrong.
+//! `platform check`: the specs of the repository are sound, and a spec with one thing wrong is refused at the line
+//! that is wrong.
 
 use std::{path::Path, process::Command};
 
@@ -169,7 +170,8 @@ fn the_program_ends_before_the_platform_kills_it() {
     );
     refused(APP, "drain_seconds: 15", "drain_seconds: 5", "drain_seconds: 5", "an upload may take 90 s");
     refused(APP, "timeout_seconds: 2", "timeout_seconds: 3", "timeout_seconds: 3", "the next begins after 3 s");
-    let slow = "      - key: BULK_TIMEOUT_SECONDS\n        scope: RUN_TIME\n        value: \"100\"\n      - key: DATABASE_POOL_SIZE";
+    let slow = "      - key: BULK_TIMEOUT_SECONDS\n        scope: RUN_TIME\n        value: \"100\"\n\
+                \x20     - key: DATABASE_POOL_SIZE";
     refused(APP, "      - key: DATABASE_POOL_SIZE", slow, "value: \"100\"", "the edge gives up");
 }
 

@@ -54,9 +54,9 @@ fn meaning(variable: &Variable) -> String {
 const HEAD: &str = "\
 # Configuration
 
-Everything is configured by environment variables. `buoy --env-file FILE` reads more of them from a file. An empty variable counts as
-unset; a secret that is empty stops the start. `buoy config` prints this list with the values in force, secrets masked, and
-`buoy config --markdown` prints this page.
+Everything is configured by environment variables. `buoy --env-file FILE` reads more of them from a file. An empty
+variable counts as unset; a secret that is empty stops the start. `buoy config` prints this list with the values in
+force, secrets masked, and `buoy config --markdown` prints this page.
 ";
 
 /// Writes the reference of all variables.

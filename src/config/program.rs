@@ -29,7 +29,7 @@ concern! {
 concern! {
     /// What the program does when it is told nothing.
     pub(super) ProgramConfig {
-        /// Subcommand to run where the command line names none; left unset it is serve.
+        /// Subcommand to run if the command line names none; `serve` if unset.
         command: Option<String> = "BUOY_COMMAND", unset like "migrate", form::command_name();
     }
 }

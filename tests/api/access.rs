@@ -374,7 +374,7 @@ async fn an_open_api_is_out_of_reach_of_foreign_pages() {
     let body = json!({"name": "a key", "scopes": ["links:read"]});
     app.post(&format!("/users/{user}/keys"), &body).await.problem(403, "keys_need_credentials");
     app.get(&format!("/users/{user}/keys")).await.expect(200);
-    // Credentials that nobody asked for change nothing.
+    // Credentials that are not needed change nothing.
     assert_eq!(app.ask("whatever", Method::GET, "/users", None).await.status, 200);
     let created = app.events_of(&json!(1)).await;
     assert_eq!(created[0]["details"].get("by"), None, "the contract's details, and nothing more");

@@ -35,7 +35,7 @@ impl TestApp {
     }
 
     /// Another process on a database that is there already. It waits long for a connection: other tests keep the
-    /// machine busy meanwhile.
+    /// machine busy.
     pub(crate) async fn start_on(database: &Arc<Database>, variables: &[(&str, &str)]) -> Self {
         let mut all = vec![("DATABASE_WAIT_MS", "15000")];
         all.extend(variables);

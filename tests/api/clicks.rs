@@ -37,7 +37,7 @@ pub(crate) struct Visitors {
 }
 
 impl Visitors {
-    /// Until they are told to stop, or nobody answers any more.
+    /// Until they are told to stop, or the service no longer answers.
     pub(crate) fn start(app: &TestApp, paths: &[String], count: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = (0..count).map(|visitor| {
@@ -51,7 +51,7 @@ impl Visitors {
                     }
                     match client.get(&urls[nth % urls.len()]).send().await {
                         Ok(answer) if answer.status() == 302 => answered.push(Instant::now()),
-                        // Where a busy machine keeps the service from hearing of its database it may say 503 for a moment.
+                        // If a busy machine delays the service's own queries, it may say 503 for a moment.
                         Ok(_) => {}
                         Err(_) => break,
                     }
@@ -112,7 +112,7 @@ async fn kill_under_load(kind: Kind, variables: &[(&str, &str)], window: Duratio
     let killed = Instant::now();
     app.server.kill();
     let answered = visitors.end().await;
-    // What large batches left is folded by whoever comes next.
+    // Pending rows of large batches are folded by the next reader.
     let _next = TestApp::start_on(&app.database, &[]).await;
     assert_clicks_add_up(&app.database).await;
     let before = answered.iter().filter(|at| **at + window < killed).count();
@@ -197,7 +197,7 @@ async fn thousands_of_clicks_over_three_replicas_are_exact() {
         let (app, paths) = (&replicas[visitor % 3], &paths);
         async move {
             for nth in 0..EACH {
-                // Where other tests keep the machine busy, a replica may take its database for lost and say 503.
+                // While other tests keep the machine busy, a replica may take its database for lost and say 503.
                 while app.get(&paths[(visitor + nth) % paths.len()]).await.status != 302 {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

@@ -30,8 +30,8 @@ async fn behind_forwarder(variables: &[(&str, &str)]) -> (Forwarder, TestApp, Ve
     (forwarder, app, paths)
 }
 
-/// Waits until nothing is queued, and fails unless every click taken is stored or declared lost. Answers how many were taken,
-/// and how many are declared lost.
+/// Waits until nothing is queued, and fails unless every click taken is stored or declared lost. Answers how many
+/// were taken, and how many are declared lost.
 async fn settle(app: &TestApp) -> (i64, i64) {
     app.until_ready().await;
     app.until("settled", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;

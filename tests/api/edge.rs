@@ -16,7 +16,8 @@ async fn a_body_of_one_byte_chunks_costs_little_more_than_its_bytes() {
     app.get("/users").await.expect(200);
     let before = app.server.peak_memory();
     let mut connection = Connection::open(&app).await;
-    let head = "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
     let name = "x".repeat(BYTES - 2);
     let body: String = format!("\"{name}\"").chars().map(|byte| format!("1\r\n{byte}\r\n")).collect();
     let answer = connection.ask(format!("{head}{body}0\r\n\r\n")).await;

@@ -26,7 +26,7 @@ pub(crate) struct Forwarder {
     pub(crate) url: String,
     port: u16,
     server: String,
-    // Held while nothing listens, so that nobody else gets the port.
+    // Held while nothing listens, so that no other process gets the port.
     held: Option<TcpSocket>,
     open: Option<watch::Sender<()>>,
     /// Whether what arrives is held back instead of being passed on.

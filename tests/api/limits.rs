@@ -82,7 +82,7 @@ async fn no_client_gets_another_limit_by_what_it_writes(kind: Kind) {
         let forged = format!("198.51.100.{index}, 127.0.0.1, 203.0.113.1");
         assert_eq!(create(&app, &forged).await.status, 429, "{forged}");
     }
-    // Where nobody is trusted the header is nothing.
+    // If no proxy is trusted, the header counts for nothing.
     let small = [("LIMITS", "on"), ("LIMIT_CREATIONS", "1/h+4")];
     let app = TestApp::start_with(kind, &small).await;
     let mut admitted = 0;

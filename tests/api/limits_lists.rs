@@ -1,4 +1,4 @@
-//! Lists and counts: what one client's cost the others, and where they stop.
+//! Lists and counts: what one client's cost the others, and their bounds.
 
 use std::sync::{
     Arc,
@@ -28,8 +28,8 @@ const LINKS: usize = 40;
 const HANGING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND query LIKE 'SELECT id, url_id%'";
 
-/// A service with the waits of production, links of Ann's with the codes `c1` to `c40`, and a key of each of eight users, who have
-/// a link with many events.
+/// A service with the waits of production, links of Ann's with the codes `c1` to `c40`, and a key of each of eight
+/// users, who have a link with many events.
 async fn besieged(database: &Arc<Database>, events: usize) -> (Guarded, Vec<String>) {
     let variables = [("ADMIN_TOKEN", ADMIN), ("DATABASE_WAIT_MS", "800")];
     let guarded = Guarded::with(TestApp::start_on(database, &variables).await).await;

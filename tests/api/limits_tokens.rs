@@ -1,4 +1,5 @@
-//! Guesses at credentials: two replicas look at as many as one limit allows, and right credentials are let in whatever others try.
+//! Guesses at credentials: two replicas look at as many as one limit allows, and right credentials are let in
+//! whatever others try.
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ async fn guesses_get_one_limit_from_two_replicas() {
         }
     }
     assert_eq!(seen, [6, 6], "each replica has half of the limit");
-    // Right credentials are no guess, from the same address and where they were never seen before too.
+    // Right credentials are no guess, from the same address and on a replica that has not seen them yet.
     for app in &apps {
         list(app, ADMIN, "203.0.113.1").await.expect(200);
         list(app, made["key"].as_str().unwrap(), "203.0.113.1").await.expect(200);

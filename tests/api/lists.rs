@@ -22,7 +22,7 @@ fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-/// Where the `Link` header of this relation leads.
+/// The target of the `Link` header of this relation.
 fn link(answer: &Answer, relation: &str) -> Option<String> {
     let suffix = format!(">; rel=\"{relation}\"");
     let found = answer.header("link")?.split(", ").find_map(|part| part.strip_suffix(suffix.as_str()))?;
@@ -91,7 +91,7 @@ async fn cursors_lead_through_the_whole_list(kind: Kind) {
         }
         assert_eq!(seen, (1..=101).collect::<Vec<_>>(), "{start}");
     }
-    // Rows that go or come meanwhile move nothing.
+    // Rows that go or come between two pages move nothing.
     let first = app.get("/users?per_page=10").await;
     app.database.execute("DELETE FROM users WHERE id IN (2, 5)").await;
     assert_eq!(ids(&app.get(&link(&first, "next").unwrap()).await.expect(200)), (11..=20).collect::<Vec<_>>());

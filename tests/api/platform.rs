@@ -1,5 +1,6 @@
-//! The traps of a platform, met on purpose: certificates of a private authority, a pooler in transaction mode, roles without
-//! privileges, bindings that were left in place, and `buoy doctor`, which finds them. All of it with real servers.
+//! The traps of a platform, met on purpose: certificates of a private authority, a pooler in transaction mode, roles
+//! without privileges, bindings that were left in place, and `buoy doctor`, which finds them. All of it with real
+//! servers.
 
 mod addresses;
 mod bindings;

@@ -33,7 +33,7 @@ fn with_clean_environment(
 ) -> Command {
     command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
     command.envs(variables.iter().copied());
-    // Coverage is written where the test run says.
+    // Coverage is written to the folder of the test run.
     command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
     command
 }
@@ -135,7 +135,7 @@ impl Server {
     /// The address it listens on.
     ///
     /// # Panics
-    /// Where it does not say so in time, with all that it did say.
+    /// Fails if it does not say so in time, with all that it did say.
     pub(crate) async fn address(&mut self) -> String {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE && self.exit_status().is_none() {
@@ -165,13 +165,13 @@ impl Server {
         assert!(sent.success(), "signal {name} reaches process {id}");
     }
 
-    /// Kills it at once, as `kill -9` does.
+    /// Kills it without notice, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.child.0.kill().expect("the child can be killed");
         self.child.0.wait().expect("the child can be awaited");
     }
 
-    /// How it ended, where it has.
+    /// How it ended, if it has.
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.0.try_wait().expect("the child can be asked")
     }

@@ -1,4 +1,4 @@
-//! Many clients at once.
+//! Many concurrent clients.
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -16,7 +16,7 @@ on_both_databases!(
     one_link_changed_and_deleted_by_many,
 );
 
-/// Clients at once.
+/// Concurrent clients.
 const MANY: usize = 20;
 
 async fn one_of_many_gets_the_username(kind: Kind) {

@@ -151,7 +151,10 @@ async fn requests_in_a_row_on_one_connection() {
     }
     // Sent without waiting for the answers.
     connection
-        .send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .send(
+            "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n\
+             GET /users HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        )
         .await;
     let answers = connection.rest().await;
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");

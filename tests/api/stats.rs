@@ -88,7 +88,8 @@ async fn statistics_have_the_shape_of_the_contract(kind: Kind) {
             {"start": "2026-03-02T23:00:00Z", "total": 6, "people": 5, "bots": 1},
         ],
         "top": {
-            "referrer": [{"value": "news.example.com", "clicks": 4}], "country": [], "browser": [], "os": [], "device": [],
+            "referrer": [{"value": "news.example.com", "clicks": 4}],
+            "country": [], "browser": [], "os": [], "device": [],
             "language": [{"value": "de", "clicks": 1}],
         },
     });

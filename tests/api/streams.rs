@@ -53,7 +53,7 @@ async fn a_slow_reader_costs_no_memory(kind: Kind) {
     app.database.add_urls(ROWS).await;
     let long = format!("UPDATE urls SET original_url = 'https://example.com/{}'", "x".repeat(TARGET));
     app.database.execute(&long).await;
-    // Two readers that stop in the middle, and hold nothing in the database meanwhile.
+    // Two readers that stop in the middle, and hold nothing in the database.
     let mut stopped = Vec::new();
     for _ in 0..2 {
         let mut connection = Connection::open(&app).await;
@@ -76,7 +76,7 @@ async fn a_slow_reader_costs_no_memory(kind: Kind) {
     assert!(end.ends_with("}]") && end.contains(&format!("\"id\":{ROWS},")), "{end}");
     assert!(bytes > ROWS as usize * TARGET, "{bytes} bytes");
     if kind == Kind::Postgres {
-        // A lock on the whole table is to be had at once.
+        // A lock on the whole table is granted immediately.
         app.database.execute("SET lock_timeout = '2s'; BEGIN; LOCK TABLE urls IN ACCESS EXCLUSIVE MODE; COMMIT").await;
     }
     let peak = app.server.peak_memory();

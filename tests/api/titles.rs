@@ -117,7 +117,7 @@ async fn a_title_given_meanwhile_stays(kind: Kind) {
         assert_eq!(app.get(&address).await.expect(200), changed);
         assert_eq!(app.events_of(&url["id"]).await.len(), 2);
     }
-    // One that goes meanwhile is no fault.
+    // A link deleted during the fetch is no fault.
     let url = app.url(user, &site).await;
     asked.notified().await;
     app.delete(&format!("/urls/{}", url["id"])).await;
@@ -158,7 +158,7 @@ async fn the_queue_is_bounded_and_leaving_does_not_wait_for_it() {
     let never = || async { std::future::pending::<&'static str>().await };
     let site = serve(Router::new().fallback(get(never))).await;
     let body = json!({"user_id": user, "original_url": site});
-    // Four are asked, 256 wait; those that give up meanwhile make room for as many.
+    // Four are asked, 256 wait; those that give up make room for as many.
     let begun = Instant::now();
     let mut created = 0;
     while outcome(&app, "dropped").await == 0 {

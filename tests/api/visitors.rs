@@ -52,8 +52,10 @@ async fn a_click_tells_who_clicked(kind: Kind) {
         ("accept-language", "de-CH,de;q=0.8,en;q=0.5"),
     ];
     follow(&app, &path, &headers).await;
-    let told = json!({"referrer": "news.example.com", "browser": "Firefox", "os": "Linux", "device": "pc", "language": "de",
-        "address": "127.0.0.0/24"});
+    let told = json!({
+        "referrer": "news.example.com", "browser": "Firefox", "os": "Linux", "device": "pc", "language": "de",
+        "address": "127.0.0.0/24",
+    });
     assert_eq!(details(&app, &id).await, [told]);
     let stats = app.get(&format!("/events?url_id={id}")).await.body;
     assert!(!stats.contains("127.0.0.1"), "{stats}");

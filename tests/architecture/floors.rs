@@ -19,7 +19,7 @@ impl Floors {
         Self { heights }
     }
 
-    /// Why one top-level module may not open another; nothing where it may.
+    /// Why one top-level module may not open another; nothing if it may.
     pub(crate) fn refuses(&self, own: &str, opened: &str) -> Option<&'static str> {
         if own == opened {
             return None;

@@ -6,8 +6,8 @@ struct Token<'a> {
     line: usize,
 }
 
-/// Every top-level module that a text opens by `crate::…` or `super::…`, with the line; `*` for all of them. `module` is where the
-/// text stands.
+/// Every top-level module that a text opens by `crate::…` or `super::…`, with the line; `*` for all of them. `module`
+/// is the module of the text.
 pub(crate) fn opened(text: &str, module: &[String]) -> Vec<(usize, String)> {
     let tokens = tokens(text);
     let (mut found, mut inline, mut depth, mut at) = (Vec::new(), Vec::new(), 0_usize, 0);
@@ -37,7 +37,7 @@ pub(crate) fn opened(text: &str, module: &[String]) -> Vec<(usize, String)> {
     found
 }
 
-/// Follows one path, or each of a group, from the module `base`; returns where it goes on.
+/// Follows one path, or each of a group, from the module `base`; returns the next module.
 fn follow(tokens: &[Token<'_>], mut at: usize, mut base: Vec<String>, found: &mut Vec<(usize, String)>) -> usize {
     loop {
         match text_at(tokens, at) {
@@ -106,7 +106,7 @@ fn token_length(rest: &str, first: char) -> usize {
     if name(first) { rest.find(|letter| !name(letter)).unwrap_or(rest.len()) } else { first.len_utf8() }
 }
 
-/// Length of the comment or literal that a text begins with; 0 where it begins with neither.
+/// Length of the comment or literal that a text begins with; 0 if it begins with neither.
 fn skipped(rest: &str) -> usize {
     let up_to = |start: usize, end: &str| rest[start..].find(end).map_or(rest.len(), |at| start + at + end.len());
     if rest.starts_with("//") {

@@ -1,4 +1,5 @@
-//! What the test programs share: fresh databases of both kinds, the check of sums, and the macro that runs a test on each.
+//! What the test programs share: fresh databases of both kinds, the check of sums, and the macro that runs a test on
+//! each.
 
 pub(crate) mod database;
 pub(crate) mod sums;

@@ -1,5 +1,5 @@
-//! A migrated database of each kind, which tests copy: the first test that needs one makes it. On a server of one's own it
-//! stays for the next run, under a name that tells the schema.
+//! A migrated database of each kind, which tests copy: the first test that needs one makes it. On a server of one's
+//! own it stays for the next run, under a name that tells the schema.
 
 use std::{fs, path::PathBuf};
 

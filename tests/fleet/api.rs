@@ -67,7 +67,7 @@ impl Api {
         stream::iter(0..count).map(|_| self.link(user)).buffered(8).try_collect().await
     }
 
-    /// Posts a link under an Idempotency-Key; answers the status and the link's id where there is one.
+    /// Posts a link under an Idempotency-Key; answers the status and the link's id if there is one.
     pub(crate) async fn link_once(&self, user: i64, key: &str, target: &str) -> Result<(u16, Option<i64>)> {
         let request = self.client.post(format!("{}/urls", self.base)).header("Idempotency-Key", key);
         let answer = request.json(&link_body(user, target)).send().await?;
@@ -76,7 +76,7 @@ impl Api {
         Ok((status, body["id"].as_i64()))
     }
 
-    /// Where a code leads now: nowhere on 404.
+    /// The target of a code now; none on 404.
     pub(crate) async fn follow(&self, code: &str) -> Result<Option<String>> {
         let answer = self.send(Method::GET, &format!("/{code}"), None).await?;
         let status = answer.status().as_u16();

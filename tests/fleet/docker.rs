@@ -8,7 +8,7 @@ use tokio::process::Command;
 /// Longer than any call takes but a build.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Fails where no engine answers, or Compose v2 is missing.
+/// Fails if no engine answers, or Compose v2 is missing.
 pub(crate) async fn engine() -> Result<()> {
     let version = docker(&["info", "--format", "{{.ServerVersion}}"]).await.context("no Docker engine answers")?;
     if version.is_empty() {
@@ -46,7 +46,7 @@ pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<String>
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The end of a long text: where a build fails, its reason.
+/// The end of a long text: of a failed build, its reason.
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

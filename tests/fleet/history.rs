@@ -1,6 +1,6 @@
 //! What a link has been, so that an answer can be told from a stale one.
 //!
-//! A read may show any state from the last one whose change was answered before the read began (by `slack`, where a
+//! A read may show any state from the last one whose change was answered before the read began (by `slack`, if a
 //! replica is allowed to lag) to the last one whose change was begun before the read ended. Anything else is stale.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Where a link leads; nowhere while it sleeps or after it was deleted.
+/// A link's target; none while it is inactive or after it was deleted.
 pub(crate) type State = Option<String>;
 
 /// The states of one link in their order.

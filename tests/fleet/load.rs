@@ -184,7 +184,7 @@ impl Samples {
         self.0.iter().map(|sample| sample.replica.as_str()).filter(|replica| !replica.is_empty()).collect()
     }
 
-    /// Fails where one of these was not answered well, saying how.
+    /// Fails if one of these was not answered well, saying how.
     pub(crate) fn all_good(&self) -> Result<()> {
         let failed = self.failed();
         ensure!(failed.0.is_empty(), "{} of {} requests failed: {}", failed.len(), self.len(), failed.ways());

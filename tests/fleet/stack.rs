@@ -65,7 +65,7 @@ impl Stack {
         Self { project, port, client: crate::api::client(Duration::from_secs(2)) }
     }
 
-    /// Where Nginx listens.
+    /// Nginx's address.
     pub(crate) fn nginx(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -231,7 +231,7 @@ impl Stack {
         }
     }
 
-    /// Fails where a replica of `before` is not the same process any more.
+    /// Fails if a replica of `before` is not the same process any more.
     pub(crate) async fn no_restart(&self, before: &[Container]) -> Result<()> {
         for replica in before {
             let now = self.inspect(&replica.id).await?;
@@ -242,7 +242,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Keeps what the containers logged, for whoever looks into a failure.
+    /// Keeps what the containers logged, to explain a failure.
     pub(crate) async fn keep_logs(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet");
         let file = folder.join(format!("{}.log", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")));
@@ -256,7 +256,7 @@ impl Stack {
 }
 
 impl Container {
-    /// Where this replica listens, on the network that it shares with Nginx.
+    /// This replica's address, on the network that it shares with Nginx.
     pub(crate) fn url(&self) -> String {
         format!("http://{}:8080", self.front)
     }

@@ -1,4 +1,4 @@
-//! Links at hand: bounded, unknown codes included, one query for however many wait, and gone when they change.
+//! Cached links: bounded, unknown codes included, one query for however many wait, and gone when they change.
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,7 +95,7 @@ async fn many_who_wait_for_one_code_cost_one_query() {
     for waiting in waiting {
         assert!(waiting.await.unwrap().is_some());
     }
-    // One where nobody came late; a late one finds the link in memory.
+    // One if no reader came late; a late one finds the link cached.
     assert_eq!(world.cache.counts().reads(), 1);
 }
 
@@ -144,7 +144,7 @@ async fn cut_off_from_changes_an_entry_is_asked_for_again_after_a_second() {
 async fn a_process_that_was_stopped_does_not_trust_its_memory() {
     let world = World::new(100).await;
     world.target("there").await;
-    // Nobody said for this long that changes are still heard of, as when the process was stopped.
+    // The subscription was not confirmed for this long, as when the process was stopped.
     tokio::time::sleep(Duration::from_millis(1_600)).await;
     world.target("there").await;
     assert_eq!(world.cache.counts().reads(), 2);

@@ -1,5 +1,5 @@
-//! Bindings: `${db.DATABASE_URL}` and the like, which the platform replaces, and which the program sees as they stand where it
-//! cannot.
+//! Bindings: `${db.DATABASE_URL}` and the like, which the platform replaces, and which the program sees as they stand
+//! if it cannot.
 
 use std::collections::HashSet;
 
@@ -94,7 +94,7 @@ fn found(value: &str) -> Vec<Result<&str, String>> {
     all
 }
 
-/// A value with its bindings replaced. Where `lookup` knows nothing the text stays as it is, as on the platform.
+/// A value with its bindings replaced. If `lookup` has no value, the text stays as it is, as on the platform.
 pub fn resolve(value: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
     let (mut done, mut rest) = (String::new(), value);
     while let Some(start) = rest.find("${") {

@@ -1,5 +1,5 @@
-//! The database's size, which a spec does not hold: a development database has one size, and a cluster is made by the command that
-//! stands in a comment, `# doctl databases create NAME --size …`. The command and the spec must agree.
+//! The database's size, which a spec does not hold: a development database has one size, and a cluster is made by the
+//! command that stands in a comment, `# doctl databases create NAME --size …`. The command and the spec must agree.
 
 use super::Subject;
 use crate::{
@@ -26,7 +26,7 @@ struct Command<'a> {
     words: Vec<&'a str>,
 }
 
-/// Finds out the database's size; none where that is not possible, which is a fault.
+/// Finds out the database's size; none if that is not possible, which is a fault.
 pub(super) fn check(subject: &Subject<'_>, faults: &mut Vec<Fault>) -> Option<Cluster> {
     let [database] = &subject.app.databases[..] else {
         faults

@@ -28,12 +28,12 @@ pub(super) fn check(subject: &Subject<'_>, database: &Cluster, faults: &mut Vec<
     sum
 }
 
-/// The pool of a component: what buoy makes of its variables; nothing where it would not start at all.
+/// The pool of a component: what buoy makes of its variables; nothing if it would not start at all.
 fn pool(subject: &Subject<'_>, component: &Component) -> u32 {
     variables::config(subject, component).map_or(0, |config| config.store.pool_size)
 }
 
-/// Where the sum is decided: the number of instances of the first component that has several, else of the first.
+/// What decides the sum: the number of instances of the first component that has several, else of the first.
 fn blamed(subject: &Subject<'_>) -> String {
     let several = subject.app.components().find(|(_, component)| component.most_instances() > 1);
     let (pointer, component) = match several.or_else(|| subject.app.components().next()) {

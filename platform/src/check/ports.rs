@@ -30,7 +30,8 @@ pub(super) fn check(subject: &Subject<'_>, faults: &mut Vec<Fault>) {
         let Some(target) = &rule.component else { continue };
         let prefix = rule.matches.path.prefix.as_deref();
         if prefix.is_some_and(|prefix| prefix != "/") && !target.preserve_path_prefix {
-            let problem = "expected preserve_path_prefix: true, as buoy's routes stand at the root and the prefix would be cut off";
+            let problem = "expected preserve_path_prefix: true: buoy's routes stand at the root, and the prefix would \
+                           be cut off";
             faults.push(subject.fault(&format!("/ingress/rules/{at}/component"), problem));
         }
     }

@@ -29,14 +29,15 @@ fn check_end(subject: &Subject<'_>, pointer: &str, service: &Component, faults: 
     let at = format!("{pointer}/termination/grace_period_seconds");
     if grace <= own {
         let problem = format!(
-            "{grace} s are over before the program ends by itself: expected more than SHUTDOWN_GRACE_SECONDS, which is {own}"
+            "{grace} s are over before the program ends by itself: expected more than SHUTDOWN_GRACE_SECONDS, \
+             which is {own}"
         );
         faults.push(subject.fault(&at, problem));
     }
     if drain + own < upload {
         let problem = format!(
-            "an upload may take {upload} s (BULK_TIMEOUT_SECONDS), and is cut off after drain_seconds and SHUTDOWN_GRACE_SECONDS: \
-             {drain} + {own} s"
+            "an upload may take {upload} s (BULK_TIMEOUT_SECONDS), and is cut off after drain_seconds and \
+             SHUTDOWN_GRACE_SECONDS: {drain} + {own} s"
         );
         faults.push(subject.fault(&format!("{pointer}/termination/drain_seconds"), problem));
     }

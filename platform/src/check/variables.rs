@@ -1,4 +1,5 @@
-//! Variables: each one that the spec sets is read by buoy or by its build, with a value that buoy takes, and none is missing.
+//! Variables: each one that the spec sets is read by buoy or by its build, with a value that buoy takes, and none is
+//! missing.
 
 use std::collections::HashSet;
 
@@ -98,7 +99,7 @@ fn check_all(subject: &Subject<'_>, pointer: &str, component: &Component, faults
     }
 }
 
-/// What buoy makes of a component's variables, with samples where the platform fills in.
+/// What buoy makes of a component's variables, with samples for what the platform fills in.
 pub(super) fn config(subject: &Subject<'_>, component: &Component) -> Result<Config, Vec<(String, String)>> {
     let image = dockerfile(subject, component).unwrap_or_default().variables;
     let port = ("PORT".to_owned(), component.port().to_string());

@@ -1,5 +1,5 @@
-//! PostgreSQL as the platform would have it: TLS by a private authority and nothing without it, a user who is no superuser, and as
-//! many connections as the cluster of the spec leaves to its users.
+//! PostgreSQL as the platform would have it: TLS by a private authority and nothing without it, a user who is no
+//! superuser, and as many connections as the cluster of the spec leaves to its users.
 
 use std::{
     process::Stdio,
@@ -25,14 +25,14 @@ use crate::{check::Sound, spec::Database as Wanted};
 const HOST: &str = "db.rehearsal.internal";
 /// The port of the platform's clusters.
 const PORT: &str = "25060";
-/// Nobody but containers on the rehearsal's own network reaches the server, and it ends with the rehearsal.
+/// Only containers on the rehearsal's own network reach the server, and it ends with the rehearsal.
 const PASSWORD: &str = "for-this-rehearsal-only";
 /// Kept for superusers, here as on the platform.
 const RESERVED: u32 = 3;
 /// How long the server may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// Puts the certificate where the server may read it, and lets in over the network only who speaks TLS.
+/// Makes the certificate readable by the server, and admits only TLS over the network.
 const PREPARE: &str = r#"
 umask 077 && mkdir -p /tls && printf %s "$SERVER_KEY" >/tls/key.pem && printf %s "$SERVER_CERT" >/tls/cert.pem
 printf 'local all all trust\nhostssl all all all scram-sha-256\n' >/tls/hba.conf
@@ -43,7 +43,9 @@ exec docker-entrypoint.sh postgres "$@"
 
 /// Every column and index there is.
 const SCHEMA: &str = "SELECT md5(string_agg(line, ',' ORDER BY line)) FROM (
-    SELECT table_name || '.' || column_name || ' ' || data_type AS line FROM information_schema.columns WHERE table_schema = 'public'
+    SELECT table_name || '.' || column_name || ' ' || data_type AS line
+    FROM information_schema.columns
+    WHERE table_schema = 'public'
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public') AS lines";
 
 /// The running database.
@@ -203,7 +205,8 @@ fn note(seen: &Mutex<Seen>, line: &str) {
     seen.all_encrypted &= all == encrypted;
 }
 
-/// An authority that nobody else knows, and a certificate that it signed: the authority's, the server's, the server's key.
+/// An authority of this rehearsal alone, and a certificate that it signed: the authority's, the server's, the
+/// server's key.
 fn certificates() -> Result<(String, String, String)> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;

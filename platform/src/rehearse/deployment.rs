@@ -1,5 +1,5 @@
-//! A deployment as the platform makes it: the job before it, new instances beside the old ones, probes, the switch of traffic, the
-//! end of the old ones. Where a step fails the new instances go, and the old ones are as they were.
+//! A deployment as the platform makes it: the job before it, new instances beside the old ones, probes, the switch of
+//! traffic, the end of the old ones. If a step fails, the new instances go, and the old ones are as they were.
 
 use std::{
     sync::{Arc, Mutex},
@@ -31,7 +31,7 @@ use crate::{
 const JOB_LIMIT: Duration = Duration::from_secs(1_800);
 const PRE_DEPLOY: &str = "PRE_DEPLOY";
 
-/// What is deployed where.
+/// What is deployed, and on which engine.
 pub(super) struct Platform {
     pub(super) engine: Engine,
     pub(super) database: Database,
@@ -70,7 +70,7 @@ impl Platform {
         self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// A header that lets the load in, where the spec has a credential for it.
+    /// A header that authenticates the load, if the spec has a credential for it.
     pub(super) fn credential(&self, version: &Version) -> Option<String> {
         self.bindings().variables(&self.service, version).get("ADMIN_TOKEN").map(|token| format!("Bearer {token}"))
     }
@@ -132,7 +132,7 @@ impl Platform {
         Ok((code, last))
     }
 
-    /// Starts every instance at once, beside those that run.
+    /// Starts every instance concurrently, beside those that run.
     async fn start(&self, version: &Version, release: u32, overrides: &[(&str, &str)]) -> Result<Vec<Arc<Instance>>> {
         let mut variables = self.bindings().variables(&self.service, version);
         variables.extend(overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -160,7 +160,7 @@ impl Platform {
     }
 }
 
-/// Ends and removes instances, all at once.
+/// Ends and removes instances, all concurrently.
 async fn end(instances: &[Arc<Instance>]) -> Result<Vec<Ended>> {
     let mut ends = JoinSet::new();
     for instance in instances.iter().map(Arc::clone) {

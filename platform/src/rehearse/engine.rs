@@ -1,4 +1,5 @@
-//! The container engine: the `docker` command, each call with a time limit, and everything labelled so that it can be removed.
+//! The container engine: the `docker` command, each call with a time limit, and everything labelled so that it can be
+//! removed.
 
 use std::{path::Path, process::Stdio, time::Duration};
 

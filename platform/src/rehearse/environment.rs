@@ -15,7 +15,7 @@ pub(super) const SECRET: &str = "rehearsal-secret-0123456789abcdef0123456789abcd
 pub(super) struct Bindings<'a> {
     pub(super) app: &'a App,
     pub(super) database: &'a Database,
-    /// Where visitors reach the app.
+    /// The address at which visitors reach the app.
     pub(super) url: String,
 }
 

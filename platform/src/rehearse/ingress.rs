@@ -1,8 +1,8 @@
 //! The ingress: one address in front of the ready instances, which takes turns among them by the spec's rules.
 //!
-//! It passes a request on to another instance where that is safe, as proxies do and as `nginx/nginx.conf` does it in the fleet on one
-//! machine: it was never sent, or its method is idempotent. Whether the platform's does the same is not documented, so every such
-//! request is counted and reported.
+//! It passes a request on to another instance if that is safe, as proxies do and as `nginx/nginx.conf` does it in the
+//! fleet on one machine: it was never sent, or its method is idempotent. Whether the platform's does the same is not
+//! documented, so every such request is counted and reported.
 
 use std::{
     convert::Infallible,
@@ -84,7 +84,7 @@ impl Ingress {
         Ok(ingress)
     }
 
-    /// Where visitors reach the app.
+    /// The address at which visitors reach the app.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -114,7 +114,7 @@ impl Ingress {
                     let ingress = Arc::clone(&ingress);
                     async move { Ok::<_, Infallible>(ingress.answer(request).await) }
                 });
-                // A client that goes away is nobody's fault.
+                // A client that goes away is no fault.
                 http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await.ok();
             });
         }
@@ -187,11 +187,11 @@ impl Ingress {
 enum Failure {
     /// There was no connection.
     Unsent,
-    /// The connection broke, so nobody knows.
+    /// The connection broke, so the outcome is unknown.
     Broken,
 }
 
-/// The path under which the component sees a request; none where no rule is for it.
+/// The path under which the component sees a request; none if no rule matches.
 fn routed(rules: &[Rule], uri: &Uri) -> Option<String> {
     let path = uri.path();
     let rule = rules.iter().find(|rule| match (&rule.matches.path.prefix, &rule.matches.path.exact) {

@@ -1,7 +1,7 @@
 //! One instance of the service: its container, the probes that decide over it, and its end.
 //!
-//! The runtime does here what the platform's does: an instance whose process has ended gets no requests from that moment on and is
-//! started again; readiness decides whether it gets requests, liveness whether it is restarted.
+//! The runtime does here what the platform's does: an instance whose process has ended gets no requests from that
+//! moment on and is started again; readiness decides whether it gets requests, liveness whether it is restarted.
 
 use std::{
     collections::BTreeMap,
@@ -120,7 +120,7 @@ impl Instance {
         self.state.borrow().clone()
     }
 
-    /// Where it listens, while it gets requests.
+    /// Its address while it gets requests.
     pub(super) fn open(&self) -> Option<SocketAddr> {
         if *self.state.borrow() == State::Ready { *self.address() } else { None }
     }
@@ -151,12 +151,12 @@ impl Instance {
         });
     }
 
-    /// Nobody asks it any more.
+    /// It gets no more requests.
     fn close(&self) {
         self.turn(if self.was_ready.load(Ordering::Relaxed) { State::Unready } else { State::Starting });
     }
 
-    /// Probes it and starts it again where it ends, until it is told to stop or given up.
+    /// Probes it and starts it again if it ends, until it is told to stop or given up.
     async fn look_after(self: Arc<Self>) {
         let stopping = self.stopping.clone();
         stopping.run_until_cancelled(self.lives()).await;
@@ -205,7 +205,7 @@ impl Instance {
         logs.map(|(_, line)| line).unwrap_or_default()
     }
 
-    /// Finds out where it listens, and applies both probes.
+    /// Finds out its address, and applies both probes.
     async fn probed(&self) -> Verdict {
         let address = match self.locate().await {
             Ok(address) => address,
@@ -226,8 +226,9 @@ impl Instance {
         }
     }
 
-    /// The container's own address where it can be reached from here, as it can beside the engine; else the published port. At
-    /// its own address a connection is refused as soon as the process is gone, as the platform's network does it.
+    /// The container's own address if it can be reached from here, as it can beside the engine; else the published
+    /// port. At its own address a connection is refused as soon as the process is gone, as the platform's network
+    /// does it.
     async fn locate(&self) -> Result<SocketAddr> {
         let network = format!("{{{{(index .NetworkSettings.Networks \"{}\").IPAddress}}}}", self.plan.engine.name);
         let own: IpAddr = docker(&["inspect", "--format", &network, &self.container()]).await?.parse()?;
@@ -244,17 +245,17 @@ impl Instance {
         Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.with_context(|| format!("no port in {published:?}"))?))
     }
 
-    /// Nobody looks after it from now on.
+    /// It is not supervised from now on.
     pub(super) fn dismiss(&self) {
         self.stopping.cancel();
     }
 
-    /// Kills it as a fault would: no warning, and nobody is told.
+    /// Kills it as a fault would: without a warning.
     pub(super) async fn kill(&self) -> Result<()> {
         docker(&["kill", "--signal", "KILL", &self.container()]).await.map(drop)
     }
 
-    /// Ends it as the platform does: SIGTERM, and SIGKILL where it has not ended by itself when the grace period is over.
+    /// Ends it as the platform does: SIGTERM, and SIGKILL if it has not ended by itself when the grace period is over.
     pub(super) async fn stop(&self) -> Result<Ended> {
         self.stopping.cancel();
         self.turn(State::Unready);

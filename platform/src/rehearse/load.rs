@@ -26,7 +26,7 @@ const MOST: u64 = 200_000;
 /// Of so many requests one is a POST, and one reads a link's row.
 const CYCLE: u64 = 10;
 
-/// Where requests go, and as whom.
+/// The address of the requests, and their credential.
 #[derive(Clone)]
 pub(super) struct Visitor {
     base: String,
@@ -122,8 +122,8 @@ impl Visitor {
 }
 
 impl Load {
-    /// Creates a user and links, and begins to send `rate` requests a second: eight of ten follow a link, one reads a link's row,
-    /// one creates a link.
+    /// Creates a user and links, and begins to send `rate` requests a second: eight of ten follow a link, one reads a
+    /// link's row, one creates a link.
     pub(super) async fn start(visitor: Visitor, rate: u32) -> Result<Self> {
         let user = visitor.create("/users", json!({"username": "rehearsal", "email": "rehearsal@example.com"})).await?;
         let user = user["id"].as_i64().context("a user has an id")?;

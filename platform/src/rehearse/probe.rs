@@ -19,7 +19,8 @@ pub(super) enum Verdict {
     Dead,
 }
 
-/// Applies the readiness probe. `tell` hears of each change; the probe returns only for an instance that was never ready.
+/// Applies the readiness probe. `tell` hears of each change; the probe returns only for an instance that was never
+/// ready.
 pub(super) async fn readiness(address: SocketAddr, probe: &Probe, was_ready: bool, tell: impl Fn(bool)) -> Verdict {
     let (mut was_ready, mut is_ready) = (was_ready, false);
     let (mut good, mut bad) = (0, 0);

@@ -10,16 +10,16 @@ use super::{database::Seen, load::Sample};
 
 /// What no rehearsal on another machine can tell of the platform.
 pub(super) const UNKNOWN: &[&str] = &[
-    "how the platform's ingress treats a request whose connection breaks: here it is passed on to another instance where it was \
-     never sent or its method is idempotent, and each one is counted above",
-    "whether instances are replaced all at once, as here, or one after the other, and how soon the ingress hears of a change",
+    "how the platform's ingress treats a request whose connection breaks: here it is passed on to another \
+     instance if it was never sent or its method is idempotent, and each one is counted above",
+    "whether instances are replaced all together, as here, or one after the other, and how soon the ingress is told",
     "how soon the platform notices that a process has ended; here within milliseconds",
     "how long its ingress keeps idle connections to an instance, and whether it closes them in the drain",
-    "how it limits memory and processors: a shared processor may be taken by neighbours, and it runs containers under gVisor",
+    "how it limits memory and processors: neighbours may take a shared processor, and containers run under gVisor",
     "its builder (believed to be Kaniko): the Dockerfile is built here by this machine's engine",
     "whether a rollback runs the PRE_DEPLOY job again, as here; buoy's does nothing on a newer schema",
     "whether ${APP_URL} and ${_self.COMMIT_HASH} are filled in as the documentation says, the latter while building",
-    "the private network, the cluster's failover, and its maintenance; the database here is one process on this machine",
+    "the private network, the cluster's failover and its maintenance; the database here is one local process",
 ];
 
 /// One scenario in figures.
@@ -99,7 +99,8 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n| rehearsed | requests | failed GET | failed POST | passed on: never sent, sent again | longest | took | outcome |"
+            "\n| rehearsed | requests | failed GET | failed POST | passed on: never sent, sent again | longest | took \
+             | outcome |"
         )?;
         writeln!(f, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
         for row in &self.rows {

@@ -1,7 +1,7 @@
 //! Two versions of the program: the one of this working tree, and the same with one migration more.
 //!
-//! The second is built from a copy of the tree, so that it is as real as the first: its migration is compiled in, and its schema is
-//! newer than the one that the first version knows.
+//! The second is built from a copy of the tree, so that it is as real as the first: its migration is compiled in, and
+//! its schema is newer than the one that the first version knows.
 
 use std::{
     fs,

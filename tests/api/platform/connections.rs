@@ -11,8 +11,8 @@ use crate::{
     common::database::{Database, Kind, server_url},
 };
 
-/// The clients connected to a database, as (application, count). Workers of the server's own, such as autovacuum's, take nothing
-/// of `max_connections`.
+/// The clients connected to a database, as (application, count). Workers of the server's own, such as autovacuum's,
+/// take nothing of `max_connections`.
 pub(crate) async fn connections(database: &str) -> Vec<(String, i64)> {
     let mut connection = PgConnection::connect(&server_url()).await.unwrap();
     let sql = "SELECT application_name::text, count(*) FROM pg_stat_activity

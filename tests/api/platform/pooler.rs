@@ -46,7 +46,8 @@ impl Fleet {
         }
     }
 
-    /// What other clients of the pooler would find left in its sessions: named statements, and settings that are not theirs.
+    /// What other clients of the pooler would find left in its sessions: named statements, and settings that are not
+    /// theirs.
     async fn assert_sessions_clean(&self) {
         let url = format!("{}?sslmode=disable", through_pooler(&self.database.name));
         let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
@@ -55,7 +56,8 @@ impl Fleet {
         // In turn, so more often than there are sessions.
         for _ in 0..6 {
             let sql = "SELECT (SELECT count(*) FROM pg_prepared_statements)::text, current_setting('search_path'), \
-                       current_setting('statement_timeout'), (SELECT count(*) FROM pg_class WHERE relname LIKE 'import_%')::text";
+                       current_setting('statement_timeout'), \
+                       (SELECT count(*) FROM pg_class WHERE relname LIKE 'import_%')::text";
             let row = sqlx::Executor::fetch_one(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
             let left: [String; 4] = [row.get(0), row.get(1), row.get(2), row.get(3)];
             assert_eq!(left, ["0", "\"$user\", public", "0", "0"]);

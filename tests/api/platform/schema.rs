@@ -84,7 +84,7 @@ async fn a_schema_of_its_own_is_created_where_that_is_allowed() {
     guest.as_owner(&format!("GRANT CREATE ON DATABASE {database} TO {}", guest.role)).await;
     let seen = guest.run("doctor", &[own]);
     assert_refused(&seen, &["may create schema links", "fail  schema"]);
-    // Several at once, as jobs of several deployments may be.
+    // Several concurrently, as jobs of several deployments may be.
     std::thread::scope(|scope| {
         let jobs: Vec<_> = (0..3).map(|_| scope.spawn(|| guest.run("migrate", &[own]))).collect();
         jobs.into_iter().for_each(|job| assert_done(&job.join().unwrap()));

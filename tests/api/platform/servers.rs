@@ -1,5 +1,5 @@
-//! Servers beside the one of `TEST_DATABASE_URL`, started by the scripts that know how. They are shared by the tests of this
-//! program, and end when it does: they wait for the end of their input.
+//! Servers beside the one of `TEST_DATABASE_URL`, started by the scripts that know how. They are shared by the tests
+//! of this program, and end when it does: they wait for the end of their input.
 
 use std::{
     fs,
@@ -82,7 +82,8 @@ pub(crate) static TLS_SERVER: LazyLock<TlsServer> = LazyLock::new(|| {
 });
 
 impl TlsServer {
-    /// The address of a new database on it, by this name of the host. Nobody removes it: the server goes with this program.
+    /// The address of a new database on it, by this name of the host. It is not removed: the server ends with this
+    /// program.
     pub(crate) async fn database(&self, host: &str) -> String {
         let name = format!("buoy_test_{:016x}", rand::random::<u64>());
         let mut connection = PgConnection::connect(&self.helper.url).await.expect("the server answers");

@@ -17,7 +17,7 @@ use crate::{
     stack::Stack,
 };
 
-/// Large bodies that Nginx takes of one client at once (`limit_conn` in nginx/nginx.conf).
+/// Large bodies that Nginx takes of one client concurrently (`limit_conn` in nginx/nginx.conf).
 const BODIES: usize = 20;
 /// Bodies that are begun and never finished.
 const UNFINISHED: usize = 150;

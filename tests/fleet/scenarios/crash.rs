@@ -71,7 +71,7 @@ pub(crate) async fn new_address(stack: &Stack) -> Result<String> {
     let old = &replicas[0];
     faults::signal(old, "KILL").await?;
     docker(&["rm", "--force", &old.id]).await?;
-    // Somebody else takes the next free address, which may be the old one: the replica gets another.
+    // Another container takes the next free address, which may be the old one: the replica gets another.
     let front = stack.network("front");
     let squatter =
         docker(&["run", "--detach", "--network", &front, "--entrypoint", "sleep", "nginx:1.30", "60"]).await?;

@@ -13,7 +13,7 @@ use crate::{
 
 const ROUNDS: usize = 20;
 
-/// At once on two replicas: one link, and whoever did not make it is told so or gets the same answer.
+/// Concurrently on two replicas: one link, and the other request is refused or gets the same answer.
 pub(crate) async fn two_replicas(stack: &Stack) -> Result<String> {
     let replicas = stack.fleet().await?;
     let [first, second] = [0, 1].map(|number: usize| Api::at(replicas[number].url()));

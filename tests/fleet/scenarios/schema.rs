@@ -16,7 +16,9 @@ use crate::{
 const LAST: &str = "(SELECT max(version) FROM _sqlx_migrations)";
 /// Every column and index there is.
 const SCHEMA: &str = "SELECT md5(string_agg(line, ',' ORDER BY line)) FROM (
-    SELECT table_name || '.' || column_name || ' ' || data_type AS line FROM information_schema.columns WHERE table_schema = 'public'
+    SELECT table_name || '.' || column_name || ' ' || data_type AS line
+    FROM information_schema.columns
+    WHERE table_schema = 'public'
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public') AS lines";
 
 /// A job whose migration fails says why and leaves the schema as it was; the running fleet serves on.
@@ -25,7 +27,7 @@ pub(crate) async fn failing_migration(stack: &Stack) -> Result<String> {
     let api = Api::at(stack.nginx());
     let link = api.link(api.user().await?).await?;
     // The job finds its newest migration missing from the list, and its tables already there.
-    stack.sql("CREATE TABLE kept_row AS SELECT * FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await?;
+    stack.sql(&format!("CREATE TABLE kept_row AS SELECT * FROM _sqlx_migrations WHERE version = {LAST}")).await?;
     stack.sql(&format!("DELETE FROM _sqlx_migrations WHERE version = {LAST}")).await?;
     let before = stack.sql(SCHEMA).await?;
     let url = format!("{}/{}", stack.nginx(), link.code);

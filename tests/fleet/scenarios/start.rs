@@ -130,7 +130,7 @@ pub(crate) async fn memory(stack: &Stack) -> Result<String> {
     let links = api.links(user, 50).await?;
     let nginx = stack.nginx();
     let load = Load::start(16, Duration::from_millis(2), move |worker, number| {
-        // One in ten asks for a code that nobody has.
+        // One in ten asks for an unknown code.
         let code = &links[(worker + number) as usize % links.len()].code;
         let missing = format!("none-{worker}-{number}");
         Ask::get(format!("{nginx}/{}", if number % 10 == 0 { &missing } else { code }))

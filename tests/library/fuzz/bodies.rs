@@ -22,7 +22,8 @@ const JSON: &[&str] = &[
     r#"{"username": "tidyriver02", "email": "tidyriver02@relay.cloud"}"#,
     r#"{"user_id": 1, "original_url": "https://opswise.net/1", "title": null, "short_code": "roadmap"}"#,
     r#"{"title": "Road\"map\u00fc", "is_active": false, "original_url": "https://x.example/ü"}"#,
-    r#"{"event_type": "view", "url_id": 1, "user_id": 2, "details": {"a": [1, 2.50, {"b": null}], "c": "\ud83d\udedf"}}"#,
+    r#"{"event_type": "view", "url_id": 1, "user_id": 2,
+        "details": {"a": [1, 2.50, {"b": null}], "c": "\ud83d\udedf"}}"#,
 ];
 const FORMS: &[&str] = &[
     "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"users.csv\"\r\nContent-Type: text/csv\r\n\r\n\

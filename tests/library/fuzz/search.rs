@@ -1,4 +1,4 @@
-//! Runs a property on many inputs, for so many or for so long, and notices where one never ends.
+//! Runs a property on many inputs, bounded by count or time, and notices if one never ends.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ fn time_limit() -> Option<Duration> {
 /// Tries inputs, and prints how many.
 ///
 /// # Panics
-/// With the smallest input found that breaks the property, and where an input takes too long.
+/// With the smallest input found that breaks the property, and if an input takes too long.
 pub(crate) fn search<S>(
     name: &'static str,
     inputs: impl FnOnce() -> S + Send + 'static,
@@ -43,7 +43,7 @@ pub(crate) fn search<S>(
     let (done, finished) = mpsc::channel();
     let counter = Arc::clone(&tried);
     std::thread::spawn(move || {
-        // The receiver is gone where the search was given up.
+        // The receiver is gone if the search was given up.
         done.send(run(&inputs(), &property, &counter)).ok();
     });
     let mut before = None;

@@ -67,7 +67,7 @@ fn targets() {
             prop_assert!(text.len() <= MAX_BYTES && !text.chars().any(char::is_control));
             let location = target.location();
             prop_assert!(location.bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{}", location);
-            // Who follows the header goes where the target leads, and nobody is sent credentials.
+            // A client that follows the header reaches the target, without credentials.
             let (followed, meant) = (url::Url::parse(&location), url::Url::parse(&text));
             prop_assert_eq!(&followed, &meant);
             let url = followed.map_err(|error| TestCaseError::fail(error.to_string()))?;

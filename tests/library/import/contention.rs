@@ -1,5 +1,5 @@
-//! Rows that another client writes while an import is at work. On PostgreSQL the import waits for that client; SQLite has
-//! one writer at a time.
+//! Rows that another client writes while an import is at work. On PostgreSQL the import waits for that client; SQLite
+//! has one writer at a time.
 
 use std::time::Duration;
 

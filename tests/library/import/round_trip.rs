@@ -104,8 +104,8 @@ async fn existing_files_are_kept(kind: Kind) {
     assert_eq!(events, "id,url_id,user_id,event_type,timestamp,details\n");
 }
 
-/// Every rollup but the uncountable order of rows: what statistics are read from, totals and the day since which events are
-/// kept.
+/// Every rollup but the uncountable order of rows: what statistics are read from, totals and the day since which
+/// events are kept.
 async fn sums(world: &World) -> Vec<i64> {
     let mut sums = Vec::new();
     for (table, columns) in [

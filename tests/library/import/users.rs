@@ -68,7 +68,7 @@ async fn an_id_of_another_user_is_a_fault(kind: Kind) {
 async fn a_row_left_out_hands_its_links_to_nobody(kind: Kind) {
     let world = World::new(kind).await;
     world.furnish().await;
-    // Users 1 and 2 of the database are ann and bob; those of the file are zoe and somebody with a bad address.
+    // Users 1 and 2 of the database are ann and bob; those of the file are zoe and a user with a bad address.
     let users = "id,username,email\n1,zoe,zoe@x.example\n2,yan,nonsense\n";
     let urls = format!("{URLS}1,one,https://x.example\n2,two,https://x.example\n5,five,https://x.example\n");
     let events = "url_id,user_id,event_type\n1,1,click\n1,2,click\n1,5,click\n";
@@ -90,7 +90,7 @@ async fn an_id_stands_for_one_user_in_one_import(kind: Kind) {
     let users = "id,username,email\n1,ann,ann@x.example\n1,bob,bob@x.example\n1,ann,ann@x.example\n";
     let fault = "0.csv:3: id: stands for another username earlier in this import";
     assert_eq!(world.bad_rows(&[users]).await, [fault]);
-    // Also where the two rows are in different chunks.
+    // Also if the two rows are in different chunks.
     let mut many = "id,username,email\n".to_owned();
     for i in 10..6_010 {
         many.push_str(&format!("{i},u{i},u{i}@x.example\n"));

@@ -67,8 +67,8 @@ impl World {
         Ok(report)
     }
 
-    /// Imports texts, one file each, named `0.csv`, `1.csv`…; answers created, found, refused for each file in the order
-    /// in which they were taken.
+    /// Imports texts, one file each, named `0.csv`, `1.csv`…; answers created, found, refused for each file in the
+    /// order in which they were taken.
     pub(crate) async fn counts(&self, files: &[&str]) -> Vec<(u64, u64, u64)> {
         let report = self.lenient(files).await;
         report.files.iter().map(|file| (file.created, file.found, file.refused)).collect()

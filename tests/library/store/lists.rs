@@ -87,7 +87,8 @@ async fn events_are_filtered(kind: Kind) {
     }
 }
 
-/// Two users with links, one of them deleted, and events by and about each: the users, a link of each, and the deleted one.
+/// Two users with links, one of them deleted, and events by and about each: the users, a link of each, and the
+/// deleted one.
 async fn events_of_two(fixture: &Fixture) -> (User, User, Url, Url, Url) {
     let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
     let (one, two) = (fixture.url(ann.id, "a").await, fixture.url(bob.id, "b").await);

@@ -1,4 +1,4 @@
-//! Many transactions at once: one wins, none hangs, none is a fault.
+//! Many concurrent transactions: one wins, none hangs, none is a fault.
 
 use std::time::Duration;
 

@@ -94,7 +94,7 @@ async fn what_was_tampered_with_is_found_and_repaired(kind: Kind) {
         assert_eq!(differences(&fixture, false).await, [], "{sql}");
     }
     fixture.assert_clicks_add_up().await;
-    // Everything at once, and an event that nobody counted.
+    // Every fault together, and an event that was not counted.
     for sql in ["DELETE FROM click_days", "DELETE FROM click_values WHERE value > 'os 3'", "DELETE FROM click_totals"] {
         fixture.execute(sql).await;
     }

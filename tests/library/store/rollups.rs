@@ -1,4 +1,4 @@
-//! Rollups: they agree with the events whoever writes them, at the same time too, and they cannot be made to grow.
+//! Rollups: they agree with the events of any writer, of concurrent ones too, and they cannot be made to grow.
 
 use buoy::{
     db::Store,

@@ -199,8 +199,8 @@ async fn fill(fixture: &Fixture) {
          SELECT 1 + n % 200, 'code' || n, 'https://example.com', n % 10 > 0, now(), now() FROM generate_series(1, 20000) n",
         "INSERT INTO click_totals (url_id, user_id, clicks, bots) SELECT id, user_id, id % 977, 0 FROM urls",
         "INSERT INTO events (url_id, user_id, event_type, timestamp, details) \
-         SELECT 1 + n % 20000, CASE WHEN n % 3 = 0 THEN 1 + n % 200 END, CASE WHEN n % 3 = 0 THEN 'created' ELSE 'click' END, \
-         now(), '{}' FROM generate_series(1, 60000) n",
+         SELECT 1 + n % 20000, CASE WHEN n % 3 = 0 THEN 1 + n % 200 END, \
+         CASE WHEN n % 3 = 0 THEN 'created' ELSE 'click' END, now(), '{}' FROM generate_series(1, 60000) n",
         "ANALYZE",
     ] {
         fixture.execute(sql).await;

@@ -73,7 +73,8 @@ impl Wire {
         if from.read_exact(&mut rest).await.is_err() || to.write_all(&rest).await.is_err() {
             return;
         }
-        // A Sync after nothing else is the ping of the driver's pool when a connection comes back: no request waits for it.
+        // A Sync after nothing else is the ping of the driver's pool when a connection comes back: no request waits
+        // for it.
         let mut is_asking = false;
         while let Some((kind, body)) = message(&mut from, &mut to).await {
             if kind == QUERY || kind == SYNC && is_asking {

@@ -33,22 +33,9 @@ pub use self::error::{Error, Problem};
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{domain::Policy, state::AppState};
 
-/// The routes in groups, each of which has layers of its own.
-struct Groups {
-    /// Routes that cannot answer without the database.
-    database: Router<AppState>,
-    /// Routes that take files. Their limits are their own: the file's size, and the time it may take.
-    bulk: Router<AppState>,
-    /// Routes behind the gate that do without the database.
-    own: Router<AppState>,
-    /// Routes for everyone, which decide by themselves what to answer without the database.
-    public: Router<AppState>,
-}
-
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
-    let (Groups { database, bulk, own, public }, document) = api();
-    let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document()).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
@@ -56,18 +43,22 @@ pub fn router(app: AppState) -> Router {
     let limited = |policy| from_fn_with_state((app.clone(), policy), limits::limited);
     // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate limit is
     // checked, before the request waits for anything.
-    let database = database.layer(permits).layer(limit.clone());
+    let database = database_routes().layer(permits).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
-    let bulk = bulk.layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
-    let guarded = database.merge(bulk).merge(own.layer(limit.clone())).layer(gate);
-    let routes = guarded.merge(public.layer(limit)).merge(documentation);
-    enclosed(routes, app)
+    let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
+    let guarded = database.merge(bulk).merge(own_routes().layer(limit.clone())).layer(gate);
+    let (routes, _) = guarded.merge(public_routes().layer(limit)).split_for_parts();
+    enclosed(routes.merge(documentation), app)
 }
 
 /// The OpenAPI document, made from the handlers.
 pub fn document() -> utoipa::openapi::OpenApi {
-    api().1
+    let routes = database_routes().merge(bulk_routes()).merge(own_routes()).merge(public_routes());
+    let mut document = openapi::Document::openapi();
+    document.merge(routes.into_openapi());
+    openapi::complete(&mut document);
+    document
 }
 
 /// Puts around routes what every request passes through.
@@ -81,47 +72,37 @@ fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
         .with_state(app)
 }
 
-/// Every route once, and the OpenAPI document of them all.
-fn api() -> (Groups, utoipa::openapi::OpenApi) {
-    let mut document = openapi::Document::openapi();
-    let mut group = |routes: OpenApiRouter<AppState>| {
-        let (router, part) = routes.split_for_parts();
-        document.merge(part);
-        router
-    };
-    let groups = Groups {
-        database: group(database_routes()),
-        bulk: group(bulk_routes()),
-        own: group(OpenApiRouter::new().routes(routes!(metrics::metrics))),
-        public: group(public_routes()),
-    };
-    openapi::complete(&mut document);
-    (groups, document)
-}
-
+/// Routes that cannot answer without the database.
 fn database_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(users::list, users::create))
-        .routes(routes!(users::read, users::update, users::delete))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(urls::list, urls::create))
-        .routes(routes!(urls::read, urls::update, urls::delete))
-        .routes(routes!(events::list, events::create))
-        .routes(routes!(events::read))
-        .routes(routes!(replicas::list))
-        .routes(routes!(stats::of_url))
-        .routes(routes!(stats::of_all))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::read_user, users::update_user, users::delete_user))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(urls::list_urls, urls::create_url))
+        .routes(routes!(urls::read_url, urls::update_url, urls::delete_url))
+        .routes(routes!(events::list_events, events::create_event))
+        .routes(routes!(events::read_event))
+        .routes(routes!(replicas::list_replicas))
+        .routes(routes!(stats::url_stats))
+        .routes(routes!(stats::stats))
 }
 
+/// Routes that take files. Their limits are their own: the file's size, and the time it may take.
 fn bulk_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(bulk::users))
-        .routes(routes!(bulk::urls))
-        .routes(routes!(bulk::events))
+        .routes(routes!(bulk::import_users))
+        .routes(routes!(bulk::import_urls))
+        .routes(routes!(bulk::import_events))
         .layer(DefaultBodyLimit::disable())
 }
 
+/// Routes behind the gate that do without the database.
+fn own_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(metrics::metrics))
+}
+
+/// Routes for everyone, which decide by themselves what to answer without the database.
 fn public_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(health::health))

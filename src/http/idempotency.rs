@@ -41,50 +41,28 @@ pub struct Idempotency {
     path: String,
 }
 
-/// What a handler is to do with a request.
-pub enum Begun {
-    /// The work: no answer is recorded for the key, or the request has none.
-    First(Box<Attempt>),
-    /// To answer what was recorded.
-    Again(Response),
-}
-
 /// Work in progress, and the key under which its answer is to be recorded.
 pub struct Attempt {
     /// The transaction in which the work is to be done; none if there is no key, and the work may do without.
     pub tx: Option<Tx>,
     app: AppState,
-    request: Idempotency,
+    /// The caller who sent the request.
+    pub(super) caller: Caller,
+    /// The creation that the request is, for its rate limit.
+    pub(super) creation: Creation,
     /// The headers of the token that it took.
     pub(super) standing: HeaderMap,
-    /// Keeps other requests of this process from working on the same key.
-    _at_work: Option<KeyAtWork>,
+    keyed: Option<Keyed>,
     /// Keeps the user's next creation waiting.
     _held: Option<Held>,
 }
 
-/// A success that can be recorded: its status and its body.
-#[derive(Debug)]
-pub struct Answer {
-    status: StatusCode,
-    body: String,
-}
-
-impl Answer {
-    /// 201 with `body` as JSON.
-    ///
-    /// # Errors
-    /// If `body` cannot be serialised as JSON.
-    pub fn created(body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_string(body).map_err(Error::internal)?;
-        Ok(Self { status: StatusCode::CREATED, body })
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        (self.status, [(header::CONTENT_TYPE, JSON)], self.body).into_response()
-    }
+/// A key, and what tells its request apart from others.
+struct Keyed {
+    key: String,
+    fingerprint: String,
+    /// Keeps other requests of this process from working on the same key.
+    _at_work: KeyAtWork,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
@@ -114,70 +92,48 @@ impl Idempotency {
         self.caller
     }
 
-    /// Begins an attempt, unless the key's answer is recorded.
+    /// Begins an attempt. If the key's answer is recorded, that is the answer instead.
     ///
     /// # Errors
-    /// 409 if the first request of this key is still in progress, 422 if the key came with another request before, 429 if the
-    /// client may not create now.
-    pub async fn begin(self, app: &AppState, content: &impl Content) -> Result<Begun, Error> {
-        let held = self.creation.hold(app).await?;
-        let mut attempt = Attempt {
-            tx: None,
-            app: app.clone(),
-            request: self,
-            standing: HeaderMap::new(),
-            _at_work: None,
-            _held: held,
-        };
-        let Some(key) = &attempt.request.key else { return Ok(Begun::First(Box::new(attempt))) };
-        attempt._at_work = Some(app.keys_at_work.take(key).ok_or_else(busy)?);
-        let mut tx = app.begin(attempt.request.caller).await?;
-        match tx.claim_key(key, app.clock.now() - KEPT_FOR).await? {
-            Claim::Busy => Err(busy()),
+    /// The recorded answer; 409 if the first request of this key is still in progress, 422 if the key came with another request
+    /// before, 429 if the client may not create now.
+    pub async fn begin(self, app: &AppState, content: &impl Content) -> axum::response::Result<Attempt> {
+        let Self { caller, creation, key, method, path } = self;
+        let held = creation.hold(app).await?;
+        let (app, standing) = (app.clone(), HeaderMap::new());
+        let mut attempt = Attempt { tx: None, app, caller, creation, standing, keyed: None, _held: held };
+        let Some(key) = key else { return Ok(attempt) };
+        let app = &attempt.app;
+        let at_work = app.keys_at_work.take(&key).ok_or_else(busy)?;
+        let mut digest = Sha256::new();
+        digest.update(format!("{method} {path}\n"));
+        digest.update(content.digest());
+        let fingerprint = hex::encode(digest.finalize());
+        let mut tx = app.begin(caller).await.map_err(Error::from)?;
+        match tx.claim_key(&key, app.clock.now() - KEPT_FOR).await.map_err(Error::from)? {
+            Claim::Busy => Err(busy().into()),
             Claim::Answered(recorded) => {
                 // Awaited: until the rollback is done, the key would count as in progress.
-                tx.rollback().await?;
-                replay(recorded, &attempt.request.fingerprint(&content.digest())).map(Begun::Again)
+                tx.rollback().await.map_err(Error::from)?;
+                Err(replay(recorded, &fingerprint)?.into())
             }
             Claim::Free => {
+                attempt.keyed = Some(Keyed { key, fingerprint, _at_work: at_work });
                 attempt.work_in(tx).await?;
-                Ok(Begun::First(Box::new(attempt)))
+                Ok(attempt)
             }
         }
-    }
-
-    fn recorded(&self, content: &impl Content, status: StatusCode, body: String) -> RecordedAnswer {
-        let fingerprint = self.fingerprint(&content.digest());
-        RecordedAnswer { fingerprint, status: i32::from(status.as_u16()), body }
-    }
-
-    /// Tells this request apart from others: a digest of its method, its path and the digest of its content.
-    fn fingerprint(&self, content: &[u8]) -> String {
-        let mut digest = Sha256::new();
-        digest.update(format!("{} {}\n", self.method, self.path));
-        digest.update(content);
-        hex::encode(digest.finalize())
     }
 }
 
 impl Attempt {
-    /// The creation that the request is, for its rate limit.
-    pub(super) fn creation(&self) -> Creation {
-        self.request.creation
-    }
-
-    /// The caller who sent the request.
-    pub(super) fn caller(&self) -> Caller {
-        self.request.caller
-    }
-
     /// The transaction in which the work is to be done.
     ///
     /// # Errors
     /// 429 if the client may not create now.
     pub async fn tx(&mut self) -> Result<&mut Tx, Error> {
         if self.tx.is_none() {
-            let tx = self.app.begin(self.request.caller).await?;
+            let tx = self.app.begin(self.caller).await?;
             self.work_in(tx).await?;
         }
         self.tx.as_mut().ok_or_else(|| Error::internal("an attempt has no transaction"))
@@ -185,7 +141,7 @@ impl Attempt {
 
     /// Takes the creation's token in the transaction in which the work is to be done.
     async fn work_in(&mut self, mut tx: Tx) -> Result<(), Error> {
-        match self.request.creation.take(&self.app, &mut tx).await {
+        match self.creation.take(&self.app, &mut tx).await {
             Ok(standing) => {
                 self.standing = standing;
                 self.tx = Some(tx);
@@ -198,40 +154,47 @@ impl Attempt {
         }
     }
 
-    /// Commits a success with its answer. A failure undoes the work; if it would repeat itself, its answer is kept.
-    pub async fn finish(self, content: &impl Content, result: Result<Answer, Error>) -> Result<Response, Error> {
-        let Self { tx, app, request, standing, _at_work, _held } = self;
-        match result {
-            Ok(answer) => {
-                if let Some(mut tx) = tx {
-                    if let Some(key) = &request.key {
-                        if answer.body.len() > KEPT_BYTES {
+    /// Answers 201 with what was made, and commits it with this answer. A failure undoes the work; if it would repeat itself, it
+    /// is recorded for the key.
+    pub async fn finish(self, made: Result<impl Serialize, impl Into<Error>>) -> Result<Response, Error> {
+        let made = made.map_err(Into::into);
+        let body = made.and_then(|made| serde_json::to_string(&made).map_err(Error::internal));
+        let now = self.app.clock.now();
+        match body {
+            Ok(body) => {
+                if let Some(mut tx) = self.tx {
+                    if let Some(keyed) = &self.keyed {
+                        if body.len() > KEPT_BYTES {
                             tx.rollback().await?;
                             return Err(too_large_to_keep());
                         }
-                        let recorded = request.recorded(content, answer.status, answer.body.clone());
-                        let now = app.clock.now();
-                        if !tx.record_answer(key, &recorded, now, now - KEPT_FOR).await? {
+                        let recorded = keyed.recorded(StatusCode::CREATED, body.clone());
+                        if !tx.record_answer(&keyed.key, &recorded, now, now - KEPT_FOR).await? {
                             return Err(busy());
                         }
                     }
-                    app.commit(tx).await?;
+                    self.app.commit(tx).await?;
                 }
-                Ok((standing, answer).into_response())
+                Ok((StatusCode::CREATED, self.standing, [(header::CONTENT_TYPE, JSON)], body).into_response())
             }
             Err(error) => {
-                if let Some(tx) = tx {
+                if let Some(tx) = self.tx {
                     tx.rollback().await?;
                 }
-                if let (Some(key), true) = (&request.key, error.is_final()) {
+                if let (Some(keyed), true) = (&self.keyed, error.is_final()) {
                     let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
-                    let recorded = request.recorded(content, error.status(), problem);
-                    let now = app.clock.now();
-                    app.store()?.record_answer(key, &recorded, now, now - KEPT_FOR).await?;
+                    let recorded = keyed.recorded(error.status(), problem);
+                    self.app.store()?.record_answer(&keyed.key, &recorded, now, now - KEPT_FOR).await?;
                 }
                 Err(error)
             }
         }
+    }
+}
+
+impl Keyed {
+    fn recorded(&self, status: StatusCode, body: String) -> RecordedAnswer {
+        RecordedAnswer { fingerprint: self.fingerprint.clone(), status: i32::from(status.as_u16()), body }
     }
 }
 
@@ -255,7 +218,7 @@ fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error
     let status = u16::try_from(recorded.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.ok_or_else(|| Error::internal("a recorded answer has no valid status"))?;
     let mut response = if status.is_success() {
-        Answer { status, body: recorded.body }.into_response()
+        (status, [(header::CONTENT_TYPE, JSON)], recorded.body).into_response()
     } else {
         problem_response(status, recorded.body.into_bytes())
     };

@@ -10,13 +10,7 @@ use utoipa::ToSchema;
 
 use super::urls::may_disable;
 use crate::{
-    db::Tx,
-    http::{
-        Error, Problem,
-        idempotency::{Answer, Begun, Idempotency},
-        openapi::{BodyErrors, IdempotencyKey, Limited, ServerErrors},
-        upload::{self, Upload},
-    },
+    http::{Error, idempotency::Idempotency, openapi::IdempotencyKey, upload},
     import::{ImportError, Kind, Options, Report, Source, import},
     state::AppState,
 };
@@ -53,25 +47,17 @@ pub struct BulkAnswer {
 /// Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not created again.
 #[utoipa::path(
     post,
-    operation_id = "import_users",
     path = "/users/bulk",
     tag = "users",
     params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 201, description = "All rows are in", body = BulkAnswer),
-        (
-            status = 409,
-            description = "`idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
-    ),
+    responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
-pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+pub async fn import_users(
+    state: State<AppState>,
+    idempotency: Idempotency,
+    request: Request,
+) -> axum::response::Result<Response> {
     take_in(state, idempotency, request, Kind::Users).await
 }
 
@@ -81,25 +67,17 @@ pub async fn users(state: State<AppState>, idempotency: Idempotency, request: Re
 /// `disabled_reason`, this one from an administrator alone.
 #[utoipa::path(
     post,
-    operation_id = "import_urls",
     path = "/urls/bulk",
     tag = "urls",
     params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 201, description = "All rows are in", body = BulkAnswer),
-        (
-            status = 409,
-            description = "`idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
-    ),
+    responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
-pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+pub async fn import_urls(
+    state: State<AppState>,
+    idempotency: Idempotency,
+    request: Request,
+) -> axum::response::Result<Response> {
     take_in(state, idempotency, request, Kind::Urls).await
 }
 
@@ -108,25 +86,17 @@ pub async fn urls(state: State<AppState>, idempotency: Idempotency, request: Req
 /// Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
 #[utoipa::path(
     post,
-    operation_id = "import_events",
     path = "/events/bulk",
     tag = "events",
     params(IdempotencyKey),
     request_body(content = BulkForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 201, description = "All rows are in", body = BulkAnswer),
-        (
-            status = 409,
-            description = "`idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
-    ),
+    responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
-pub async fn events(state: State<AppState>, idempotency: Idempotency, request: Request) -> Result<Response, Error> {
+pub async fn import_events(
+    state: State<AppState>,
+    idempotency: Idempotency,
+    request: Request,
+) -> axum::response::Result<Response> {
     take_in(state, idempotency, request, Kind::Events).await
 }
 
@@ -135,7 +105,7 @@ async fn take_in(
     idempotency: Idempotency,
     request: Request,
     kind: Kind,
-) -> Result<Response, Error> {
+) -> axum::response::Result<Response> {
     let busy = || Error::unavailable("uploads_busy", "Other files are being taken in, please try again");
     let _turn = app.uploads.try_acquire().map_err(|_| busy())?;
     let mut file = upload::receive(request, app.settings.bulk_limit).await?;
@@ -147,24 +117,12 @@ async fn take_in(
         may_disable: may_disable(idempotency.caller()),
         now: app.clock.now(),
     };
-    let mut attempt = match idempotency.begin(&app, &file).await? {
-        Begun::First(attempt) => attempt,
-        Begun::Again(answer) => return Ok(answer),
-    };
-    let report = import_file(attempt.tx().await?, &mut file, &options).await;
-    attempt.finish(&file, report.and_then(|report| BulkAnswer::of(&report))).await
-}
-
-impl BulkAnswer {
-    fn of(report: &Report) -> Result<Answer, Error> {
-        let rows = report.rows();
-        Answer::created(&Self { imported: rows, count: rows, created: report.created() })
-    }
-}
-
-async fn import_file(tx: &mut Tx, file: &mut Upload, options: &Options) -> Result<Report, Error> {
-    let source = Source { name: file.name.clone(), bytes: None, content: Box::new(&mut file.content) };
-    import(tx, vec![source], options, &()).await.map_err(Error::from)
+    let mut attempt = idempotency.begin(&app, &file).await?;
+    let source = Source { name: file.name, bytes: None, content: Box::new(&mut file.content) };
+    let report = import(attempt.tx().await?, vec![source], &options, &()).await;
+    let answer =
+        report.map(|report| BulkAnswer { imported: report.rows(), count: report.rows(), created: report.created() });
+    Ok(attempt.finish(answer).await?)
 }
 
 impl From<ImportError> for Error {

@@ -10,12 +10,12 @@ use crate::{
         Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart,
     },
     http::{
-        Error, Problem,
+        Error,
         extract::{JsonObject, ListQuery, Named, Resource},
         field::{Faults, Field},
-        idempotency::{Answer, Begun, Idempotency},
+        idempotency::Idempotency,
         list::{self, ListPermit, Rows},
-        openapi::{BodyErrors, EventFilters, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{EventFilters, IdempotencyKey, Paging},
     },
     state::AppState,
     store::EventFilter,
@@ -72,17 +72,12 @@ impl Rows for EventRows {
 /// Lists events, newest last: every one, or a page.
 #[utoipa::path(
     get,
-    operation_id = "list_events",
     path = "/events",
     tag = "events",
     params(EventFilters, Paging),
-    responses(
-        (status = 200, description = "The events", body = Vec<Event>),
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The events", body = Vec<Event>)),
 )]
-pub async fn list(
+pub async fn list_events(
     State(app): State<AppState>,
     caller: Caller,
     permit: ListPermit,
@@ -101,58 +96,35 @@ pub async fn list(
 /// Stores an event.
 #[utoipa::path(
     post,
-    operation_id = "create_event",
     path = "/events",
     tag = "events",
     request_body = CreateEvent,
     params(IdempotencyKey),
     responses(
         (status = 201, description = "The event", body = Event),
-        (
-            status = 404,
-            description = "`url_not_found` or `user_not_found`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        (
-            status = 409,
-            description = "`idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
+        (status = 404, description = "`url_not_found` or `user_not_found`"),
     ),
 )]
-pub async fn create(
+pub async fn create_event(
     State(app): State<AppState>,
     idempotency: Idempotency,
     JsonObject { value, bytes }: JsonObject<CreateEvent>,
-) -> Result<Response, Error> {
+) -> axum::response::Result<Response> {
     let event = value.check(app.clock.now())?;
-    let mut attempt = match idempotency.begin(&app, &bytes).await? {
-        Begun::First(attempt) => attempt,
-        Begun::Again(answer) => return Ok(answer),
-    };
-    let created = attempt.tx().await?.create_event(&event).await.map_err(Error::from);
-    attempt.finish(&bytes, created.and_then(|event| Answer::created(&event))).await
+    let mut attempt = idempotency.begin(&app, &bytes).await?;
+    let created = attempt.tx().await?.create_event(&event).await;
+    Ok(attempt.finish(created).await?)
 }
 
 /// One event.
 #[utoipa::path(
     get,
-    operation_id = "read_event",
     path = "/events/{id}",
     tag = "events",
     params(("id" = EventId, Path)),
-    responses(
-        (status = 200, description = "The event", body = Event),
-        NotFound,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The event", body = Event)),
 )]
-pub async fn read(
+pub async fn read_event(
     State(app): State<AppState>,
     caller: Caller,
     Named(id): Named<EventId>,

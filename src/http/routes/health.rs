@@ -75,9 +75,7 @@ struct NotReady {
     get,
     path = "/health",
     tag = "health",
-    responses(
-        (status = 200, description = "It lives", body = Health),
-    ),
+    responses((status = 200, description = "It lives", body = Health)),
 )]
 pub async fn health() -> Json<Health> {
     let commit = option_env!("BUOY_COMMIT").unwrap_or("unknown");
@@ -98,7 +96,6 @@ pub async fn health() -> Json<Health> {
             description = "Never yet ready, or shutting down",
             body = NotReady,
             content_type = "application/problem+json",
-            headers(("Retry-After" = u32, description = "Seconds")),
         ),
     ),
 )]

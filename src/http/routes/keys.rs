@@ -19,12 +19,12 @@ use crate::{
         page::PageStart,
     },
     http::{
-        Error, Problem,
+        Error,
         extract::{JsonObject, ListQuery, Named, Nested, Resource},
         field::{Faults, Field},
         limits::Creation,
         list::{self, ListPermit, Rows},
-        openapi::{BodyErrors, Limited, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::Paging,
     },
     state::AppState,
     store::KeyCounts,
@@ -86,18 +86,12 @@ impl Rows for KeyRows {
 /// Lists a user's keys in `id` order, revoked ones included, without the keys themselves: every one, or a page.
 #[utoipa::path(
     get,
-    operation_id = "list_keys",
     path = "/users/{id}/keys",
     tag = "keys",
     params(("id" = UserId, Path), Paging),
-    responses(
-        (status = 200, description = "The keys", body = Vec<ApiKey>),
-        NotFound,
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The keys", body = Vec<ApiKey>)),
 )]
-pub async fn list(
+pub async fn list_keys(
     State(app): State<AppState>,
     caller: Caller,
     permit: ListPermit,
@@ -113,32 +107,17 @@ pub async fn list(
 /// `Idempotency-Key`: that would keep the answer, and the key with it.
 #[utoipa::path(
     post,
-    operation_id = "create_key",
     path = "/users/{id}/keys",
     tag = "keys",
     params(("id" = UserId, Path)),
     request_body = CreateKey,
     responses(
         (status = 201, description = "The key", body = CreatedKey),
-        (
-            status = 403,
-            description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        (
-            status = 409,
-            description = "`too_many_keys`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        NotFound,
-        BodyErrors,
-        Limited,
-        ServerErrors,
+        (status = 403, description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open"),
+        (status = 409, description = "`too_many_keys`"),
     ),
 )]
-pub async fn create(
+pub async fn create_key(
     State(app): State<AppState>,
     caller: Caller,
     creation: Creation,
@@ -170,20 +149,15 @@ pub async fn create(
 /// One that is not there is gone already, but for a user's key it is 404.
 #[utoipa::path(
     delete,
-    operation_id = "revoke_key",
     path = "/users/{id}/keys/{key_id}",
     tag = "keys",
     params(
         ("id" = UserId, Path),
         ("key_id" = KeyId, Path),
     ),
-    responses(
-        (status = 204, description = "Revoked, or never there"),
-        NotFound,
-        ServerErrors,
-    ),
+    responses((status = 204, description = "Revoked, or never there")),
 )]
-pub async fn revoke(
+pub async fn revoke_key(
     State(app): State<AppState>,
     caller: Caller,
     Nested(user, key): Nested<UserId, KeyId>,

@@ -18,7 +18,6 @@ use crate::{
         extract::{Named, Resource},
         limits,
         middleware::{self, Envelope, FIRST_ATTEMPT},
-        openapi::{Disabled, Limited, NotFound, ServerErrors},
     },
     metrics::REDIRECT_ROUTE,
     state::AppState,
@@ -64,10 +63,7 @@ impl Resource for Followed {
             description = "The target",
             headers(("Location" = String, description = "The target, byte for byte")),
         ),
-        NotFound,
-        Limited,
-        Disabled,
-        ServerErrors,
+        (status = 451, description = "`link_disabled`: the law demands that the link leads nowhere."),
     ),
 )]
 pub async fn follow(
@@ -176,10 +172,7 @@ fn refusal(link: &Link) -> Option<Error> {
             description = "The target",
             headers(("Location" = String, description = "The target, byte for byte")),
         ),
-        NotFound,
-        Limited,
-        Disabled,
-        ServerErrors,
+        (status = 451, description = "`link_disabled`: the law demands that the link leads nowhere."),
     ),
 )]
 pub async fn follow_under_urls(

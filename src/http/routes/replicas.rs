@@ -5,12 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{
-    domain::clock::Timestamp,
-    fleet::Replica,
-    http::{Error, openapi::ServerErrors},
-    state::AppState,
-};
+use crate::{domain::clock::Timestamp, fleet::Replica, http::Error, state::AppState};
 
 /// A replica seen in the last minute.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,15 +32,11 @@ pub struct ReplicaBody {
 /// Lists the replicas at work, in the order in which they came. With the embedded database there is this one alone.
 #[utoipa::path(
     get,
-    operation_id = "list_replicas",
     path = "/replicas",
     tag = "health",
-    responses(
-        (status = 200, description = "The replicas", body = Vec<ReplicaBody>),
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The replicas", body = Vec<ReplicaBody>)),
 )]
-pub async fn list(State(app): State<AppState>) -> Result<Json<Vec<ReplicaBody>>, Error> {
+pub async fn list_replicas(State(app): State<AppState>) -> Result<Json<Vec<ReplicaBody>>, Error> {
     let store = app.store()?;
     if store.is_embedded() {
         return Ok(Json(vec![itself(&app)?]));

@@ -14,7 +14,7 @@ use crate::{
         Error,
         extract::{ListQuery, Named, Resource},
         list::ListPermit,
-        openapi::{ListErrors, NotFound, ServerErrors, StatsRange},
+        openapi::StatsRange,
     },
     state::AppState,
     stats::read::{Count, Statistics, ValueCount},
@@ -98,18 +98,12 @@ pub struct TopValues {
 /// How often a link was followed. Read from sums kept with every click, so it costs the same however many there are.
 #[utoipa::path(
     get,
-    operation_id = "url_stats",
     path = "/urls/{id}/stats",
     tag = "stats",
     params(("id" = UrlId, Path), StatsRange),
-    responses(
-        (status = 200, description = "The statistics", body = StatisticsBody),
-        NotFound,
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The statistics", body = StatisticsBody)),
 )]
-pub async fn of_url(
+pub async fn url_stats(
     State(app): State<AppState>,
     caller: Caller,
     _permit: ListPermit,
@@ -130,17 +124,12 @@ pub async fn of_url(
 /// How often all links were followed, those that are gone included; with a user's key all links of that user.
 #[utoipa::path(
     get,
-    operation_id = "stats",
     path = "/stats",
     tag = "stats",
     params(StatsRange),
-    responses(
-        (status = 200, description = "The statistics", body = StatisticsBody),
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The statistics", body = StatisticsBody)),
 )]
-pub async fn of_all(
+pub async fn stats(
     State(app): State<AppState>,
     caller: Caller,
     _permit: ListPermit,

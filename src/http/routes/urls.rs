@@ -16,16 +16,13 @@ use crate::{
         Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart, stats::ByClicks,
     },
     http::{
-        Error, Problem,
+        Error,
         extract::{JsonObject, ListQuery, Named, PublicBase, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Answer, Attempt, Begun, Idempotency},
+        idempotency::{Attempt, Idempotency},
         limits::Creation,
         list::{self, ListPermit, Rows},
-        openapi::{
-            BodyErrors, IdempotencyKey, IncludeClicks, Limited, ListErrors, NotFound, Paging, ServerErrors, UrlFilters,
-            UrlOrder,
-        },
+        openapi::{IdempotencyKey, IncludeClicks, Paging, UrlFilters},
     },
     state::AppState,
     store::{UrlFilter, urls::create::Created},
@@ -119,17 +116,12 @@ impl Rows for UrlRows {
 /// Lists links in `id` order or by their clicks: every one, or a page.
 #[utoipa::path(
     get,
-    operation_id = "list_urls",
     path = "/urls",
     tag = "urls",
-    params(UrlFilters, UrlOrder, IncludeClicks, Paging),
-    responses(
-        (status = 200, description = "The links", body = Vec<UrlBody>),
-        ListErrors,
-        ServerErrors,
-    ),
+    params(UrlFilters, IncludeClicks, Paging),
+    responses((status = 200, description = "The links", body = Vec<UrlBody>)),
 )]
-pub async fn list(
+pub async fn list_urls(
     State(app): State<AppState>,
     caller: Caller,
     permit: ListPermit,
@@ -147,49 +139,31 @@ pub async fn list(
 /// Creates a link. The same target twice makes two links with two codes.
 #[utoipa::path(
     post,
-    operation_id = "create_url",
     path = "/urls",
     tag = "urls",
     request_body = CreateUrl,
     params(IdempotencyKey),
     responses(
         (status = 201, description = "The link", body = UrlBody),
-        (
-            status = 404,
-            description = "`user_not_found`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        (
-            status = 409,
-            description = "`short_code_taken` or `idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
+        (status = 404, description = "`user_not_found`"),
+        (status = 409, description = "`short_code_taken` or `idempotency_key_at_work`"),
     ),
 )]
-pub async fn create(
+pub async fn create_url(
     State(app): State<AppState>,
     idempotency: Idempotency,
     base: PublicBase,
     JsonObject { value, bytes }: JsonObject<CreateUrl>,
-) -> Result<Response, Error> {
+) -> axum::response::Result<Response> {
     let new = value.check(&app.settings.targets, &base)?;
     let now = app.clock.now();
-    let mut attempt = match idempotency.begin(&app, &bytes).await? {
-        Begun::First(attempt) => attempt,
-        Begun::Again(answer) => return Ok(answer),
-    };
+    let mut attempt = idempotency.begin(&app, &bytes).await?;
     let created = match &mut attempt.tx {
         Some(tx) => tx.create_url(&new, now).await.map_err(Error::from),
         None => create_alone(&app, &mut attempt, &new, now).await,
     };
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
-    let answer = created.and_then(|url| Answer::created(&UrlBody::new(url, &base)));
-    let answer = attempt.finish(&bytes, answer).await?;
+    let answer = attempt.finish(created.map(|url| UrlBody::new(url, &base))).await?;
     if let Some(id) = untitled {
         app.titles.look_up(id, &new.original_url);
     }
@@ -198,8 +172,8 @@ pub async fn create(
 
 /// Creates a link without a transaction around it.
 async fn create_alone(app: &AppState, attempt: &mut Attempt, new: &NewUrl, now: Timestamp) -> Result<Url, Error> {
-    let bucket = attempt.creation().bucket(app);
-    match app.store()?.create_url(attempt.caller(), bucket, new, now).await? {
+    let bucket = attempt.creation.bucket(app);
+    match app.store()?.create_url(attempt.caller, bucket, new, now).await? {
         Created::Limited(wait) => Err(Creation::refused(app, wait)),
         Created::Link(url, committed, left) => {
             attempt.standing = Creation::headers(app, left);
@@ -212,18 +186,12 @@ async fn create_alone(app: &AppState, attempt: &mut Attempt, new: &NewUrl, now: 
 /// One link.
 #[utoipa::path(
     get,
-    operation_id = "read_url",
     path = "/urls/{id}",
     tag = "urls",
     params(("id" = UrlId, Path), IncludeClicks),
-    responses(
-        (status = 200, description = "The link", body = UrlBody),
-        NotFound,
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The link", body = UrlBody)),
 )]
-pub async fn read(
+pub async fn read_url(
     State(app): State<AppState>,
     caller: Caller,
     base: PublicBase,
@@ -259,19 +227,13 @@ impl FromStr for Included {
 /// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
 #[utoipa::path(
     method(put, patch),
-    operation_id = "update_url",
     path = "/urls/{id}",
     tag = "urls",
     params(("id" = UrlId, Path)),
     request_body = UpdateUrl,
-    responses(
-        (status = 200, description = "The link", body = UrlBody),
-        NotFound,
-        BodyErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The link", body = UrlBody)),
 )]
-pub async fn update(
+pub async fn update_url(
     State(app): State<AppState>,
     caller: Caller,
     base: PublicBase,
@@ -298,17 +260,12 @@ pub async fn update(
 /// given to another link.
 #[utoipa::path(
     delete,
-    operation_id = "delete_url",
     path = "/urls/{id}",
     tag = "urls",
     params(("id" = UrlId, Path)),
-    responses(
-        (status = 204, description = "Deleted, or never there"),
-        NotFound,
-        ServerErrors,
-    ),
+    responses((status = 204, description = "Deleted, or never there")),
 )]
-pub async fn delete(
+pub async fn delete_url(
     State(app): State<AppState>,
     caller: Caller,
     ToDelete(id): ToDelete<UrlId>,

@@ -8,12 +8,12 @@ use crate::{
     db::{Store, StoreError},
     domain::{Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
     http::{
-        Error, Problem,
+        Error,
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Answer, Begun, Idempotency},
+        idempotency::Idempotency,
         list::{self, ListPermit, Rows},
-        openapi::{BodyErrors, IdempotencyKey, Limited, ListErrors, NotFound, Paging, ServerErrors},
+        openapi::{IdempotencyKey, Paging},
     },
     state::AppState,
 };
@@ -79,17 +79,12 @@ impl Rows for UserRows {
 /// Lists users in `id` order: every one, or a page.
 #[utoipa::path(
     get,
-    operation_id = "list_users",
     path = "/users",
     tag = "users",
     params(Paging),
-    responses(
-        (status = 200, description = "The users", body = Vec<User>),
-        ListErrors,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The users", body = Vec<User>)),
 )]
-pub async fn list(
+pub async fn list_users(
     State(app): State<AppState>,
     caller: Caller,
     permit: ListPermit,
@@ -102,52 +97,39 @@ pub async fn list(
 /// Creates a user.
 #[utoipa::path(
     post,
-    operation_id = "create_user",
     path = "/users",
     tag = "users",
     request_body = CreateUser,
     params(IdempotencyKey),
     responses(
         (status = 201, description = "The user", body = User),
-        (
-            status = 409,
-            description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
-        BodyErrors,
-        Limited,
-        ServerErrors,
+        (status = 409, description = "`username_taken`, `email_taken`, or `idempotency_key_at_work`"),
     ),
 )]
-pub async fn create(
+pub async fn create_user(
     State(app): State<AppState>,
     idempotency: Idempotency,
     JsonObject { value, bytes }: JsonObject<CreateUser>,
-) -> Result<Response, Error> {
+) -> axum::response::Result<Response> {
     let new = value.check()?;
-    let mut attempt = match idempotency.begin(&app, &bytes).await? {
-        Begun::First(attempt) => attempt,
-        Begun::Again(answer) => return Ok(answer),
-    };
-    let created = attempt.tx().await?.create_user(&new, app.clock.now()).await.map_err(Error::from);
-    attempt.finish(&bytes, created.and_then(|user| Answer::created(&user))).await
+    let mut attempt = idempotency.begin(&app, &bytes).await?;
+    let created = attempt.tx().await?.create_user(&new, app.clock.now()).await;
+    Ok(attempt.finish(created).await?)
 }
 
 /// One user.
 #[utoipa::path(
     get,
-    operation_id = "read_user",
     path = "/users/{id}",
     tag = "users",
     params(("id" = UserId, Path)),
-    responses(
-        (status = 200, description = "The user", body = User),
-        NotFound,
-        ServerErrors,
-    ),
+    responses((status = 200, description = "The user", body = User)),
 )]
-pub async fn read(State(app): State<AppState>, caller: Caller, Named(id): Named<UserId>) -> Result<Json<User>, Error> {
+pub async fn read_user(
+    State(app): State<AppState>,
+    caller: Caller,
+    Named(id): Named<UserId>,
+) -> Result<Json<User>, Error> {
     let user = app.store()?.user(id).await?.filter(|user| caller.sees(user.id));
     user.map(Json).ok_or_else(UserId::not_found)
 }
@@ -155,25 +137,16 @@ pub async fn read(State(app): State<AppState>, caller: Caller, Named(id): Named<
 /// Changes a user; fields left out are kept.
 #[utoipa::path(
     method(put, patch),
-    operation_id = "update_user",
     path = "/users/{id}",
     tag = "users",
     params(("id" = UserId, Path)),
     request_body = UpdateUser,
     responses(
         (status = 200, description = "The user", body = User),
-        NotFound,
-        BodyErrors,
-        ServerErrors,
-        (
-            status = 409,
-            description = "`username_taken` or `email_taken`",
-            body = Problem,
-            content_type = "application/problem+json",
-        ),
+        (status = 409, description = "`username_taken` or `email_taken`"),
     ),
 )]
-pub async fn update(
+pub async fn update_user(
     State(app): State<AppState>,
     caller: Caller,
     Named(id): Named<UserId>,
@@ -189,17 +162,12 @@ pub async fn update(
 /// Deletes a user and their links; one that is not there is deleted already. Events stay.
 #[utoipa::path(
     delete,
-    operation_id = "delete_user",
     path = "/users/{id}",
     tag = "users",
     params(("id" = UserId, Path)),
-    responses(
-        (status = 204, description = "Deleted, or never there"),
-        NotFound,
-        ServerErrors,
-    ),
+    responses((status = 204, description = "Deleted, or never there")),
 )]
-pub async fn delete(
+pub async fn delete_user(
     State(app): State<AppState>,
     caller: Caller,
     ToDelete(id): ToDelete<UserId>,

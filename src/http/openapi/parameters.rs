@@ -1,0 +1,110 @@
+//! The parameters that the OpenAPI document tells of.
+
+#![expect(dead_code, reason = "describes what `ListQuery` and `Idempotency` read")]
+
+use utoipa::{
+    IntoParams,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
+
+use crate::domain::{EventType, UrlId, UserId, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
+
+/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may be.
+fn from_one(default: Option<u32>) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(default.map(Into::into)).build()
+}
+
+fn page() -> Object {
+    from_one(None)
+}
+
+fn per_page() -> Object {
+    from_one(Some(DEFAULT_PER_PAGE))
+}
+
+fn top() -> Object {
+    from_one(Some(DEFAULT_TOP))
+}
+
+/// Which part of a list. Without any of these, every row is sent.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// The page, from 1.
+    #[param(schema_with = page, example = 1)]
+    page: Option<u64>,
+    /// Rows of a page; more than 1,000 is taken as 1,000.
+    #[param(schema_with = per_page)]
+    per_page: Option<u32>,
+    /// Where the page begins, as the `next` link gave it; instead of `page`.
+    #[param(pattern = "^after-[0-9]+(-[0-9]+)?$", example = "after-20")]
+    cursor: Option<String>,
+    /// Whether to count all rows, for `X-Total-Count`.
+    count: Option<bool>,
+}
+
+/// Which links. Filters may also stand in a JSON body; the query wins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UrlFilters {
+    /// Only this user's.
+    user_id: Option<UserId>,
+    /// Only those that can, or cannot, be followed.
+    is_active: Option<bool>,
+    /// `clicks`: the least followed first; `-clicks`: the most followed first. Each link then has `clicks`, and a
+    /// `cursor` is good for the order that gave it out.
+    #[param(pattern = "^(-?clicks)?$", example = "-clicks")]
+    sort: Option<String>,
+}
+
+/// What to answer beside the fields of a link.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct IncludeClicks {
+    /// `clicks`: how often each link was followed.
+    #[param(pattern = "^(clicks)?$", example = "clicks")]
+    include: Option<String>,
+}
+
+/// Which clicks, and in which buckets.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StatsRange {
+    /// Where the range begins: a time, or a day in the zone. Without it the range has thirty days.
+    #[param(example = "2026-03-01")]
+    from: Option<String>,
+    /// Where it ends: a time, no longer part of it, or a day in the zone, which is. Without it the range ends with
+    /// today.
+    #[param(example = "2026-03-30")]
+    to: Option<String>,
+    /// How long a bucket is; a range has 1,000 at most.
+    #[param(pattern = "^(hour|day|week|month)?$", default = "day")]
+    unit: Option<String>,
+    /// The zone, by its IANA name, in which buckets begin.
+    #[param(default = "UTC", example = "Europe/Berlin")]
+    tz: Option<String>,
+    /// Values that are told of each dimension; more than 1,000 is taken as 1,000.
+    #[param(schema_with = top)]
+    top: Option<u32>,
+}
+
+/// Which events. Filters may also stand in a JSON body; the query wins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventFilters {
+    /// Only those about this link.
+    url_id: Option<UrlId>,
+    /// Only those by this user.
+    user_id: Option<UserId>,
+    /// Only those of this type.
+    event_type: Option<EventType>,
+}
+
+/// What a POST takes besides its body.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// Makes a repeated request harmless: the same key and body get the same answer for 24 hours.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "9f8c1d2e-create-link")]
+    idempotency_key: Option<String>,
+}

@@ -9,6 +9,7 @@ pub mod event;
 pub mod hosts;
 pub mod ids;
 pub mod key;
+pub mod likely;
 pub mod page;
 pub mod proxies;
 pub mod public_address;
@@ -29,6 +30,7 @@ pub use self::{
     hosts::HostNames,
     ids::{EventId, KeyId, UrlId, UserId},
     key::{ApiKey, KeyName, NewKey, Scope, Scopes, Secret},
+    likely::{likely, misspelt},
     page::{Cursor, Page, PageRequest},
     proxies::TrustedProxies,
     rate_limit::{LimitMode, Policy, RateLimit},

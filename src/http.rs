@@ -9,6 +9,7 @@ pub mod error;
 pub mod extract;
 pub mod field;
 pub mod idempotency;
+pub mod known;
 pub mod limits;
 pub mod list;
 pub mod middleware;
@@ -18,6 +19,8 @@ mod portions;
 pub mod routes;
 pub mod server;
 pub mod upload;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -30,12 +33,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
+use self::known::Parameters;
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{domain::Policy, state::AppState};
 
 /// Every route, ready to be served.
 pub fn router(app: AppState) -> Router {
-    let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document()).into();
+    let document = document();
+    let known = from_fn_with_state(Arc::new(Parameters::of(&document)), known::known_parameters);
+    let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);
@@ -47,7 +53,7 @@ pub fn router(app: AppState) -> Router {
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
     let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
-    let guarded = database.merge(bulk).merge(own_routes().layer(limit.clone())).layer(gate);
+    let guarded = database.merge(bulk).merge(own_routes().layer(limit.clone())).layer(known).layer(gate);
     let (routes, _) = guarded.merge(public_routes().layer(limit)).split_for_parts();
     enclosed(routes.merge(documentation), app)
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::{database::unbound_certificate, variables};
+use crate::domain::misspelt;
 
 /// What an operator should know of the given variables, each as a sentence.
 pub fn warnings(given: &HashMap<String, String>) -> Vec<String> {
     let names = given.keys().map(String::as_str);
-    let mut warnings: Vec<String> = misspelt(names)
+    let mut warnings: Vec<String> = misspellings(names)
         .into_iter()
         .map(|(name, likely)| format!("{name} is no variable of buoy's and is ignored: {likely} was probably meant"))
         .collect();
@@ -21,27 +22,12 @@ pub fn warnings(given: &HashMap<String, String>) -> Vec<String> {
     warnings
 }
 
-/// The names among `given` that look like a variable that is not given, with that variable. Short names have too many neighbours:
-/// PATH is no PORT.
-fn misspelt<'a>(given: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'a str, &'static str)> {
+/// The names among `given` that look like a variable that is not given, with that variable.
+fn misspellings<'a>(given: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'a str, &'static str)> {
     let is_given = |name: &str| given.clone().any(|other| other == name);
     let missing: Vec<&'static str> = variables().map(|known| known.name).filter(|name| !is_given(name)).collect();
-    let likely = |name: &str| {
-        let name = name.to_ascii_uppercase();
-        let near = missing.iter().map(|known| (strsim::osa_distance(&name, known), *known));
-        near.filter(|(distance, known)| *distance <= tolerance(known)).min().map(|(_, known)| known)
-    };
     let unknown = given.clone().filter(|name| variables().all(|known| known.name != *name));
-    unknown.filter_map(|name| Some((name, likely(name)?))).collect()
-}
-
-/// Letters that may be wrong.
-fn tolerance(known: &str) -> usize {
-    match known.len() {
-        0..=4 => 0,
-        5..=8 => 1,
-        _ => 2,
-    }
+    unknown.filter_map(|name| Some((name, misspelt(name, missing.iter().copied())?))).collect()
 }
 
 #[cfg(test)]
@@ -49,7 +35,7 @@ mod tests {
     use super::*;
 
     fn found<'a>(given: &[&'a str]) -> Vec<(&'a str, &'static str)> {
-        misspelt(given.iter().copied())
+        misspellings(given.iter().copied())
     }
 
     #[test]

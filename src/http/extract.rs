@@ -13,7 +13,11 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::Error;
+use super::{
+    Error,
+    field::Faults,
+    known::{KnownParameters, Others},
+};
 use crate::{
     domain::{EventId, Invalid, KeyId, PageRequest, ShortCode, TargetPolicy, TargetUrl, UrlId, UserId},
     state::AppState,
@@ -106,6 +110,8 @@ async fn name<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
 pub struct JsonObject<T> {
     /// What was read.
     pub value: T,
+    /// What it holds besides, to be refused.
+    pub others: Others,
     /// The body as it came.
     pub bytes: Bytes,
 }
@@ -120,32 +126,17 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonObject<T> {
             return Err(malformed("the body is empty; a JSON object was expected"));
         }
         require_json(&parts.headers)?;
-        Ok(Self { value: parse_object(&bytes)?, bytes })
+        let value = parse_object(&bytes)?;
+        let others = Others::of::<T>(&bytes).map_err(not_object)?;
+        Ok(Self { value, others, bytes })
     }
 }
 
-/// The parameters of lists and statistics. Others are ignored and not kept.
-const PARAMETERS: [&str; 15] = [
-    "page",
-    "per_page",
-    "cursor",
-    "count",
-    "user_id",
-    "is_active",
-    "url_id",
-    "event_type",
-    "sort",
-    "include",
-    "from",
-    "to",
-    "unit",
-    "tz",
-    "top",
-];
 /// Bytes of a parameter's value at most: a `Link` holds them twice.
 const VALUE_BYTES: usize = 255;
 
-/// The parameters of a list: those of the query, and those of a JSON body if the query has none of that name.
+/// The parameters of a list: those of the query, and those of a JSON body if the query has none of that name. Names that the
+/// route does not know are refused.
 #[derive(Debug, Default)]
 pub struct ListQuery {
     parameters: BTreeMap<String, String>,
@@ -161,12 +152,16 @@ impl FromRequest<AppState> for ListQuery {
         if !bytes.is_empty() {
             require_json(&parts.headers)?;
             let object: serde_json::Map<String, serde_json::Value> = parse_object(&bytes)?;
-            let given = object.into_iter().filter_map(|(name, value)| Some((name, as_text(value)?)));
-            parameters.extend(given.filter(|(name, _)| is_parameter(name)));
+            if let Some(known) = parts.extensions.get::<KnownParameters>() {
+                let mut faults = Faults::default();
+                known.check(object.keys().map(String::as_str), &mut faults);
+                faults.check(Some(()))?;
+            }
+            parameters.extend(object.into_iter().filter_map(|(name, value)| Some((name, as_text(value)?))));
         }
         let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        parameters
-            .extend(query.filter(|(name, _)| is_parameter(name)).map(|(name, value)| (name.into(), value.into())));
+        let named = query.filter(|(name, _)| !name.is_empty());
+        parameters.extend(named.map(|(name, value)| (name.into(), value.into())));
         match parameters.iter().find(|(_, value)| value.len() > VALUE_BYTES) {
             Some((name, _)) => Err(Error::invalid_field(name, "must have at most 255 bytes")),
             None => Ok(Self { parameters }),
@@ -260,10 +255,6 @@ impl fmt::Display for PublicBase {
     }
 }
 
-fn is_parameter(name: &str) -> bool {
-    PARAMETERS.contains(&name)
-}
-
 /// A body in one buffer, whatever pieces it comes in. `room` is asked before each piece is kept.
 ///
 /// # Errors
@@ -340,7 +331,11 @@ fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             Err(error) => Err(malformed(format!("the body is not JSON: {error}"))),
         };
     }
-    serde_json::from_slice(bytes).map_err(|error| malformed(format!("the body is not a JSON object: {error}")))
+    serde_json::from_slice(bytes).map_err(not_object)
+}
+
+fn not_object(error: serde_json::Error) -> Error {
+    malformed(format!("the body is not a JSON object: {error}"))
 }
 
 /// A filter's value in a body, as it would stand in a query; null counts as missing.

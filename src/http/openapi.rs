@@ -79,6 +79,7 @@ const WITH_BODY: &Failures = &[
     ("422", "`invalid_fields` or `idempotency_key_reused`"),
 ];
 const KEYED: &Failures = &[("409", "`idempotency_key_at_work`")];
+const STRICT: &Failures = &[("422", "`invalid_fields`: a query parameter that the route does not have.")];
 
 /// Adds to the handlers' operations what follows from their kind: what the gate asks, the failures that a handler does not name
 /// itself, the headers of lists, and the second of two methods with one handler.
@@ -115,6 +116,7 @@ fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
         (operation.request_body.is_some(), WITH_BODY),
         (takes(ParameterIn::Query), FILTERED),
         (takes(ParameterIn::Header), KEYED),
+        (need != Need::Nothing, STRICT),
     ];
     let responses = &mut operation.responses.responses;
     for (status, codes) in kinds.iter().filter(|(applies, _)| *applies).flat_map(|(_, failures)| *failures) {

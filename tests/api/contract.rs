@@ -169,6 +169,84 @@ async fn bodies_that_are_no_json_object_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_that_a_route_does_not_have_are_refused() {
+    let app = furnished(Kind::Sqlite).await;
+    let document = app.get("/openapi.json").await.expect(200);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if ["/health", "/ready", "/{short_code}", "/urls/{id}/redirect"].contains(&path.as_str()) {
+            continue;
+        }
+        let path = path.replace("{id}", "1").replace("{key_id}", "1");
+        for name in methods.as_object().unwrap().keys() {
+            let answer = app.send_text(method(&name.to_uppercase()), &format!("{path}?colour=blue"), "{}").await;
+            assert_eq!(answer.refused_fields(), ["colour"], "{name} {path}");
+        }
+    }
+    for (query, said) in [
+        ("/urls?userid=2", "userid is not known here: user_id was probably meant"),
+        ("/events?type=click", "type is not known here: event_type was probably meant"),
+        ("/stats?user_id=2", "user_id is not known here, which takes from, to, unit, tz, top"),
+        ("/users/1?page=1", "page is not known here, which takes none"),
+    ] {
+        assert_eq!(app.get(query).await.problem(422, "invalid_fields")["detail"], said, "{query}");
+    }
+    let long = "x".repeat(10_000);
+    assert_eq!(app.get(&format!("/urls?{long}=1")).await.refused_fields(), ["x".repeat(64)]);
+    assert_eq!(app.head("/urls?userid=2").await.status, 422);
+    assert_eq!(app.get("/urls?user_id=1&%75ser_id=1").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn visitors_and_probes_send_any_query() {
+    let app = furnished(Kind::Sqlite).await;
+    for (path, status) in
+        [("/chosen", 302), ("/urls/chosen/redirect", 302), ("/health", 200), ("/ready", 200), ("/openapi.json", 200)]
+    {
+        assert_eq!(app.get(&format!("{path}?utm_source=mail&fbclid=1&page=0")).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fields_that_a_body_does_not_have_are_refused_beside_its_other_faults() {
+    let app = furnished(Kind::Sqlite).await;
+    for (name, path) in BODIES {
+        let body = json!({"colour": "blue", "": 1, "url_id": [], "user_id": [], "title": 7, "email": 7}).to_string();
+        let refused = app.send_text(method(name), path, body).await.refused_fields();
+        assert!(
+            refused.contains(&"colour".to_owned()) && refused.contains(&String::new()),
+            "{name} {path}: {refused:?}"
+        );
+        assert!(refused.len() > 2, "{name} {path}: {refused:?}");
+    }
+    let body = json!({"user_id": 1, "original_url": "https://example.com", "code": "x"});
+    let refused = app.post("/urls", &body).await.problem(422, "invalid_fields");
+    assert_eq!(refused["detail"], "code is not known here: short_code was probably meant");
+    let many: serde_json::Map<_, _> = (0..1_000).map(|i| (format!("x{i}"), json!(i))).collect();
+    assert_eq!(app.post("/users", &many.into()).await.refused_fields().len(), 22, "20, and the two that are missing");
+    assert_eq!(app.get("/urls?count=true").await.header("x-total-count"), Some("1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_may_be_sent_back_but_not_changed() {
+    let app = furnished(Kind::Sqlite).await;
+    for (path, field, fixed) in [
+        ("/urls/1", "title", ["short_code", "user_id", "short_url"]),
+        ("/users/1", "email", ["id", "created_at", "id"]),
+    ] {
+        let mut read = app.get(path).await.expect(200);
+        read[field] = json!("new@example.com");
+        for _ in 0..2 {
+            assert_eq!(app.put(path, &read).await.expect(200)[field], "new@example.com");
+        }
+        for name in fixed {
+            let refused = app.put(path, &json!({ name: "other" })).await.problem(422, "invalid_fields");
+            assert_eq!(refused["errors"][name], "cannot be changed", "{path} {name}");
+        }
+    }
+    app.put("/urls/77", &json!({"short_code": "x"})).await.problem(422, "invalid_fields");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_content_types_are_refused() {
     let app = furnished(Kind::Sqlite).await;
     let typed = async |name: &str, path: &str, content_type: &str| {

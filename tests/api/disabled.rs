@@ -113,9 +113,9 @@ async fn reasons_that_break_a_rule_are_refused() {
     app.put(&path, &json!({"disabled_reason": "ü".repeat(200)})).await.expect(200);
     let updates = app.events_of(&id).await.iter().filter(|event| event["event_type"] == "updated").count();
     assert_eq!(updates, 1, "the same reason once more changes nothing");
-    // A link is not created disabled: the field means nothing there.
+    // A link is not created disabled.
     let body = json!({"user_id": 1, "original_url": "https://example.com", "disabled_reason": "x"});
-    assert!(app.post("/urls", &body).await.expect(201).get("disabled_reason").is_none());
+    assert_eq!(app.post("/urls", &body).await.refused_fields(), ["disabled_reason"]);
 }
 
 async fn a_reason_travels_in_files(kind: Kind) {

@@ -146,8 +146,8 @@ async fn parameters_that_make_no_sense_are_refused_or_clamped() {
     assert_eq!(ids(&most.expect(200)).len(), 1_000);
     assert_eq!(ids(&app.get("/users?per_page=18446744073709551615").await.expect(200)).len(), 1_000);
     assert_eq!(app.get("/users?page=18446744073709551615&per_page=1000").await.expect(200), json!([]));
-    // What is no parameter is passed over.
-    assert_eq!(ids(&app.get("/users?page=1&per_page=1&sort=up&%ff=%fe&&=").await.expect(200)), [1]);
+    // What has no name is passed over.
+    assert_eq!(ids(&app.get("/users?page=1&per_page=1&&=").await.expect(200)), [1]);
 }
 
 async fn links_are_filtered(kind: Kind) {
@@ -237,6 +237,7 @@ async fn filters_may_stand_in_a_body_and_the_query_wins(kind: Kind) {
         (json!({"user_id": 1.5}), "user_id"),
         (json!({"is_active": {}}), "is_active"),
         (json!({"page": 0}), "page"),
+        (json!({"userid": ann}), "userid"),
     ] {
         assert_eq!(app.get_with_body("/urls", &body).await.refused_fields(), [field], "{body}");
     }
@@ -247,7 +248,7 @@ async fn links_of_a_page_keep_its_filters(kind: Kind) {
     app.database.add_users(2).await;
     app.database.add_urls(5).await;
     app.database.execute("UPDATE urls SET user_id = 2 WHERE id IN (2, 4)").await;
-    let answer = app.get("/urls?user_id=1&per_page=2&extra=a%20%26%22%3Eb").await;
+    let answer = app.get("/urls?user_id=1&per_page=2&is_active=").await;
     assert_eq!(ids(&answer.expect(200)), [1, 3]);
     let next = link(&answer, "next").unwrap();
     assert!(next.starts_with("/urls?") && next.contains("user_id=1"), "{next}");

@@ -108,9 +108,9 @@ pub async fn list_events(
 pub async fn create_event(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, bytes }: JsonObject<CreateEvent>,
+    JsonObject { value, others, bytes }: JsonObject<CreateEvent>,
 ) -> axum::response::Result<Response> {
-    let event = value.check(app.clock.now())?;
+    let event = value.check(others.into_faults(), app.clock.now())?;
     let mut attempt = idempotency.begin(&app, &bytes).await?;
     let created = attempt.tx().await?.create_event(&event).await;
     Ok(attempt.finish(created).await?)
@@ -133,8 +133,7 @@ pub async fn read_event(
 }
 
 impl CreateEvent {
-    fn check(self, timestamp: Timestamp) -> Result<NewEvent, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults, timestamp: Timestamp) -> Result<NewEvent, Error> {
         let user_id = self.user_id.nullable("user_id", &mut faults).flatten();
         // Null is refused: `details` is an object or left out.
         let details = self.details.optional("details", &mut faults).unwrap_or_else(Details::none);

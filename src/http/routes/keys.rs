@@ -129,7 +129,7 @@ pub async fn create_key(
         return Err(Error::new(StatusCode::FORBIDDEN, "keys_need_credentials", OPEN));
     }
     let now = app.clock.now();
-    let new = body.value.check(user, now)?;
+    let new = body.value.check(body.others.into_faults(), user, now)?;
     let (made_by, new) = within(&app, caller, new).await?;
     let secret = Secret::generate();
     let _held = creation.hold(&app).await?;
@@ -217,8 +217,7 @@ fn revoked() -> Error {
 }
 
 impl CreateKey {
-    fn check(self, user_id: UserId, now: Timestamp) -> Result<NewKey, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults, user_id: UserId, now: Timestamp) -> Result<NewKey, Error> {
         let name = self.name.required("name", &mut faults);
         let scopes = self.scopes.required("scopes", &mut faults);
         let expires_at = self.expires_at.nullable("expires_at", &mut faults).flatten();

@@ -153,9 +153,9 @@ pub async fn create_url(
     State(app): State<AppState>,
     idempotency: Idempotency,
     base: PublicBase,
-    JsonObject { value, bytes }: JsonObject<CreateUrl>,
+    JsonObject { value, others, bytes }: JsonObject<CreateUrl>,
 ) -> axum::response::Result<Response> {
-    let new = value.check(&app.settings.targets, &base)?;
+    let new = value.check(others.into_faults(), &app.settings.targets, &base)?;
     let now = app.clock.now();
     let mut attempt = idempotency.begin(&app, &bytes).await?;
     let created = match &mut attempt.tx {
@@ -238,9 +238,14 @@ pub async fn update_url(
     caller: Caller,
     base: PublicBase,
     Named(id): Named<UrlId>,
-    body: JsonObject<UpdateUrl>,
+    JsonObject { value, others, .. }: JsonObject<UpdateUrl>,
 ) -> Result<Json<UrlBody>, Error> {
-    let changes = body.value.check(&app.settings.targets, &base)?;
+    let current = async {
+        let url = app.store()?.url(id).await?.filter(|url| caller.sees(url.user_id));
+        Ok(url.map(|url| UrlBody::new(url, &base)))
+    };
+    let faults = others.unless_repeated(current).await?.into_faults();
+    let changes = value.check(faults, &app.settings.targets, &base)?;
     if changes.disabled_reason.is_some() && !may_disable(caller) {
         return Err(Error::new(
             StatusCode::FORBIDDEN,
@@ -286,8 +291,7 @@ pub(super) fn may_disable(caller: Caller) -> bool {
 }
 
 impl CreateUrl {
-    fn check(self, targets: &TargetPolicy, base: &PublicBase) -> Result<NewUrl, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults, targets: &TargetPolicy, base: &PublicBase) -> Result<NewUrl, Error> {
         let title = self.title.nullable("title", &mut faults).flatten().filter(Title::is_given);
         let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
         let user_id = self.user_id.required("user_id", &mut faults);
@@ -299,8 +303,7 @@ impl CreateUrl {
 }
 
 impl UpdateUrl {
-    fn check(self, targets: &TargetPolicy, base: &PublicBase) -> Result<UrlChanges, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults, targets: &TargetPolicy, base: &PublicBase) -> Result<UrlChanges, Error> {
         let title = self.title.nullable("title", &mut faults).map(|title| title.filter(Title::is_given));
         let is_active = self.is_active.optional("is_active", &mut faults);
         let original_url = self.original_url.meeting(|target| base.check(targets, target));

@@ -109,9 +109,9 @@ pub async fn list_users(
 pub async fn create_user(
     State(app): State<AppState>,
     idempotency: Idempotency,
-    JsonObject { value, bytes }: JsonObject<CreateUser>,
+    JsonObject { value, others, bytes }: JsonObject<CreateUser>,
 ) -> axum::response::Result<Response> {
-    let new = value.check()?;
+    let new = value.check(others.into_faults())?;
     let mut attempt = idempotency.begin(&app, &bytes).await?;
     let created = attempt.tx().await?.create_user(&new, app.clock.now()).await;
     Ok(attempt.finish(created).await?)
@@ -150,9 +150,10 @@ pub async fn update_user(
     State(app): State<AppState>,
     caller: Caller,
     Named(id): Named<UserId>,
-    body: JsonObject<UpdateUser>,
+    JsonObject { value, others, .. }: JsonObject<UpdateUser>,
 ) -> Result<Json<User>, Error> {
-    let changes = body.value.check()?;
+    let current = async { Ok(app.store()?.user(id).await?) };
+    let changes = value.check(others.unless_repeated(current).await?.into_faults())?;
     let mut tx = app.begin(caller).await?;
     let user = tx.update_user(id, &changes).await?.ok_or_else(UserId::not_found)?;
     app.commit(tx).await?;
@@ -182,8 +183,7 @@ pub async fn delete_user(
 }
 
 impl CreateUser {
-    fn check(self) -> Result<NewUser, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults) -> Result<NewUser, Error> {
         let username = self.username.required("username", &mut faults);
         let email = self.email.required("email", &mut faults);
         faults.check(username.zip(email).map(|(username, email)| NewUser { username, email }))
@@ -191,8 +191,7 @@ impl CreateUser {
 }
 
 impl UpdateUser {
-    fn check(self) -> Result<UserChanges, Error> {
-        let mut faults = Faults::default();
+    fn check(self, mut faults: Faults) -> Result<UserChanges, Error> {
         let username = self.username.optional("username", &mut faults);
         let email = self.email.optional("email", &mut faults);
         faults.check(Some(UserChanges { username, email }))

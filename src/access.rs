@@ -1,8 +1,8 @@
 //! Whose credentials are good: the administrator's token, and users' keys.
 //!
-//! Promises: a key that was revoked is refused on every replica within a second; a token or key is compared in constant time, and
-//! printed nowhere. Leaves out: what a route needs, which `http` knows, and whose things a caller sees, which the store and the
-//! handlers ask the [`crate::domain::Caller`].
+//! Promises: a key that was revoked is refused on every replica within a second; a token or key is compared in
+//! constant time, and printed nowhere. Leaves out: what a route needs, which `http` knows, and whose things a caller
+//! sees, which the store and the handlers ask the [`crate::domain::Caller`].
 //!
 //! There are two modes. With an administrator's token, the API needs it or a key. Without one the API is open.
 
@@ -39,7 +39,8 @@ impl AccessSettings {
         let refused = self.admin_token.is_none() && !host.is_loopback() && !self.open_api;
         refused.then(|| {
             format!(
-                "the API would be open to every client that reaches {host}: give ADMIN_TOKEN (`openssl rand -hex 32` makes one), \
+                "the API would be open to every client that reaches {host}: give ADMIN_TOKEN (`openssl rand -hex 32` \
+                 makes one), \
                  so that it needs credentials, or OPEN_API=true if an open API is meant"
             )
         })
@@ -111,7 +112,7 @@ impl Access {
         Self { mode, keys: KeyRing::default() }
     }
 
-    /// The names of an API that is open; none where credentials are needed.
+    /// The names of an API that is open; none if credentials are needed.
     pub fn open_under(&self) -> Option<&HostNames> {
         match &self.mode {
             Mode::Open(hosts) => Some(hosts),
@@ -129,10 +130,10 @@ impl Access {
         matches!(&self.mode, Mode::Guarded(admin) if admin.is(token))
     }
 
-    /// Who holds this key; none where it is not good.
+    /// Who holds this key; none if it is not good.
     ///
     /// # Errors
-    /// Where the database would have to be asked and fails.
+    /// If the database would have to be asked and fails.
     pub async fn holder(&self, secret: &Secret, store: &Store, clock: &Clock) -> Result<Option<KeyHolder>, StoreError> {
         self.keys.holder(secret, store, clock).await
     }

@@ -1,4 +1,4 @@
-//! Links at hand: short code → link, unknown codes included, so that a redirect seldom asks the database.
+//! Cached links: short code → link, unknown codes included, so that a redirect seldom asks the database.
 //!
 //! Promises: bounded memory; one query for however many wait for the same code; what was read before a change is
 //! never kept after it; an entry is asked for again after its time, which reading does not extend; past its time it is
@@ -28,20 +28,21 @@ use crate::{
     store::Link,
 };
 
-/// Bytes that an entry of ordinary size takes, keys and bookkeeping included; a longer target takes the place of several.
+/// Bytes that an entry of ordinary size takes, keys and bookkeeping included; a longer target takes the place of
+/// several.
 const ENTRY_BYTES: u64 = 512;
 const SHARDS: usize = 64;
 /// An entry is checked again after this long, although the listener would tell of its changes.
 const TTL: Duration = Duration::from_secs(60);
-/// While changes are not heard of, an entry is asked for again after so long. The embedded database always counts as
+/// While changes are not received, this is the TTL of an entry. The embedded database always counts as
 /// that: another process, an import say, may write to its file.
 const CUT_OFF_TTL: Duration = Duration::from_secs(1);
-/// So long after changes were last heard of for certain, memory is trusted no further than if they were not.
+/// Without a confirmed heartbeat for this long, the cache counts as cut off from changes.
 const HEARD_WITHIN: Duration = Duration::from_millis(1_500);
-/// So long after changes are heard of again, nothing is taken from memory: the others have yet to learn that they
-/// must wait for this replica.
+/// After the subscription is back, the cache is bypassed for this long: the other replicas have yet to learn that
+/// they must wait for this one.
 const SETTLING: Duration = Duration::from_millis(300);
-/// A read may take so long; then what is at hand is served, or 503.
+/// The timeout of a read; then the stale entry is served, or 503.
 const FILL_LIMIT: Duration = Duration::from_millis(900);
 
 /// How links are cached.
@@ -72,7 +73,7 @@ pub struct CacheCounts {
     oldest_hit_ms: AtomicU64,
 }
 
-/// Links at hand.
+/// Cached links.
 pub struct LinkCache {
     entries: Cache<ShortCode, Entry, ByBytes>,
     shards: [Mutex<Shard>; SHARDS],
@@ -131,8 +132,8 @@ impl LinkCache {
     /// The link of this code, from memory or from the database.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where the database cannot be reached, [`StoreError::Overloaded`] where too much is read already, and
-    /// nothing fit to serve is at hand.
+    /// [`StoreError::Unavailable`] if the database cannot be reached, [`StoreError::Overloaded`] if too much is
+    /// read already, and no entry fit to serve is cached.
     pub async fn link(
         &self,
         code: &ShortCode,
@@ -162,7 +163,7 @@ impl LinkCache {
         }
     }
 
-    /// The link of this code where it is in memory, fresh enough and of use to whoever asks; else nothing is counted.
+    /// The link of this code if it is in memory, fresh enough and of use to the caller; else nothing is counted.
     pub fn at_hand(&self, code: &str, is_of_use: impl FnOnce(&Link) -> bool) -> Option<Arc<Link>> {
         let entry = self.entries.get(code)?;
         let now = Instant::now();
@@ -202,7 +203,7 @@ impl LinkCache {
         self.entries.is_empty()
     }
 
-    /// Reads the code from the database, together with whoever else waits for it.
+    /// Reads the code from the database, together with the other waiters.
     async fn ask(
         &self,
         code: &ShortCode,
@@ -212,7 +213,7 @@ impl LinkCache {
         if let Some(outage) = availability.outage() {
             return Err(Arc::new(StoreError::Unavailable(outage.reason)));
         }
-        // Whoever begins a read holds its place; those who join it need none.
+        // The caller that begins a read holds its permit; callers that join it need none.
         let mut place = None;
         let begin = || {
             place = self.reads.try_acquire().ok();
@@ -227,7 +228,7 @@ impl LinkCache {
         result
     }
 
-    /// Keeps what was read, unless the link changed meanwhile.
+    /// Keeps what was read, unless the link changed during the read.
     fn keep(&self, code: &ShortCode, fill: &Fill, result: &Result<Option<Arc<Link>>, Arc<StoreError>>) {
         let mut shard = self.shard(code);
         if shard.finish(code, fill)
@@ -278,7 +279,7 @@ impl LinkCache {
     }
 }
 
-/// Somebody who waits for a read, and may leave before its end.
+/// A caller that waits for a read, and may leave before its end.
 struct Waiting<'a> {
     cache: &'a LinkCache,
     code: &'a ShortCode,

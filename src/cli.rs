@@ -69,15 +69,16 @@ enum Command {
     Import(import::Args),
     /// Write the whole database to CSV files
     Export(export::Args),
-    /// Compare the statistics with the events, and repair them where told so
+    /// Compare the statistics with the events, and repair them if told so
     Reconcile(reconcile::Args),
     /// Make, list and revoke the keys with which programs act for users
     Key(key::Args),
     /// Copy the embedded database to a file while it is in use
     Backup(backup::Args),
-    /// Ask a running service whether it is ready; exit with 1 where it is not
+    /// Ask a running service whether it is ready; exit with 1 if it is not
     Healthcheck(healthcheck::Args),
-    /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 where one fails
+    /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 if
+    /// one fails
     Doctor(doctor::Args),
     /// Show every variable: its value with secrets masked, its default and its meaning
     Config(config::Args),
@@ -85,7 +86,7 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Runs the program and answers its exit code: 0, 1 where the command failed, 2 where it was not understood.
+/// Runs the program and answers its exit code: 0, 1 if the command failed, 2 if it was not understood.
 pub fn main() -> ExitCode {
     match CommandLine::try_parse().map_err(anyhow::Error::from).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,7 +118,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let result = runtime.block_on(run_async(command, config, log.dropped()));
-    // Without this the process would wait for a name look-up that nobody waits for any more.
+    // Without this the process would wait for a name look-up whose result is no longer needed.
     runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);
     result
 }
@@ -146,7 +147,7 @@ fn variables(env_file: Option<&std::path::Path>) -> anyhow::Result<HashMap<Strin
     let mut variables: HashMap<String, String> =
         env_file.map(read_env_file).transpose()?.unwrap_or_default().into_iter().collect();
     for (name, value) in process_variables() {
-        // An empty variable does not hide the file's. Where the file has none either, it tells that a secret is blank.
+        // An empty variable does not hide the file's. If the file has none either, it tells that a secret is blank.
         if value.trim().is_empty() {
             variables.entry(name).or_insert(value);
         } else {
@@ -174,7 +175,7 @@ fn default_command(variables: &HashMap<String, String>) -> anyhow::Result<Comman
 
 fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        // Nothing can be done where the terminal is gone.
+        // Nothing can be done if the terminal is gone.
         usage.print().ok();
         let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };

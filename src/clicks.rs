@@ -1,8 +1,8 @@
 //! Clicks: taken from the redirect without making it wait, and written to the database in batches.
 //!
 //! Promises: accepted = stored + lost for every process that exits by itself; a failed batch is kept and retried; the
-//! queue is bounded in bytes, and what does not fit is counted as lost; a click that cannot be stored holds up no other.
-//! Leaves out: what counts as a click, which is decided where the redirect is answered.
+//! queue is bounded in bytes, and what does not fit is counted as lost; a click that cannot be stored holds up no
+//! other. Leaves out: what counts as a click, which the redirect's handler decides.
 
 mod destination;
 mod ledger;
@@ -73,15 +73,15 @@ pub struct ClickSettings {
 
 /// Clicks that fill a batch.
 const BATCH: usize = 10_000;
-/// Clicks of one window beyond which it is made longer: what a click costs the database falls by half with ten times the clicks
-/// in a batch, since those of one link share the rows that they add to.
+/// Clicks of one window beyond which it is made longer: what a click costs the database falls by half with ten times
+/// the clicks in a batch, since those of one link share the rows that they add to.
 const BUSY: usize = 100;
 /// How much longer.
 const BUSY_FACTOR: u32 = 10;
 
 impl ClickSettings {
-    /// How long a batch of this many clicks waits for more. If redirects wait for their batch, it does not wait at all: while one
-    /// is written the next gathers by itself.
+    /// How long a batch of this many clicks waits for more. If redirects wait for their batch, it does not wait at
+    /// all: while one is written the next gathers by itself.
     fn patience(&self, clicks: usize) -> Duration {
         match self.durability {
             Durability::Buffered if clicks > BUSY => self.flush_after * BUSY_FACTOR,

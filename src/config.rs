@@ -1,8 +1,8 @@
 //! The configuration: every variable that buoy knows, read from pairs of name and value and checked as a whole.
 //!
-//! The rooms below declare the settings types, and the configuration is made of them; here each variable gets its name, its
-//! default and its unit. All faults come in one message. Nothing is read by itself: the caller passes the process environment,
-//! and a file only if it was asked for one. Only `cli` opens this room.
+//! The rooms below declare the settings types, and the configuration is made of them; here each variable gets its
+//! name, its default and its unit. All faults come in one message. Nothing is read by itself: the caller passes the
+//! process environment, and a file only if it was asked for one. Only `cli` opens this room.
 
 mod access;
 mod concern;
@@ -53,9 +53,9 @@ pub struct Config {
     pub store: StoreSettings,
     /// What is done with the database at the start.
     pub start: StartConfig,
-    /// Where buoy listens.
+    /// The address that buoy listens on.
     pub listen: ListenConfig,
-    /// What a request may cost, which proxies are trusted, where links may lead.
+    /// What a request may cost, which proxies are trusted, which targets links may have.
     pub http: HttpSettings,
     /// Who may use the API; the host of `PUBLIC_URL` is one of its names.
     pub access: AccessSettings,
@@ -82,8 +82,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the configuration; a later pair wins over an earlier one of the same name, an empty value counts as unset, and
-    /// variables that buoy does not know are ignored.
+    /// Reads the configuration; a later pair wins over an earlier one of the same name, an empty value counts as
+    /// unset, and variables that buoy does not know are ignored.
     ///
     /// # Errors
     /// [`ConfigError::Faults`] with every fault.
@@ -204,8 +204,8 @@ pub struct Setting {
     pub given: bool,
 }
 
-/// Every variable with its value, faulty ones included, so that it helps to find a fault. A faulty value that may be a secret is
-/// masked as a whole.
+/// Every variable with its value, faulty ones included, so that it helps to find a fault. A faulty value that may be
+/// a secret is masked as a whole.
 pub fn settings(vars: impl IntoIterator<Item = (String, String)>) -> Vec<Setting> {
     let source = Source::new(vars);
     let setting = |variable: &'static Variable| {
@@ -216,7 +216,8 @@ pub fn settings(vars: impl IntoIterator<Item = (String, String)>) -> Vec<Setting
     variables().map(setting).collect()
 }
 
-/// The process environment. What is not Unicode is read with replacement characters, so that a stray variable stops nothing.
+/// The process environment. What is not Unicode is read with replacement characters, so that a stray variable stops
+/// nothing.
 pub fn process_variables() -> impl Iterator<Item = (String, String)> {
     let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))

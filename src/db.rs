@@ -70,7 +70,7 @@ pub enum Store {
     },
 }
 
-/// A transaction that writes. Rolled back where it is dropped without [`Tx::commit`].
+/// A transaction that writes. Rolled back if it is dropped without [`Tx::commit`].
 #[derive(Debug)]
 pub struct Tx {
     pub(crate) inner: TxInner,
@@ -94,7 +94,7 @@ pub(crate) enum TxInner {
 pub struct PoolUse {
     /// Connections.
     pub size: u32,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: usize,
 }
 
@@ -104,7 +104,7 @@ pub struct PoolUse {
 pub struct Committed {
     /// Which links it changed.
     pub changes: Changes,
-    /// The wait for the other replicas, where there are any.
+    /// The wait for the other replicas, if there are any.
     pub receipt: Option<Receipt>,
 }
 
@@ -152,11 +152,11 @@ macro_rules! on_tx {
 pub(crate) use {on_pool, on_tx};
 
 impl Store {
-    /// Begins a transaction that writes. On SQLite it takes the write lock at once, so that what it reads cannot
+    /// Begins a transaction that writes. On SQLite it takes the write lock immediately, so that what it reads cannot
     /// change before it writes.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where no connection, or on SQLite no turn, can be had in time.
+    /// [`StoreError::Unavailable`] if no connection, or on SQLite no turn, can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         let inner = match self {
             Self::Postgres { pool, peers, .. } => TxInner::Postgres(pool.current().begin().await?, Arc::clone(peers)),
@@ -179,7 +179,7 @@ impl Store {
         Ok(Tx { caller, ..self.begin().await? })
     }
 
-    /// How many connections there are, and how many of them nobody uses.
+    /// How many connections there are, and how many of them are idle.
     pub fn pool_use(&self) -> PoolUse {
         let (size, idle) = match self {
             Self::Postgres { pool, .. } => pool.in_use(),
@@ -191,8 +191,8 @@ impl Store {
         PoolUse { size, idle }
     }
 
-    /// The same database over the connections of lists and counts: a few, so that these never take the last one from redirects,
-    /// clicks and changes. Each statement has [`connect::LIST_TIMEOUT`].
+    /// The same database over the connections of lists and counts: a few, so that these never take the last one from
+    /// redirects, clicks and changes. Each statement has [`connect::LIST_TIMEOUT`].
     #[must_use]
     pub fn for_lists(&self) -> Self {
         let mut store = self.clone();
@@ -295,7 +295,7 @@ impl Tx {
     /// Undoes the changes.
     ///
     /// # Errors
-    /// Where the connection breaks; the database then undoes them by itself.
+    /// If the connection breaks; the database then undoes them by itself.
     pub async fn rollback(self) -> Result<()> {
         match self.inner {
             TxInner::Postgres(tx, _) => tx.rollback().await?,
@@ -309,8 +309,8 @@ impl Tx {
     }
 }
 
-/// The announcement of a change that every live replica is to acknowledge, and the wait for them. Made before the change is
-/// committed, since they may answer immediately after.
+/// The announcement of a change that every live replica is to acknowledge, and the wait for them. Made before the
+/// change is committed, since they may answer immediately after.
 pub(crate) fn awaited(peers: &Arc<Peers>, changes: &Changes) -> Result<(String, Option<Receipt>)> {
     let (number, receipt) = peers.expect();
     Ok((announcement(peers, number, changes)?, receipt))

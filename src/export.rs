@@ -27,7 +27,7 @@ use crate::{
 const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Rows of one query.
 const CHUNK: u32 = 1_000;
-/// Bytes written at once.
+/// Bytes of a write.
 const BUFFER: usize = 64 << 10;
 
 /// The files, in the order in which they are written.
@@ -39,7 +39,7 @@ pub trait Progress: Send + Sync {
     fn advance(&self, _file: &'static str, _rows: u64) {}
 }
 
-/// Nobody is told.
+/// Without progress.
 impl Progress for () {}
 
 /// Rows written to each of [`FILES`].
@@ -65,7 +65,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
-/// Writes all data to files in `folder`, which is made where it is missing. With `overwrite`, files that are there give
+/// Writes all data to files in `folder`, which is made if it is missing. With `overwrite`, files that are there give
 /// way.
 ///
 /// # Errors
@@ -244,7 +244,7 @@ impl Record for CarriedRollup {
     }
 }
 
-/// As the published data set writes times: UTC without a zone, with microseconds where there are any.
+/// As the published data set writes times: UTC without a zone, with microseconds if there are any.
 fn time(moment: Timestamp) -> String {
     let format = if moment.timestamp_subsec_micros() == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
     moment.format(format).to_string()

@@ -1,7 +1,7 @@
 //! The replicas and their database: whether it can be used, who else is at work on it, and what the others changed.
 //!
-//! [`monitor`] keeps one connection beside the pool. On it a [`listener`] receives announcements and acknowledges them, and a
-//! heartbeat keeps this process in the table of [`replicas`].
+//! [`monitor`] keeps one connection beside the pool. On it a [`listener`] receives announcements and acknowledges
+//! them, and a heartbeat keeps this process in the table of [`replicas`].
 
 pub mod availability;
 mod connect_failure;

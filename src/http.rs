@@ -47,8 +47,8 @@ pub fn router(app: AppState) -> Router {
     let gate = from_fn_with_state(app.clone(), access::gate);
     let permits = from_fn_with_state(app.clone(), permits::permits);
     let limited = |policy| from_fn_with_state((app.clone(), policy), limits::limited);
-    // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate limit is
-    // checked, before the request waits for anything.
+    // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate
+    // limit is checked, before the request waits for anything.
     let database = database_routes().layer(permits).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));

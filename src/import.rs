@@ -39,14 +39,14 @@ const CHUNK_BYTES: usize = 4 << 20;
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Keeps the good rows where there are bad ones; otherwise bad rows are an error.
+    /// Keeps the good rows if there are bad ones; otherwise bad rows are an error.
     pub skip_bad: bool,
     /// Takes only files of this kind.
     pub only: Option<Kind>,
-    /// Keeps the ids of links and users that events name from being given out again, even where these are gone. Right
+    /// Keeps the ids of links and users that events name from being given out again, even if these are gone. Right
     /// for the data of a whole database; not for what any client may send, who could use up the ids.
     pub reserve_named: bool,
-    /// Where links may lead.
+    /// The rules for targets of links.
     pub targets: TargetPolicy,
     /// Whether links may come disabled; otherwise rows with a reason are bad ones.
     pub may_disable: bool,
@@ -63,7 +63,7 @@ pub trait Progress: Send + Sync {
     fn advance(&self, _bytes: u64, _rows: u64) {}
 }
 
-/// Nobody is told.
+/// Without progress.
 impl Progress for () {}
 
 /// Why nothing was imported.
@@ -86,10 +86,10 @@ pub enum ImportError {
 }
 
 /// Imports `sources` within `tx`. After an error the transaction can only be undone; that is also how nothing is kept
-/// where rows were refused.
+/// if rows were refused.
 ///
 /// # Errors
-/// [`ImportError::Refused`] where rows were refused, unless these are to be skipped.
+/// [`ImportError::Refused`] if rows were refused, unless these are to be skipped.
 pub async fn import(
     tx: &mut Tx,
     sources: Vec<Source<'_>>,

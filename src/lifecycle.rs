@@ -1,8 +1,8 @@
 //! How the process ends: a signal begins the shutdown, which has two steps and a deadline.
 //!
-//! *Draining*: readiness fails and every answer says `Connection: close`, while requests are still served, so that the
-//! balancer finds other replicas first. *Stopping*, a drain time later: groups of [`Tasks`] end, one after the other, in the
-//! order that `cli/serve.rs` lists. A second signal ends the process without finishing anything.
+//! *Draining*: readiness fails and every answer says `Connection: close`, while requests are still served, so that
+//! the balancer finds other replicas first. *Stopping*, a drain time later: groups of [`Tasks`] end, one after the
+//! other, in the order that `cli/serve.rs` lists. A second signal ends the process without finishing anything.
 
 use std::{fmt, io, time::Duration};
 

@@ -1,9 +1,10 @@
 //! How often a client may do what costs others (rate limits), and how much work is taken in ([`Load`]).
 //!
-//! A rate limit is a token bucket for each client. The client of a key is its user: their buckets lie in the database, and a token
-//! is taken in the transaction that does the work, so that a limit is exact over the fleet. Any other client is a network. Its
-//! buckets are each replica's own, at the rate divided by the live replicas: a refusal costs the database nothing, and no
-//! address reaches it. Leaves out: who is whose client, and what is answered, which is the HTTP side's.
+//! A rate limit is a token bucket for each client. The client of a key is its user: their buckets lie in the
+//! database, and a token is taken in the transaction that does the work, so that a limit is exact over the fleet. Any
+//! other client is a network. Its buckets are each replica's own, at the rate divided by the live replicas: a refusal
+//! costs the database nothing, and no address reaches it. Leaves out: who is whose client, and what is answered,
+//! which is the HTTP side's.
 
 pub mod exclusive;
 pub mod load;
@@ -100,7 +101,8 @@ impl Limits {
         self.ask(policy, network, replicas, false)
     }
 
-    /// Takes a token of a user; it is back if the transaction is undone. Answers the standing, as an error without a token.
+    /// Takes a token of a user; it is back if the transaction is undone. Answers the standing, as an error without a
+    /// token.
     ///
     /// # Errors
     /// If the database fails.

@@ -85,7 +85,7 @@ impl RequestMetrics {
     /// Writes these metrics and `others` in the OpenMetrics text format.
     ///
     /// # Errors
-    /// Where a metric cannot be written.
+    /// If a metric cannot be written.
     pub fn write(&self, others: &Registry) -> Result<String, fmt::Error> {
         let mut page = String::new();
         text::encode_registry(&mut page, others)?;
@@ -95,7 +95,7 @@ impl RequestMetrics {
     }
 }
 
-/// Adds the process's own memory, bytes in RAM, where the system tells it.
+/// Adds the process's own memory, bytes in RAM, if the system tells it.
 pub fn register_memory(registry: &mut Registry) {
     // Source: proc(5), statm: the second number is the resident set in pages, of 4 KiB on the platforms we build for.
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

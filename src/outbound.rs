@@ -1,7 +1,8 @@
 //! Requests that this program makes itself: pages that links lead to, asked for their titles, and the health check.
 //!
-//! Promises: one way to encrypt, with root certificates that are part of the program, so that no file of the system is needed; no
-//! proxy of the environment; redirects are not followed by the client. Whatever a link names is only asked through `guard`.
+//! Promises: one way to encrypt, with root certificates that are part of the program, so that no file of the system
+//! is needed; no proxy of the environment; redirects are not followed by the client. Whatever a link names is only
+//! asked through `guard`.
 
 mod guard;
 mod html;
@@ -24,11 +25,11 @@ static TLS: LazyLock<ClientConfig> = LazyLock::new(|| {
         .with_no_client_auth()
 });
 
-/// A client that takes nothing from its surroundings and follows no redirect. A client made otherwise panics, since reqwest is
-/// built without a provider of cryptography of its own.
+/// A client that takes nothing from its surroundings and follows no redirect. A client made otherwise panics, since
+/// reqwest is built without a provider of cryptography of its own.
 pub fn client() -> ClientBuilder {
-    // Said in words, since another crate of the workspace may have switched a decoder on: what is measured on its way in is then
-    // what was sent.
+    // Said in words, since another crate of the workspace may have switched a decoder on: what is measured on its way
+    // in is then what was sent.
     let plain = ClientBuilder::new().no_gzip().no_brotli().no_deflate().no_zstd();
     plain.tls_backend_preconfigured(TLS.clone()).no_proxy().redirect(Policy::none())
 }

@@ -41,7 +41,7 @@ pub struct HttpSettings {
     pub bulk_limit: u64,
     /// Which proxies are trusted to name the client.
     pub trust: Trust,
-    /// Where links may lead.
+    /// The rules for targets of links.
     pub targets: TargetPolicy,
 }
 
@@ -74,15 +74,15 @@ struct Inner {
 pub struct Shared {
     /// Whether the database can be used.
     pub availability: Availability,
-    /// Links at hand.
+    /// Cached links.
     pub cache: Arc<LinkCache>,
     /// What `/metrics` tells.
     pub metrics: RequestMetrics,
     /// Reads who follows a link.
     pub visitors: Visitors,
-    /// Where redirects leave their clicks.
+    /// The recorder that takes the clicks of redirects.
     pub clicks: ClickRecorder,
-    /// Looks up the titles of targets, where that is asked for.
+    /// Looks up the titles of targets, if that is asked for.
     pub titles: Titles,
     /// Tells the time.
     pub clock: Clock,
@@ -104,7 +104,7 @@ pub struct Shared {
     pub listing: Exclusive,
     /// The users that create something, each one thing at a time.
     pub creating: Exclusive,
-    /// How much work is taken in at once.
+    /// The bounds on concurrent work.
     pub load: Load,
     /// Idempotency keys at work in this process.
     pub keys_at_work: KeysAtWork,
@@ -135,8 +135,8 @@ impl AppState {
         }
     }
 
-    /// The store, once the clicks that this replica took are in it, so that a client who follows a link and then asks for
-    /// its events finds the click.
+    /// The store, once the clicks that this replica took are in it, so that a client who follows a link and then asks
+    /// for its events finds the click.
     ///
     /// # Errors
     /// As [`AppState::store`].
@@ -159,7 +159,8 @@ impl AppState {
         }
     }
 
-    /// The link of a code, from the cache if it is fresh there; during an outage a stale one, as long as its time allows.
+    /// The link of a code, from the cache if it is fresh there; during an outage a stale one, as long as its time
+    /// allows.
     ///
     /// # Errors
     /// If the code is not in the cache and the database cannot be asked.
@@ -237,7 +238,7 @@ pub struct KeyAtWork {
 }
 
 impl KeysAtWork {
-    /// Takes `key`; none where it is taken already.
+    /// Takes `key`; none if it is taken already.
     pub fn take(&self, key: &str) -> Option<KeyAtWork> {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
         taken.then(|| KeyAtWork { key: key.to_owned(), keys: self.clone() })

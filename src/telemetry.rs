@@ -26,7 +26,7 @@ const STATEMENTS: &str = "sqlx::query";
 /// Lines that wait for the reader of the log, a few hundred bytes each.
 const QUEUED_LINES: usize = 8_192;
 
-/// Where the lines go.
+/// The destination of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output: for a service, whose log is its output.

@@ -1,11 +1,14 @@
-//! Who clicked: read from a request, kept beside its click in the queue, and told to the database as far as that is allowed.
+//! Who clicked: read from a request, kept beside its click in the queue, and told to the database as far as that is
+//! allowed.
 //!
-//! Promises: reading costs the redirect well under a microsecond and two small allocations; every part has a bounded length;
-//! the address is never stored and never logged, it lies in memory until its batch is written; where the request refuses
-//! tracking nothing is told but whether a program sent it. Leaves out: whose address it is, which the HTTP side knows.
+//! Promises: reading costs the redirect well under a microsecond and two small allocations; every part has a bounded
+//! length; the address is never stored and never logged, it lies in memory until its batch is written; if the
+//! request refuses tracking, nothing is told but whether a program sent it. Leaves out: whose address it is, which the
+//! HTTP side knows.
 //!
-//! The hash of a visitor needs the day's salt, which replicas share and the writer knows. That is why the address travels
-//! with the click and is not hashed at once: a hash under a key of one process would count a visitor once a replica.
+//! The hash of a visitor needs the day's salt, which replicas share and the writer knows. That is why the address
+//! travels with the click and is not hashed immediately: a hash under a key of one process would count a visitor once a
+//! replica.
 
 mod address;
 mod agent;
@@ -82,13 +85,13 @@ impl Visitors {
     /// Loads what is needed into memory, so it is to be called once, before anything is served.
     ///
     /// # Errors
-    /// Where the MaxMind file cannot be read, or knows no countries.
+    /// If the MaxMind file cannot be read, or knows no countries.
     pub fn open(settings: &VisitorSettings) -> Result<Self, CountriesError> {
         let countries = settings.geoip.as_deref().map(Countries::open).transpose()?;
         Ok(Self { agents: Agents::new(), countries, address: settings.address })
     }
 
-    /// What there is to know of who sent `request`. Agents are taken apart later, by whoever asks first.
+    /// What `request` tells of its sender. Agents are parsed later, on first use.
     pub fn read(&self, request: &Request<'_>) -> Visitor {
         let agent = request.user_agent.map(|text| self.agents.get(text));
         if request.refuses_tracking {
@@ -109,9 +112,9 @@ impl Visitors {
 /// Who clicked, as the queue keeps it. Its `Debug` output says nothing about them.
 #[derive(Clone)]
 pub struct Visitor {
-    /// None where the request names none.
+    /// None if the request names none.
     agent: Option<Arc<Agent>>,
-    /// None where the request refuses tracking.
+    /// None if the request refuses tracking.
     about: Option<About>,
 }
 
@@ -136,7 +139,7 @@ impl Visitor {
         self.agent.as_ref().is_some_and(|agent| agent.traits().is_bot)
     }
 
-    /// Values by dimension, at most one each; none where the request refuses tracking.
+    /// Values by dimension, at most one each; none if the request refuses tracking.
     pub fn values(&self) -> impl Iterator<Item = (Dimension, &str)> {
         let about = self.about.as_ref();
         let traits = self.agent.as_deref().filter(|_| about.is_some()).map(Agent::traits);
@@ -151,8 +154,8 @@ impl Visitor {
         values.into_iter().filter_map(|(dimension, value)| Some((dimension, value?)))
     }
 
-    /// What the event's details tell: the values, whether a program clicked, and the network where it may be shown. Where the
-    /// request refuses tracking, only whether a program clicked.
+    /// What the event's details tell: the values, whether a program clicked, and the network if it may be shown.
+    /// If the request refuses tracking, only whether a program clicked.
     pub fn details(&self) -> Details {
         Details::of_members(|text| {
             let about = self.about.as_ref();
@@ -174,8 +177,9 @@ impl Visitor {
         })
     }
 
-    /// Who it is within a day, as a keyed hash (HMAC-SHA-256, cut to 64 bits) of the full address and the agent: the same on
-    /// every replica, and of no use once the salt is deleted. None where the address is unknown or the request refuses tracking.
+    /// Who it is within a day, as a keyed hash (HMAC-SHA-256, cut to 64 bits) of the full address and the agent: the
+    /// same on every replica, and of no use once the salt is deleted. None if the address is unknown or the
+    /// request refuses tracking.
     pub fn hash(&self, salt: &Salt) -> Option<i64> {
         let address = self.about.as_ref()?.address?;
         let mut hash = salt.keyed.clone();
@@ -186,8 +190,8 @@ impl Visitor {
         bytes.first_chunk().map(|first| i64::from_be_bytes(*first))
     }
 
-    /// Bytes that a queued visitor takes, from above: itself and what it owns. An agent is counted in full though clicks of one
-    /// agent share it, since the memory of agents seen lately may have given it up.
+    /// Bytes that a queued visitor takes, from above: itself and what it owns. An agent is counted in full though
+    /// clicks of one agent share it, since the memory of agents seen lately may have given it up.
     pub fn queued_bytes(&self) -> usize {
         size_of::<Self>() + self.heap_bytes()
     }
@@ -200,8 +204,8 @@ impl Visitor {
     }
 }
 
-/// Adds a member of a JSON object, a comma after it. The value is as it would stand in JSON: hosts, countries, languages and the names
-/// that agents are given hold no sign that means anything there.
+/// Adds a member of a JSON object, a comma after it. The value is as it would stand in JSON: hosts, countries,
+/// languages and the names that agents are given hold no sign that means anything there.
 fn push_member(text: &mut String, name: &str, value: Option<&str>) {
     let Some(value) = value else { return };
     for part in ["\"", name, "\":\"", value, "\","] {

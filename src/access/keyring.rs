@@ -1,8 +1,8 @@
-//! Keys at hand, so that not every request asks the database who calls.
+//! Cached keys, so that not every request asks the database for its caller.
 //!
-//! What is known of a key is good for less than a second after it was asked for. That is what makes a revocation hold on every
-//! replica within a second, whether or not this one hears of changes. Unknown keys are not remembered: the limit on failed
-//! credentials bounds what they cost.
+//! What is known of a key is good for less than a second after it was asked for. That is what makes a revocation hold
+//! on every replica within a second, whether or not this one hears of changes. Unknown keys are not remembered: the
+//! limit on failed credentials bounds what they cost.
 
 use std::{fmt, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 /// How long what the database said of a key is believed, from before it was asked.
 const GOOD_FOR: Duration = Duration::from_millis(800);
-/// Keys at hand at most; each takes about 300 bytes.
+/// Cached keys at most; each takes about 300 bytes.
 const CAPACITY: usize = 10_000;
 /// How far apart the notes of a key's use are: it is no log of what its holder does, and costs one write an hour.
 const USE_NOTED_EVERY: chrono::Duration = chrono::Duration::hours(1);
@@ -39,10 +39,10 @@ impl Default for KeyRing {
 }
 
 impl KeyRing {
-    /// Who holds this key; none where there is no such key, or it is no longer good.
+    /// Who holds this key; none if there is no such key, or it is no longer good.
     ///
     /// # Errors
-    /// Where the database would have to be asked and fails.
+    /// If the database would have to be asked and fails.
     pub(super) async fn holder(
         &self,
         secret: &Secret,
@@ -74,7 +74,7 @@ fn is_same(known: &KnownKey, secret: &Secret) -> bool {
     known.digest.as_bytes().ct_eq(secret.digest().as_bytes()).into()
 }
 
-/// Who holds the key, where the secret is the key's own and the key is good now.
+/// Who holds the key, if the secret is the key's own and the key is good now.
 fn proved(known: &KnownKey, secret: &Secret, now: Timestamp) -> Option<KeyHolder> {
     let good = known.revoked_at.is_none() && known.expires_at.is_none_or(|end| now < end);
     (is_same(known, secret) && good).then_some(KeyHolder { id: known.id, user_id: known.user_id, scopes: known.scopes })

@@ -44,8 +44,8 @@ impl Shard {
         fill
     }
 
-    /// Ends a read; answers whether what it found may be kept, which is so for one of its waiters where nothing
-    /// changed meanwhile.
+    /// Ends a read; answers whether what it found may be kept, which is so for one of its waiters if nothing
+    /// changed during the read.
     pub(super) fn finish(&mut self, code: &ShortCode, fill: &Fill) -> bool {
         let is_current = self.reading.get(code).is_some_and(|current| current.number == fill.number);
         if is_current {
@@ -54,8 +54,8 @@ impl Shard {
         is_current
     }
 
-    /// One waiter leaves, done or not. A read that nobody waits for any more is given up: nobody would drive it, and it may hold a
-    /// connection.
+    /// One waiter leaves, done or not. A read without a waiter is given up: no task would drive it, and
+    /// it may hold a connection.
     pub(super) fn leave(&mut self, code: &ShortCode, fill: &Fill) {
         // The shard has one handle on it, and the waiter that leaves another.
         if fill.future.strong_count().is_none_or(|handles| handles <= 2) {

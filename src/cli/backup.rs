@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use crate::db::Store;
 
 const AFTER_HELP: &str = "\
-The copy is the database as it is at one moment, while the service goes on reading and writing. It is a database like the
-original: DATABASE_URL=sqlite:FILE serves from it. An existing file is never overwritten. For PostgreSQL use pg_dump.
+The copy is the database as it is at one moment, while the service goes on reading and writing. It is a database like
+the original: DATABASE_URL=sqlite:FILE serves from it. An existing file is never overwritten. For PostgreSQL use
+pg_dump.
 
 Example:
   buoy backup buoy-monday.db
 ";
 
-/// Where to copy to.
+/// The file to write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -24,7 +25,7 @@ pub struct Args {
 /// Copies, and prints the size of the copy.
 ///
 /// # Errors
-/// Where the file exists or cannot be written, and on PostgreSQL.
+/// If the file exists or cannot be written, and on PostgreSQL.
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let bytes = store.backup(&args.file).await?;

@@ -17,8 +17,8 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-It takes the configuration of the service, connects to its database once, and changes nothing. Run it where the service runs: on
-App Platform in the component's console, or as a job with BUOY_COMMAND=doctor.
+It takes the configuration of the service, connects to its database once, and changes nothing. Run it on the host of
+the service: on App Platform in the component's console, or as a job with BUOY_COMMAND=doctor.
 
 Example:
   buoy doctor --instances 3 --json
@@ -42,7 +42,7 @@ pub struct Args {
 /// Looks, and prints what it found.
 ///
 /// # Errors
-/// Where a check failed.
+/// If a check failed.
 pub fn run(args: &Args, variables: HashMap<String, String>) -> anyhow::Result<()> {
     let warnings = warnings(&variables);
     let report = match Config::from_vars(variables) {

@@ -11,19 +11,19 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Writes users.csv, urls.csv, events.csv, retired_codes.csv (codes of links that are gone, which are never given to another
-link), and rollups.csv (statistics of days whose events may have been deleted). All show the same moment, while the service goes on. `buoy import` of the folder into an empty database
-gives the same database.
+Writes users.csv, urls.csv, events.csv, retired_codes.csv (codes of deleted links, which are never given to another
+link), and rollups.csv (statistics of days whose events may have been deleted). All show the same moment, while the
+service goes on. `buoy import` of the folder into an empty database gives the same database.
 
 Example:
   buoy export backup-monday/
 ";
 
-/// Where to export to.
+/// The folder to write to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The folder for the files; made where it is missing
+    /// The folder for the files; made if it is missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Overwrite files of these names
@@ -34,7 +34,7 @@ pub struct Args {
 /// Exports, and prints how many rows each file has.
 ///
 /// # Errors
-/// Where a file exists already (unless forced) or cannot be written, or the database fails.
+/// If a file exists already (unless forced) or cannot be written, or the database fails.
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let bar = Bar::new();
@@ -48,7 +48,7 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rows so far, on standard error; nothing where that is no terminal.
+/// Rows so far, on standard error; nothing if that is no terminal.
 struct Bar(ProgressBar);
 
 impl Bar {

@@ -23,7 +23,7 @@ pub struct Args {
 /// Asks once.
 ///
 /// # Errors
-/// Where there is no answer within two seconds, or one other than 200.
+/// If there is no answer within two seconds, or one other than 200.
 pub async fn run(args: &Args, config: &ListenConfig) -> anyhow::Result<()> {
     let base = args.url.clone().unwrap_or_else(|| local(config));
     let path = if args.live { "health" } else { "ready" };

@@ -18,11 +18,13 @@ A file's kind is told by its header, so names and order do not matter:
   events  url_id,event_type [,id,user_id,timestamp,details]
   codes   short_code,retired_at: codes once used, as `buoy export` writes them
   rollups rollup,subject,at,…: statistics of days whose events may be gone, as `buoy export` writes them
-Times without a zone are UTC. A user whose username or e-mail address is there already is found, not created again, and
-links and events that name the row's id go to that user. Importing the same files again changes nothing. Clicks of days whose
-events were deleted for their age (EVENT_RETENTION_DAYS) are refused, unless the rollups of that day come with them.
+Times without a zone are UTC. A user whose username or e-mail address exists is found, not created again, and links
+and events that name the row's id go to that user. Importing the same files again changes nothing. Clicks of days
+whose events were deleted for their age (EVENT_RETENTION_DAYS) are refused, unless the rollups of that day come with
+them.
 
-Targets that BLOCKED_HOSTS names and, without ALLOW_PRIVATE_TARGETS=true, private ones make their rows bad, as over HTTP.
+Targets that BLOCKED_HOSTS names and, without ALLOW_PRIVATE_TARGETS=true, private ones make their rows bad, as over
+HTTP.
 
 Examples:
   buoy import seed/                    every CSV file of the folder
@@ -37,7 +39,7 @@ pub struct Args {
     /// CSV files, or folders with CSV files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Keep the good rows where some are bad; without this, one bad row and nothing is imported
+    /// Keep the good rows if some are bad; without this, one bad row and nothing is imported
     #[arg(long)]
     skip_bad: bool,
 }
@@ -45,13 +47,13 @@ pub struct Args {
 /// Imports in one transaction. The report goes to standard output, bad rows to standard error.
 ///
 /// # Errors
-/// Where a row was refused (unless these are skipped), a file cannot be used, or the database fails. Nothing is
+/// If a row was refused (unless these are skipped), a file cannot be used, or the database fails. Nothing is
 /// imported then.
 pub async fn run(args: &Args, store: &Store, targets: TargetPolicy) -> anyhow::Result<()> {
     let sources = sources_from_paths(&args.paths).await?;
     let bar = Bar::new(&sources);
     let now = Clock::system().now();
-    // Whoever reaches the database may disable links.
+    // A client of the database may disable links.
     let may_disable = true;
     let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, targets, may_disable, now };
     let mut tx = store.begin().await?;
@@ -96,7 +98,7 @@ fn print_files(report: &Report) {
     }
 }
 
-/// A progress bar on standard error; none where that is no terminal.
+/// A progress bar on standard error; none if that is no terminal.
 struct Bar(ProgressBar);
 
 impl Bar {

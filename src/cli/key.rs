@@ -14,8 +14,8 @@ A key acts for a user: with it a program sees and changes that user's links and 
   links:write   create, change and delete links, post events, make and revoke keys
   stats:read    read statistics
   admin         everything, of all users
-The key is printed once, and nowhere kept. A revoked key is refused on every replica within a second, and with it all that were
-made with it.
+The key is printed once, and nowhere kept. A revoked key is refused on every replica within a second, and with it all
+keys that were made with it.
 
 Examples:
   buoy key create --user tidyriver02 --name 'deploy script' --scope links:read --scope links:write
@@ -70,7 +70,7 @@ enum Action {
 /// Does it, and prints what came of it.
 ///
 /// # Errors
-/// Where there is no such user or key, and where the database fails.
+/// If there is no such user or key, and if the database fails.
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     match &args.action {
         Action::Create { user, name, scopes, days } => {
@@ -140,7 +140,7 @@ async fn revoke(store: &Store, id: KeyId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The user that is meant: by id where it is a number, else by name.
+/// The user that is meant: by id if it is a number, else by name.
 async fn named(store: &Store, text: &str) -> anyhow::Result<UserId> {
     let found = match text.parse::<UserId>() {
         Ok(id) => store.user(id).await?,

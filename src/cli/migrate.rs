@@ -1,4 +1,4 @@
-//! `buoy migrate`: the one place where PostgreSQL's schema changes.
+//! `buoy migrate`: the only command that changes PostgreSQL's schema.
 
 use anyhow::{Context as _, bail};
 
@@ -8,7 +8,8 @@ use crate::{
     fleet::monitor::wait_for_server,
 };
 
-/// Applies the migrations that are missing. Several processes may run this concurrently: one works, the others find nothing to do.
+/// Applies the migrations that are missing. Several processes may run this concurrently: one works, the others find
+/// nothing to do.
 ///
 /// # Errors
 /// If the database cannot be reached within two minutes, or a migration fails; its changes are rolled back.

@@ -11,10 +11,10 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Compares the sums that statistics are read from with the click events, day by day in UTC, while clicks come in. Days whose
-events may have been deleted (EVENT_RETENTION_DAYS) are left alone; a link's total is compared with the sum of its days.
-Unique visitors cannot be counted again. Exits with 1 where something differs, and with 0 where --fix has repaired it.
-On SQLite nobody else can write while a day is repaired.
+Compares the sums that statistics are read from with the click events, day by day in UTC, while clicks come in. Days
+whose events may have been deleted (EVENT_RETENTION_DAYS) are left alone; a link's total is compared with the sum of
+its days. Unique visitors cannot be counted again. Exits with 1 if something differs, and with 0 if --fix has
+repaired it. On SQLite no other process can write while a day is repaired.
 
 Examples:
   buoy reconcile                    print what differs
@@ -46,7 +46,7 @@ enum Format {
 /// Compares, and prints each difference to standard output.
 ///
 /// # Errors
-/// Where something differs and is not to be repaired, and where the database fails.
+/// If something differs and is not to be repaired, and if the database fails.
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let mut reconciliation = store.reconcile(args.fix).await?;
     let (mut days, mut found) = (0_u64, 0_u64);

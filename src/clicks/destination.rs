@@ -1,4 +1,4 @@
-//! Where batches go: into the database, each exactly once, however often it takes to get an answer.
+//! The destination of batches: the database, each exactly once, however often it takes to get an answer.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ pub(super) struct Destination {
     looked: Option<Instant>,
 }
 
-/// How long pending rows wait to be folded together, unless a reader of statistics folds them: in ten seconds a link gathers
-/// two or three dozen batches of three busy replicas.
+/// How long pending rows wait to be folded together, unless a reader of statistics folds them: in ten seconds a link
+/// gathers two or three dozen batches of three busy replicas.
 const FOLD_AFTER: Duration = Duration::from_secs(10);
 /// Pause between looking for rows that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -104,11 +104,11 @@ impl Destination {
         }
     }
 
-    /// Tries until these clicks are stored. Their batch's id is the same at each try: whether an earlier one was stored after
-    /// all, its receipt tells.
+    /// Tries until these clicks are stored. Their batch's id is the same at each try: whether an earlier one was
+    /// stored after all, its receipt tells.
     ///
     /// # Errors
-    /// Where the database finds fault with a click.
+    /// If the database finds fault with a click.
     async fn store_part(&mut self, clicks: &[Click]) -> Result<()> {
         if clicks.is_empty() {
             return Ok(());
@@ -172,7 +172,7 @@ fn is_past(day: i64, clicks: &[Click]) -> bool {
 
 fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {
     let is_bot = click.visitor.is_bot();
-    // Programs are nobody's visit.
+    // A program's click is no visit.
     let salt = salts.get(&day_of(click.at)).filter(|_| !is_bot);
     let counted = Counted {
         url_id: click.url_id,

@@ -64,7 +64,7 @@ impl Ledger {
 
     /// Clicks that wait to be written.
     pub fn queued(&self) -> u64 {
-        // What became of them first: a click that is accepted meanwhile is one too many, never one too few.
+        // What became of them first: a click that is accepted now is one too many, never one too few.
         let settled = self.stored() + self.lost();
         self.accepted().saturating_sub(settled)
     }

@@ -23,9 +23,9 @@ use crate::fleet::Availability;
 /// What travels through the queue.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Store this, and say so to whoever waits for it.
+    /// Store this, and tell the waiting caller.
     Click(Click, Option<oneshot::Sender<()>>),
-    /// Write what came before at once, then say so.
+    /// Write earlier clicks immediately, then tell the caller.
     Flush(oneshot::Sender<()>),
 }
 
@@ -81,8 +81,8 @@ impl QueueState {
 }
 
 impl Message {
-    /// Bytes that the queue takes for a click, from above: its place in the channel, which grows by blocks, and in the batch
-    /// that it is gathered into.
+    /// Bytes that the queue takes for a click, from above: its place in the channel, which grows by blocks, and in
+    /// the batch that it is gathered into.
     pub(super) fn bytes_of(click: &Click) -> usize {
         2 * size_of::<Self>() + click.heap_bytes()
     }
@@ -112,11 +112,11 @@ impl ClickRecorder {
         Arc::clone(&self.shared.state)
     }
 
-    /// Takes a click, at once where clicks are buffered: a redirect must not be slowed by its own bookkeeping. Where the
-    /// queue is full the click is lost, and counted as such.
+    /// Takes a click, immediately if clicks are buffered: a redirect must not be slowed by its own bookkeeping. If
+    /// the queue is full the click is lost, and counted as such.
     ///
-    /// Where clicks are to be committed, returns when this one is stored, or when its time is up or `database` is known to be
-    /// away: the click stays in the queue then, and the redirect is counted as degraded.
+    /// If clicks are to be committed, returns when this one is stored, or when its time is up or `database` is
+    /// known to be away: the click stays in the queue then, and the redirect is counted as degraded.
     pub async fn record(&self, click: Click, database: &Availability) {
         if self.is_buffered() {
             self.enqueue(click, None);
@@ -137,8 +137,8 @@ impl ClickRecorder {
         self.shared.settings.durability == Durability::Buffered
     }
 
-    /// Takes a click without waiting for it to be stored. Answers whether there was room for it; where there was none it is lost,
-    /// and counted as such.
+    /// Takes a click without waiting for it to be stored. Answers whether there was room for it; if there was none
+    /// it is lost, and counted as such.
     pub fn take(&self, click: Click) -> bool {
         self.enqueue(click, None)
     }
@@ -165,8 +165,8 @@ impl ClickRecorder {
         true
     }
 
-    /// Waits until the clicks recorded before are stored, for `limit` at most: a client who follows a link and then asks for
-    /// its events or statistics finds the click.
+    /// Waits until the clicks recorded before are stored, for `limit` at most: a client who follows a link and then
+    /// asks for its events or statistics finds the click.
     pub async fn flush(&self, limit: Duration) {
         let (done, stored) = oneshot::channel();
         let state = &self.shared.state;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{db::Store, domain::Clock, fleet::Availability};
 
-/// After so long without a click the writer looks for pending rows that are due.
+/// After this pause without a click the writer looks for pending rows that are due.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Writes clicks until it is told to end.
@@ -139,7 +139,7 @@ impl ClickWriter {
     }
 }
 
-/// Tells those who wait that it is done. They may have gone meanwhile.
+/// Tells those who wait that it is done. They may have gone.
 fn tell(waiting: Vec<oneshot::Sender<()>>) {
     waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
 }

@@ -8,13 +8,14 @@ use crate::access::{AccessSettings, AdminToken};
 
 concern! {
     AccessSettings {
-        /// Token of the administrator. If it is set, every route but redirects, health checks and the documentation needs
-        /// `Authorization: Bearer` with it or with a key. Left unset, the API is open to every client that reaches it.
+        /// Token of the administrator. If it is set, every route but redirects, health checks and the documentation
+        /// needs `Authorization: Bearer` with it or with a key. Left unset, the API is open to every client that
+        /// reaches it.
         admin_token = "ADMIN_TOKEN", unset like "0f4ad1b6c9e87352", token(), secret;
         /// Whether the API may be open (no ADMIN_TOKEN) although HOST is an address that other machines reach.
         open_api = "OPEN_API", "false", form::flag();
-        /// Names of this service besides PUBLIC_URL's, separated by commas. An open API refuses requests for other names; IP
-        /// addresses and localhost are always taken.
+        /// Names of this service besides PUBLIC_URL's, separated by commas. An open API refuses requests for other
+        /// names; IP addresses and localhost are always taken.
         allowed_hosts = "ALLOWED_HOSTS", none like "go.example.com,links.example.com", form::host_names();
     }
 }

@@ -1,9 +1,9 @@
 //! The macro that says how the variables of one concern become its settings type.
 //!
-//! All about a variable stands in one place: its doc comment is the meaning that `buoy config` prints, and the line below it names
-//! the field, the variable, the default and the form of the value. The macro makes of that the table of variables and the function
-//! that reads them. A default of `unset` goes with an `Option` field, `none` with a list that may be empty; `secret` marks what is
-//! never printed and never blank.
+//! All about a variable stands in one place: its doc comment is the meaning that `buoy config` prints, and the line
+//! below it names the field, the variable, the default and the form of the value. The macro makes of that the table
+//! of variables and the function that reads them. A default of `unset` goes with an `Option` field, `none` with a
+//! list that may be empty; `secret` marks what is never printed and never blank.
 
 use super::{Variable, source::Source};
 
@@ -27,7 +27,8 @@ pub(super) trait Concern: Sized {
 /// }
 /// ```
 ///
-/// An example follows a default that shows too little: `unset like "90"`. Fields that no variable sets are taken from `..base`.
+/// An example follows a default that shows too little: `unset like "90"`. Fields that no variable sets are taken from
+/// `..base`.
 macro_rules! concern {
     // A type that nothing else needs is declared along the way, with the types of its fields.
     (
@@ -35,7 +36,8 @@ macro_rules! concern {
         $vis:vis $config:ident {
             $(
                 $(#[doc = $meaning:literal])+
-                $field:ident: $kind:ty = $name:literal, $default:tt $(like $example:literal)?, $form:expr $(, $secret:ident)?;
+                $field:ident: $kind:ty =
+                    $name:literal, $default:tt $(like $example:literal)?, $form:expr $(, $secret:ident)?;
             )+
         }
     ) => {

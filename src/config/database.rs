@@ -1,4 +1,4 @@
-//! The database: where it is, how it is reached, and how long a request waits for it.
+//! The database: its address, how it is reached, and how long a request waits for it.
 
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
@@ -13,16 +13,17 @@ concern! {
     StoreSettings {
         /// Address of the database. Left unset it is an SQLite file in the working directory.
         url = "DATABASE_URL", "sqlite:buoy.db" like "postgres://buoy:secret@db.example:5432/buoy", address(), secret;
-        /// Encryption of the connections to PostgreSQL; require does not look at the certificate. Left unset it is verify-full if
-        /// DATABASE_CA_CERT is given, else what sslmode in DATABASE_URL says, else prefer.
+        /// Encryption of the connections to PostgreSQL; require does not look at the certificate. Left unset it is
+        /// verify-full if DATABASE_CA_CERT is given, else what sslmode in DATABASE_URL says, else prefer.
         tls = "DATABASE_TLS", unset like "require", tls();
-        /// Certificate of the authority that signed the database's own, as PEM text; App Platform gives it as ${db.CA_CERT}.
+        /// Certificate of the authority that signed the database's own, as PEM text; App Platform gives it as
+        /// ${db.CA_CERT}.
         ca_cert = "DATABASE_CA_CERT", unset like "${db.CA_CERT}", ca_cert();
-        /// Schema in PostgreSQL that holds buoy's tables; `buoy migrate` creates it if it may. Left unset it is the role's own,
-        /// mostly public.
+        /// Schema in PostgreSQL that holds buoy's tables; `buoy migrate` creates it if it may. Left unset it is the
+        /// role's own, mostly public.
         schema = "DATABASE_SCHEMA", unset like "links", schema();
-        /// Address of the same database without the connection pooler that DATABASE_URL leads to, as PgBouncer in transaction mode:
-        /// for migrations and the listener. Left unset DATABASE_URL must name the database itself.
+        /// Address of the same database without the connection pooler that DATABASE_URL leads to, as PgBouncer in
+        /// transaction mode: for migrations and the listener. Left unset DATABASE_URL must name the database itself.
         direct_url = "DATABASE_DIRECT_URL", unset like "postgres://buoy:secret@db.example:25060/buoy", server(), secret;
         /// Connections to the database that one process keeps at most, not counting the listener's.
         pool_size = "DATABASE_POOL_SIZE", "5", form::whole(1..=200, "connections");
@@ -34,11 +35,11 @@ concern! {
 concern! {
     /// What is done with the database at the start.
     pub StartConfig {
-        /// Whether buoy may do without DATABASE_URL. Set it to false in a container, in which the embedded file would be lost at the
-        /// next deployment: the start then fails unless DATABASE_URL is given.
+        /// Whether buoy may do without DATABASE_URL. Set it to false in a container, in which the embedded file would
+        /// be lost at the next deployment: the start then fails unless DATABASE_URL is given.
         embedded: bool = "EMBEDDED_DATABASE", "true", form::flag();
-        /// Whether `buoy serve` brings PostgreSQL's schema up to date before it becomes ready, which is safe with many replicas.
-        /// An SQLite database is always migrated.
+        /// Whether `buoy serve` brings PostgreSQL's schema up to date before it becomes ready, which is safe with
+        /// many replicas. An SQLite database is always migrated.
         migrate: bool = "MIGRATE_ON_START", "false", form::flag();
     }
 }
@@ -59,7 +60,8 @@ fn server() -> Form<DatabaseUrl> {
     Form::with_reasons(expected, read).hiding(DatabaseUrl::to_string)
 }
 
-/// The modes that mean what they say: the driver has no fallback for allow, and trusts any public authority with verify-ca.
+/// The modes that mean what they say: the driver has no fallback for allow, and trusts any public authority with
+/// verify-ca.
 fn tls() -> Form<Tls> {
     Form::new("disable, prefer, require or verify-full", |text| match text.to_ascii_lowercase().as_str() {
         "disable" => Some(Tls::Disable),
@@ -70,9 +72,9 @@ fn tls() -> Form<Tls> {
     })
 }
 
-/// Only the outer form is checked, so that text which is no certificate stops the start instead of looking like a database that
-/// cannot be reached. A refused one may be a private key. App Platform leaves the name of the binding in place if the database has
-/// no certificate.
+/// Only the outer form is checked, so that text which is no certificate stops the start instead of looking like a
+/// database that cannot be reached. A refused one may be a private key. App Platform leaves the name of the binding
+/// in place if the database has no certificate.
 fn ca_cert() -> Form<String> {
     let expected = "the PEM text of a certificate, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----";
     let read = |text: &str| {
@@ -100,7 +102,8 @@ pub(super) fn check_embedded(start: &StartConfig, source: &mut Source) {
     if !start.embedded && source.given("DATABASE_URL").is_none() {
         source.fault(
             "DATABASE_URL",
-            "expected the address of a database, as EMBEDDED_DATABASE is false: the embedded database is a file, and a file in a \
+            "expected the address of a database, as EMBEDDED_DATABASE is false: the embedded database is a file, and \
+             a file in a \
              container is lost at the next deployment",
         );
     }

@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn the_usual_lines_are_taken() {
-        let text = "\u{feff}# head\r\n\r\nPORT=8080 # comment\r\nexport HOST = '0.0.0.0'\r\nA=\"x \\\"y\\\" \\$z\" # end\r\nB=a#b\r\nC=\r\nD='$x'\r\nE=${PORT}1";
+        let text = "\u{feff}# head\r\n\r\nPORT=8080 # comment\r\nexport HOST = '0.0.0.0'\r\n\
+                    A=\"x \\\"y\\\" \\$z\" # end\r\nB=a#b\r\nC=\r\nD='$x'\r\nE=${PORT}1";
         let expected = [
             ("PORT", "8080"),
             ("HOST", "0.0.0.0"),

@@ -1,7 +1,7 @@
 //! The forms that values come in: what a text must look like, in words and as a parser.
 //!
-//! Numbers, flags, addresses and choices are converted by envy, one variable at a time: given a whole struct it would stop at the
-//! first fault, and its message repeats the value, which may be a secret.
+//! Numbers, flags, addresses and choices are converted by envy, one variable at a time: given a whole struct it would
+//! stop at the first fault, and its message repeats the value, which may be a secret.
 
 use std::{
     fmt::Display,
@@ -48,7 +48,8 @@ impl<T> Form<T> {
         Self { expected: expected.into(), read: Box::new(read), shown: None, unset_by_placeholders: false }
     }
 
-    /// The same form of a value that may hold a secret: only `shown` of a sound value is ever printed, nothing of another.
+    /// The same form of a value that may hold a secret: only `shown` of a sound value is ever printed, nothing of
+    /// another.
     pub(super) fn hiding(self, shown: fn(&T) -> String) -> Self {
         Self { shown: Some(shown), ..self }
     }
@@ -166,8 +167,8 @@ pub(super) fn origin() -> Form<Url> {
     .hiding(|url| url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// A list of directives for the log's filter. A lone word must be a level: the filter would take a misspelt level for the name of
-/// a module, and fall silent.
+/// A list of directives for the log's filter. A lone word must be a level: the filter would take a misspelt level for
+/// the name of a module, and fall silent.
 pub(super) fn log_filter() -> Form<String> {
     Form::new("off, error, warn, info, debug or trace, or a list as info,buoy::redirect=debug", |text| {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -259,7 +260,8 @@ mod tests {
             let form = whole(1..=200_u32, "connections");
             let inside = u32::try_from(value).ok().filter(|value| (1..=200).contains(value));
             prop_assert_eq!(form.read(&value.to_string()).ok(), inside);
-            prop_assert_eq!(form.read(&text).is_ok(), text.parse::<u32>().is_ok_and(|value| (1..=200).contains(&value)));
+            let whole = text.parse::<u32>().is_ok_and(|value| (1..=200).contains(&value));
+            prop_assert_eq!(form.read(&text).is_ok(), whole);
         }
     }
 }

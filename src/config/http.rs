@@ -1,4 +1,4 @@
-//! The HTTP side: its address, what a request may cost, where links may lead, and how long a shutdown takes.
+//! The HTTP side: its address, what a request may cost, which targets links may have, and how long a shutdown takes.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -6,7 +6,7 @@ use super::{concern::concern, form, source::Source};
 use crate::{domain::TargetPolicy, state::HttpSettings};
 
 concern! {
-    /// Where buoy listens.
+    /// The address that buoy listens on.
     pub ListenConfig {
         /// Address to listen on; 0.0.0.0 in a container.
         host: IpAddr = "HOST", "127.0.0.1", form::ip_address();
@@ -35,8 +35,8 @@ concern! {
     TargetPolicy {
         /// Hosts that no link may lead to, nor to one below them, separated by commas.
         blocked = "BLOCKED_HOSTS", none like "evil.example,203.0.113.7", form::hosts();
-        /// Whether links may lead to private, loopback and reserved addresses and to names as localhost or *.internal, and titles be
-        /// fetched from there.
+        /// Whether links may lead to private, loopback and reserved addresses and to names as localhost or
+        /// *.internal, and titles be fetched from there.
         allow_private = "ALLOW_PRIVATE_TARGETS", "false", form::flag();
         ..Self::default()
     }
@@ -45,8 +45,8 @@ concern! {
 concern! {
     /// Whether titles are fetched.
     pub TitlesConfig {
-        /// Whether the title of a target is fetched after its link was created without one. The service then connects to whatever
-        /// public address a link names.
+        /// Whether the title of a target is fetched after its link was created without one. The service then connects
+        /// to whatever public address a link names.
         fetch: bool = "FETCH_TITLES", "false", form::flag();
     }
 }
@@ -54,16 +54,17 @@ concern! {
 concern! {
     /// How buoy leaves.
     pub ShutdownConfig {
-        /// Seconds after the signal in which readiness fails while requests are still served, so that the balancer notices.
+        /// Seconds after the signal in which readiness fails while requests are still served, so that the balancer
+        /// notices.
         drain: Duration = "SHUTDOWN_DRAIN_SECONDS", "5", form::seconds(0..=3_600);
-        /// Seconds after the signal by which everything has ended, finished or not; more than SHUTDOWN_DRAIN_SECONDS, less than
-        /// what the platform grants before it kills the process.
+        /// Seconds after the signal by which everything has ended, finished or not; more than SHUTDOWN_DRAIN_SECONDS,
+        /// less than what the platform grants before it kills the process.
         grace: Duration = "SHUTDOWN_GRACE_SECONDS", "30", form::seconds(1..=7_200);
     }
 }
 
 impl ShutdownConfig {
-    /// Notes a fault where no time would be left to finish requests in.
+    /// Notes a fault if no time would be left to finish requests in.
     pub(super) fn check(&self, source: &mut Source) {
         if self.grace <= self.drain {
             let drain = self.drain.as_secs();

@@ -5,8 +5,8 @@ use crate::{domain::LimitMode, limits::LimitSettings};
 
 concern! {
     LimitSettings {
-        /// Which clients are limited: auto, all but the holder of ADMIN_TOKEN and, if the API is open, clients on loopback; on, all;
-        /// off, none.
+        /// Which clients are limited: auto, all but the holder of ADMIN_TOKEN and, if the API is open, clients on
+        /// loopback; on, all; off, none.
         mode = "LIMITS", "auto", form::choice::<LimitMode>("auto, on or off");
         /// Users, links, events and keys that a client may create: a user with all their keys, else an address.
         creations = "LIMIT_CREATIONS", "60/min+30", form::rate_limit();

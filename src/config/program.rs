@@ -19,7 +19,8 @@ pub enum LogFormat {
 concern! {
     /// What is logged, and in which form.
     pub LogConfig {
-        /// Least level that is logged: off, error, warn, info, debug or trace, or a list of directives, as info,buoy::redirect=debug for a line about each redirect from the cache.
+        /// Least level that is logged: off, error, warn, info, debug or trace, or a list of directives, as
+        /// info,buoy::redirect=debug for a line about each redirect from the cache.
         level: String = "LOG_LEVEL", "info", form::log_filter();
         /// Form of a line: text, json, or auto for text on a terminal and JSON elsewhere.
         format: LogFormat = "LOG_FORMAT", "auto", form::choice::<LogFormat>("auto, text or json");

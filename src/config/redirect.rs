@@ -10,8 +10,8 @@ concern! {
     CacheSettings {
         /// Links cached at most, unknown codes included.
         capacity = "CACHE_CAPACITY", "100000", form::whole(1..=100_000_000, "links");
-        /// Seconds that a cached link is still served for while the database cannot be reached, counted from its last check; 0
-        /// serves none.
+        /// Seconds that a cached link is still served for while the database cannot be reached, counted from its last
+        /// check; 0 serves none.
         stale_if_error = "CACHE_STALE_IF_ERROR_SECONDS", "3600", form::seconds(0..=604_800);
     }
 }
@@ -22,11 +22,11 @@ concern! {
         flush_after = "CLICK_FLUSH_MS", "100", form::millis(1..=60_000);
         /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.
         queue_bytes = "CLICK_QUEUE_MB", "32", form::mebibytes(1..=4_096);
-        /// When a redirect is answered: buffered, immediately, and kill -9 loses what was not written yet; or committed, when its
-        /// click is in a committed batch.
+        /// When a redirect is answered: buffered, immediately, and kill -9 loses what was not written yet; or
+        /// committed, when its click is in a committed batch.
         durability = "CLICK_DURABILITY", "buffered", form::choice::<Durability>("buffered or committed");
-        /// Milliseconds that a redirect waits at most for its click to be committed; it is answered all the same then, and counted as
-        /// degraded.
+        /// Milliseconds that a redirect waits at most for its click to be committed; it is answered all the same
+        /// then, and counted as degraded.
         commit_wait = "CLICK_COMMIT_WAIT_MS", "500", form::millis(1..=10_000);
     }
 }

@@ -5,7 +5,8 @@ use super::{concern::concern, form};
 concern! {
     /// How long click events are kept.
     pub RetentionConfig {
-        /// Days after which click events are deleted; statistics and all other events stay. Left unset they are kept for ever.
+        /// Days after which click events are deleted; statistics and all other events stay. Left unset they are kept
+        /// for ever.
         event_days: Option<u32> = "EVENT_RETENTION_DAYS", unset like "90", form::whole(1..=36_500, "days");
     }
 }

@@ -1,4 +1,5 @@
-//! Secrets that stand in files, as container platforms mount them: `NAME_FILE` names the file that holds the secret `NAME`.
+//! Secrets that stand in files, as container platforms mount them: `NAME_FILE` names the file that holds the secret
+//! `NAME`.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,8 @@ impl Variable {
     }
 }
 
-/// Reads the files that are named, and puts what they hold in the place of the variables. An empty file counts as a blank secret.
+/// Reads the files that are named, and puts what they hold in the place of the variables. An empty file counts as a
+/// blank secret.
 ///
 /// # Errors
 /// [`ConfigError::Faults`] with every file that cannot be read and every secret that is given twice.

@@ -1,7 +1,7 @@
 //! The variables as they were given, and the faults found while reading them.
 //!
-//! Reading never stops at a fault: it is noted, and the next field is read, so that one message names them all. The value of a
-//! secret appears in no fault.
+//! Reading never stops at a fault: it is noted, and the next field is read, so that one message names them all. The
+//! value of a secret appears in no fault.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ const QUOTED_CHARS: usize = 60;
 pub struct Fault {
     /// The variable to change.
     pub variable: String,
-    /// What was expected of it, and what it holds instead where that is no secret.
+    /// What was expected of it, and what it holds instead if that is no secret.
     pub problem: String,
 }
 
@@ -37,8 +37,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Takes the variables in; a later pair wins over an earlier one of the same name, but an empty value never wins, as an empty
-    /// variable counts as unset.
+    /// Takes the variables in; a later pair wins over an earlier one of the same name, but an empty value never wins,
+    /// as an empty variable counts as unset.
     pub(super) fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
         let (mut values, mut blank) = (HashMap::new(), HashSet::new());
         for (name, value) in vars {

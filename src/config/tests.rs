@@ -1,4 +1,4 @@
-//! The configuration as a whole: defaults, all faults at once, and the table beside the structs.
+//! The configuration as a whole: defaults, all faults together, and the table beside the structs.
 
 use std::collections::HashSet;
 

@@ -8,8 +8,8 @@ use crate::{
 
 concern! {
     VisitorSettings {
-        /// What a click event stores of the visitor's address, which is never stored as a whole: anonymised, 24 bits of IPv4 or 48 of
-        /// IPv6; or none.
+        /// What a click event stores of the visitor's address, which is never stored as a whole: anonymised, 24 bits
+        /// of IPv4 or 48 of IPv6; or none.
         address = "VISITOR_ADDRESS", "anonymised", form::choice::<AddressPolicy>("anonymised or none");
         /// File of countries or cities in MaxMind's format, read once at the start. Left unset countries are unknown.
         geoip = "GEOIP_DB", unset like "/data/GeoLite2-Country.mmdb", form::mmdb_file();
@@ -18,11 +18,11 @@ concern! {
 
 concern! {
     Trust {
-        /// Header in which the proxies of TRUSTED_PROXIES name the client. Left unset the client is the peer that opens the
-        /// connection.
+        /// Header in which the proxies of TRUSTED_PROXIES name the client. Left unset the client is the peer that
+        /// opens the connection.
         header = "TRUSTED_PROXY_HEADER", unset like "x-forwarded-for", form::header_name();
-        /// Proxies whose header is trusted: addresses and networks, separated by commas; private for every private network; any if
-        /// only the proxy can connect.
+        /// Proxies whose header is trusted: addresses and networks, separated by commas; private for every private
+        /// network; any if only the proxy can connect.
         proxies = "TRUSTED_PROXIES", none like "private", form::proxies();
     }
 }
@@ -32,7 +32,8 @@ pub(super) fn check_trust(source: &mut Source) {
     match (source.given("TRUSTED_PROXY_HEADER"), source.given("TRUSTED_PROXIES")) {
         (Some(_), None) => source.fault(
             "TRUSTED_PROXIES",
-            "expected the addresses of the proxies, as TRUSTED_PROXY_HEADER is given; any if only the proxy can connect",
+            "expected the addresses of the proxies, as TRUSTED_PROXY_HEADER is given; any if only the proxy can \
+             connect",
         ),
         (None, Some(_)) => source.fault(
             "TRUSTED_PROXY_HEADER",

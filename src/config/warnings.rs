@@ -15,7 +15,8 @@ pub fn warnings(given: &HashMap<String, String>) -> Vec<String> {
     warnings.sort();
     if let Some(name) = unbound_certificate(given.get("DATABASE_CA_CERT").map(String::as_str)) {
         warnings.push(format!(
-            "DATABASE_CA_CERT holds the literal {name}, which counts as unset: name a database that has a certificate, or leave \
+            "DATABASE_CA_CERT holds the literal {name}, which counts as unset: name a database that has a \
+             certificate, or leave \
              the variable out"
         ));
     }

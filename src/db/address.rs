@@ -1,8 +1,8 @@
 //! How PostgreSQL is reached: by which address, with which verification of its certificate, and in which schema.
 //!
-//! A connection pooler in transaction mode gives each transaction another session. It passes on few start-up parameters, so
-//! each transaction sets them anew (see [`super::pooler`]). Migrations and LISTEN need a session of their own: they always
-//! use the direct address.
+//! A connection pooler in transaction mode gives each transaction another session. It passes on few start-up
+//! parameters, so each transaction sets them anew (see [`super::pooler`]). Migrations and LISTEN need a session of
+//! their own: they always use the direct address.
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -15,7 +15,8 @@ const DIRECT_MARK: &str = "buoy.direct";
 const IS_DIRECT: &str = "SELECT coalesce(current_setting('buoy.direct', true), '') = 'on'";
 
 /// The remedy if an address that must be direct leads to a pooler.
-pub(crate) const IS_A_POOLER: &str = "a connection pooler answers at this address: set DATABASE_URL to the database itself, \
+pub(crate) const IS_A_POOLER: &str = "a connection pooler answers at this address: set DATABASE_URL to the database \
+    itself, \
      or keep the pooler in DATABASE_URL and set DATABASE_DIRECT_URL to the database itself";
 
 /// How far a connection is encrypted, and the server's certificate looked at.
@@ -74,8 +75,8 @@ impl Server {
         options.get_socket().is_none() && !host.starts_with('/') && !here
     }
 
-    /// Finds out whether the database accepts connections; answers whether a way around dead addresses was found, so that
-    /// connections are to be made anew.
+    /// Finds out whether the database accepts connections; answers whether a way around dead addresses was found, so
+    /// that connections are to be made anew.
     ///
     /// # Errors
     /// No address of its host accepts a connection.
@@ -96,7 +97,7 @@ impl Server {
         self.direct.is_some()
     }
 
-    /// The schema that holds the tables, where one was chosen.
+    /// The schema that holds the tables, if one was chosen.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_ref().map(|schema| &*schema.0)
     }
@@ -134,7 +135,8 @@ impl Server {
     }
 }
 
-/// Whether nothing stands between this program and the server. Asked in the simple protocol, which a pooler passes on too.
+/// Whether nothing stands between this program and the server. Asked in the simple protocol, which a pooler passes on
+/// too.
 ///
 /// # Errors
 /// As any statement.

@@ -1,8 +1,8 @@
 //! Which links a transaction changed, and how the other replicas are told.
 //!
 //! The announcement is part of the transaction (NOTIFY): it goes out exactly when the change is committed. Each live
-//! replica drops what it knows of the link and acknowledges; see [`super::receipts`]. Acknowledgements go over a channel of the replica
-//! that waits for them, so that no other one hears them.
+//! replica drops what it knows of the link and acknowledges; see [`super::receipts`]. Acknowledgements go over a
+//! channel of the replica that waits for them, so that no other one hears them.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,11 @@ pub(crate) fn acknowledgements_to(replica: &str) -> String {
     format!("buoy_acks_{replica}")
 }
 
-/// The number of changes that nobody waits to see acknowledged.
+/// The number of changes whose acknowledgement is not awaited.
 pub(crate) const UNAWAITED: u64 = 0;
 
-/// Codes that one announcement names at most: PostgreSQL's payload has 8,000 bytes, a code 64. Beyond it, all are meant.
+/// Codes that one announcement names at most: PostgreSQL's payload has 8,000 bytes, a code 64. Beyond it, all are
+/// meant.
 const NAMED_AT_MOST: usize = 64;
 
 /// Which links changed.
@@ -86,7 +87,7 @@ impl Announcement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum News {
-    /// Links changed; the number is what the acknowledgement names, [`UNAWAITED`] where none is to be sent.
+    /// Links changed; the number is what the acknowledgement names, [`UNAWAITED`] if none is to be sent.
     Changed(u64, Changes),
     /// A replica has come, and is to be waited for from now on.
     Came,

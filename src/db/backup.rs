@@ -37,7 +37,7 @@ impl Store {
     /// file appears under its name when it is complete. Answers its size in bytes.
     ///
     /// # Errors
-    /// Where the file exists already or cannot be written, and on PostgreSQL.
+    /// If the file exists already or cannot be written, and on PostgreSQL.
     pub async fn backup(&self, path: &Path) -> Result<u64, BackupError> {
         let Self::Sqlite { pool, .. } = self else { return Err(BackupError::NotEmbedded) };
         let failed = |cause| BackupError::File { path: path.to_owned(), cause };
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// Gives the finished copy its name, unless another file has taken it meanwhile.
+/// Gives the finished copy its name, unless another file has taken it.
 async fn complete(partial: &Path, path: &Path) -> Result<u64, BackupError> {
     let linked = async {
         let file = tokio::fs::File::open(partial).await?;

@@ -1,12 +1,13 @@
-//! Many rows for one statement, whose text is the same however many they are: arrays on PostgreSQL, a JSON text on SQLite.
+//! Many rows for one statement, whose text is the same however many they are: arrays on PostgreSQL, a JSON text on
+//! SQLite.
 
 use sqlx::{Database, FromRow, Postgres, Sqlite};
 
 use super::{Result, Tx, TxInner, dialect::Sql};
 use crate::domain::clock::Timestamp;
 
-/// One statement over rows named `b`: its text up to `FROM`, the columns with their place and their type on PostgreSQL, and the
-/// rest. Place 0 of SQLite's rows is empty, so that both count from 1.
+/// One statement over rows named `b`: its text up to `FROM`, the columns with their place and their type on
+/// PostgreSQL, and the rest. Place 0 of SQLite's rows is empty, so that both count from 1.
 macro_rules! over_rows {
     ($head:literal, ($first:literal $first_type:literal $first_name:literal
         $(, $nth:literal $kind:literal $name:literal)*), $($tail:expr),+) => {
@@ -52,7 +53,7 @@ impl Column<'_> {
             Self::Numbers(values) => values[row].into(),
             Self::Optional(values) => values[row].into(),
             Self::Texts(values) => values[row].into(),
-            // As sqlx writes times to SQLite, where they are compared as text.
+            // As sqlx writes times to SQLite, which compares them as text.
             Self::Times(values) => values[row].to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false).into(),
         }
     }

@@ -19,7 +19,7 @@ use super::{
 
 /// A connection idle for longer than this is tried before it is used: after an outage the pool holds dead ones.
 const TRY_AFTER_IDLE: Duration = Duration::from_millis(500);
-/// How long that may take: where packets are dropped, no answer ever comes.
+/// Its timeout: if packets are dropped, no answer ever comes.
 const TRY_LIMIT: Duration = Duration::from_millis(200);
 /// How long an idle connection is kept.
 const KEEP_IDLE: Duration = Duration::from_secs(300);
@@ -35,7 +35,7 @@ const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// How a store uses its database.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// Where it is.
+    /// Its address.
     pub url: DatabaseUrl,
     /// The direct address, if the other one leads to a pooler in transaction mode.
     pub direct_url: Option<DatabaseUrl>,
@@ -151,7 +151,8 @@ async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -
     Ok(Store::Sqlite { pool, lists, write_turn, wait: settings.wait })
 }
 
-/// SQLite has no statement timeout: from now on the connection interrupts whatever runs for longer than [`LIST_TIMEOUT`].
+/// SQLite has no statement timeout: from now on the connection interrupts whatever runs for longer than
+/// [`LIST_TIMEOUT`].
 async fn limit_list(connection: &mut SqliteConnection) -> sqlx::Result<()> {
     let begun = Instant::now();
     connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_LOOKS, move || begun.elapsed() < LIST_TIMEOUT);

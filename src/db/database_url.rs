@@ -38,7 +38,7 @@ const PARAMETERS: [&str; 18] = [
 const AUTHORITY: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 const MASK: &str = "***";
 
-/// Where the database is. `Debug` and `Display` mask its password.
+/// The database's address. `Debug` and `Display` mask its password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(super) options: Options,
@@ -59,10 +59,12 @@ pub struct InvalidDatabaseUrl(&'static str);
 
 const SCHEME: InvalidDatabaseUrl = InvalidDatabaseUrl("it begins with neither postgres:, postgresql: nor sqlite:");
 const SHAPE: InvalidDatabaseUrl = InvalidDatabaseUrl(
-    "it is no address; in a user name or password write the characters : / ? # [ ] @ % in percent-encoding, as %40 for @",
+    "it is no address; in a user name or password write the characters : / ? # [ ] @ % in percent-encoding, as %40 \
+     for @",
 );
 const HOSTS: InvalidDatabaseUrl = InvalidDatabaseUrl(
-    "it names several hosts, of which buoy uses one: give the name or address that leads to the server that takes writes",
+    "it names several hosts, of which buoy uses one: give the name or address that leads to the server that takes \
+     writes",
 );
 const PARAMETER: InvalidDatabaseUrl = InvalidDatabaseUrl(
     "it has a parameter that buoy does not know; among the known are sslmode, sslrootcert, host, port, dbname, user, \
@@ -157,8 +159,8 @@ fn postgres(text: &str) -> Result<DatabaseUrl, InvalidDatabaseUrl> {
     Ok(DatabaseUrl { options: Options::Postgres(Box::new(options)), shown: masked(url, parameters) })
 }
 
-/// Takes two settings for what they are meant to be. The driver trusts the public authorities beside the one that is given, so
-/// verify-ca would take any certificate, and with require it would not look at the authority that is given.
+/// Takes two settings for what they are meant to be. The driver trusts the public authorities beside the one that is
+/// given, so verify-ca would take any certificate, and with require it would not look at the authority that is given.
 fn verifying(options: PgConnectOptions, names_authority: bool) -> PgConnectOptions {
     match options.get_ssl_mode() {
         PgSslMode::VerifyCa => options.ssl_mode(PgSslMode::VerifyFull),

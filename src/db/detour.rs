@@ -1,9 +1,9 @@
 //! The way to a server, and a detour around dead addresses.
 //!
-//! A name may stand for several addresses. The driver tries the second one only when the system gives up the first, after minutes,
-//! and it takes the host for two things: to connect, and to verify the certificate. So if the first address does not answer, the
-//! driver connects to a socket of this process, which passes every byte on to the first address that does, and TLS verifies the name
-//! as before.
+//! A name may stand for several addresses. The driver tries the second one only when the system gives up the first,
+//! after minutes, and it takes the host for two things: to connect, and to verify the certificate. So if the first
+//! address does not answer, the driver connects to a socket of this process, which passes every byte on to the first
+//! address that does, and TLS verifies the name as before.
 
 use std::{
     fmt, io,
@@ -22,7 +22,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long an address may take to accept a connection before the next one is tried; the last one has the caller's timeout.
+/// How long an address may take to accept a connection before the next one is tried; the last one has the caller's
+/// timeout.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(400);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -58,7 +59,8 @@ impl Way {
         }
     }
 
-    /// Finds out whether the host accepts connections; answers whether a detour was begun, so that connections are to be made anew.
+    /// Finds out whether the host accepts connections; answers whether a detour was begun, so that connections are to
+    /// be made anew.
     pub(super) async fn find(&self) -> io::Result<bool> {
         let (host, port) = (self.options.get_host(), self.options.get_port());
         if self.options.get_socket().is_some() || host.starts_with('/') {

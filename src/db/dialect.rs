@@ -10,7 +10,7 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// The wording for the database at hand.
+    /// The wording for this database.
     pub const fn on(&self, embedded: bool) -> &'static str {
         if embedded { self.sqlite } else { self.postgres }
     }
@@ -96,12 +96,13 @@ macro_rules! take_token {
     };
 }
 
-/// Takes a token out of the bucket of the policy `$1` and the user `$2`: no row comes back, and none is written, if there is
-/// none. `$3` is now, `$4` the time that brings a token, `$5` when a bucket that is empty now would be full. A later moment
-/// than `$6` is no bucket's: the clock was set back, or the limit was lowered. It begins anew.
+/// Takes a token out of the bucket of the policy `$1` and the user `$2`: no row comes back, and none is written, if
+/// there is none. `$3` is now, `$4` the time that brings a token, `$5` when a bucket that is empty now would be full.
+/// A later moment than `$6` is no bucket's: the clock was set back, or the limit was lowered. It begins anew.
 pub const TAKE_TOKEN: &str = take_token!();
 
-/// Creates a link, changes one, deletes one: each a statement that writes to several tables, which SQLite does not have.
+/// Creates a link, changes one, deletes one: each a statement that writes to several tables, which SQLite does not
+/// have.
 pub const CREATE_URL: &str =
     concat!("WITH token AS (", take_token!(), "\n),\n", include_str!("dialect/create_url.sql"));
 /// See [`CREATE_URL`].
@@ -117,8 +118,8 @@ pub(crate) const POSTGRES_STATEMENTS: &[&str] = &[CREATE_URL, CHANGE_URL, DELETE
 pub const USER_TO_DELETE: Sql =
     Sql { postgres: "SELECT id FROM users WHERE id = $1 FOR UPDATE", sqlite: "SELECT id FROM users WHERE id = $1" };
 
-/// Reads the first `$2` links of a user that are about to be deleted, and keeps others from changing them; the reason is
-/// that of [`USER_TO_DELETE`].
+/// Reads the first `$2` links of a user that are about to be deleted, and keeps others from changing them; the reason
+/// is that of [`USER_TO_DELETE`].
 pub const URLS_TO_DELETE: Sql = Sql {
     postgres: "SELECT id, short_code FROM urls WHERE user_id = $1 ORDER BY id LIMIT $2 FOR UPDATE",
     sqlite: "SELECT id, short_code FROM urls WHERE user_id = $1 ORDER BY id LIMIT $2",
@@ -133,11 +134,11 @@ pub const KEY_TO_CHANGE: Sql = Sql {
 /// Keeps others from adding clicks until the transaction ends. SQLite has one writer.
 pub const LOCK_ROLLUPS: Sql = Sql { postgres: "LOCK TABLE click_days IN SHARE ROW EXCLUSIVE MODE", sqlite: "SELECT 1" };
 
-/// Whether this transaction is the only one at work on a key. SQLite has one writer: whoever asks, is it.
+/// Whether this transaction is the only one at work on a key. SQLite has one writer: the caller.
 pub const TRY_LOCK_KEY: Sql = Sql { postgres: "SELECT pg_try_advisory_xact_lock($1)", sqlite: "SELECT $1 IS NOT NULL" };
 
-/// Claims the lock `$1` of an `Idempotency-Key` and reads the answer that was recorded for the key `$2` after `$3`. SQLite
-/// has one writer: the transaction that asks is it.
+/// Claims the lock `$1` of an `Idempotency-Key` and reads the answer that was recorded for the key `$2` after `$3`.
+/// SQLite has one writer: the transaction that asks is it.
 pub const CLAIM_KEY: Sql = Sql {
     postgres: r"
         SELECT pg_try_advisory_xact_lock($1) AS is_free, r.fingerprint, r.status, r.body
@@ -151,7 +152,7 @@ pub const CLAIM_KEY: Sql = Sql {
     ",
 };
 
-/// Lets others share a key, but nobody be alone with it, until the transaction ends. SQLite has one writer.
+/// Takes a shared lock on a key, which excludes an exclusive one, until the transaction ends. SQLite has one writer.
 pub const SHARE_KEY: Sql = Sql { postgres: "SELECT pg_advisory_xact_lock_shared($1)", sqlite: "SELECT $1" };
 
 /// The newest migration applied. The table is sqlx's own, and its flag has a type of its own on each database.
@@ -182,7 +183,7 @@ pub const BEGIN_SEQUENCES: Sql = Sql {
     WHERE t.name NOT IN (SELECT name FROM sqlite_sequence)",
 };
 
-/// Every statement of this module, but for those on temporary tables: they can be prepared only where these are.
+/// Every statement of this module, but for those on temporary tables: they can be prepared only with their tables.
 pub(crate) const STATEMENTS: &[Sql] = &[
     PRUNE_CLICKS,
     NEXT_CLICK,
@@ -197,8 +198,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     BEGIN_SEQUENCES,
 ];
 
-/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id of a
-/// user's row for whom it stands. The types and collations are those of the tables that they are compared with.
+/// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id
+/// of a user's row for whom it stands. The types and collations are those of the tables that they are compared with.
 pub(crate) const CREATE_STAGING: Sql = Sql {
     postgres: include_str!("dialect/create_staging.postgres.sql"),
     sqlite: include_str!("dialect/create_staging.sqlite.sql"),

@@ -2,7 +2,7 @@
 
 use sqlx::error::ErrorKind;
 
-/// A failure of the store. Any call that asks the database can fail with it; `# Errors` stands only where a method has
+/// A failure of the store. Any call that asks the database can fail with it; `# Errors` stands only if a method has
 /// more to say.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -51,7 +51,7 @@ impl StoreError {
         code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25))
     }
 
-    /// Says which unique field is meant where `error` is a unique violation.
+    /// Says which unique field is meant if `error` is a unique violation.
     pub(crate) fn taken(field: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |error| match kind(&error) {
             Some(ErrorKind::UniqueViolation) => Self::Taken(field),

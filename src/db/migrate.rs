@@ -54,12 +54,12 @@ impl SchemaState {
 }
 
 impl Store {
-    /// Applies the migrations that are missing, one transaction each. Several processes may call this at once: on
+    /// Applies the migrations that are missing, one transaction each. Several processes may call this concurrently: on
     /// PostgreSQL a lock lets one work and the others find nothing left to do. A newer schema is left as it is.
     ///
     /// # Errors
-    /// Names the migration that failed; it is undone, and those before it stay. [`StoreError::Forbidden`] says what has to be
-    /// granted or configured.
+    /// Names the migration that failed; it is undone, and those before it stay. [`StoreError::Forbidden`] says what
+    /// has to be granted or configured.
     pub async fn migrate(&self) -> Result<()> {
         match self {
             Self::Postgres { server, .. } => migrate_postgres(server).await?,
@@ -76,8 +76,8 @@ impl Store {
     }
 }
 
-/// On a connection of its own: the pool's limits on statements and waiting are made for requests, and the lock that keeps others
-/// from migrating at the same time belongs to a session, which a pooler does not give.
+/// On a connection of its own: the pool's limits on statements and waiting are made for requests, and the lock that
+/// keeps others from migrating at the same time belongs to a session, which a pooler does not give.
 async fn migrate_postgres(server: &Server) -> Result<()> {
     let limits = [("statement_timeout", "0".to_owned()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
     let mut connection = server.direct().options(limits).connect().await?;

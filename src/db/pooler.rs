@@ -1,9 +1,9 @@
 //! Connections and transactions on PostgreSQL that also work through a pooler in transaction mode.
 //!
-//! The driver names each statement that it prepares, and sends it in one round trip and its values in the next. Through a pooler
-//! these may reach two sessions, and the name may be another client's. So there every statement stands in a transaction, even
-//! where it is the only one, is prepared without a name, and is gone with the next. That costs two round trips more for a lone
-//! statement. Without a pooler nothing is added.
+//! The driver names each statement that it prepares, and sends it in one round trip and its values in the next.
+//! Through a pooler these may reach two sessions, and the name may be another client's. So there every statement
+//! stands in a transaction, even if it is the only one, is prepared without a name, and is gone with the next.
+//! That costs two round trips more for a lone statement. Without a pooler nothing is added.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ type Step = Either<PgQueryResult, PgRow>;
 #[derive(Debug, Clone)]
 pub struct Connections {
     pool: PgPool,
-    /// What each transaction says first, where they lead to a pooler.
+    /// The first statement of each transaction, if the pool leads to a pooler.
     opening: Option<Arc<str>>,
 }
 
@@ -43,7 +43,7 @@ impl Connections {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// Where no connection can be had in time, or it breaks.
+    /// If no connection can be had in time, or it breaks.
     pub async fn begin(&self) -> sqlx::Result<PgTx> {
         self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
@@ -66,7 +66,7 @@ impl Connections {
         self.pool.size()
     }
 
-    /// How many of them nobody uses.
+    /// How many of them are idle.
     pub fn num_idle(&self) -> usize {
         self.pool.num_idle()
     }
@@ -81,7 +81,7 @@ impl PgTx {
     /// Makes the changes permanent.
     ///
     /// # Errors
-    /// Where the connection breaks meanwhile, it is not known whether the changes were made.
+    /// If the connection breaks in it, it is not known whether the changes were made.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.inner.commit().await
     }
@@ -89,7 +89,7 @@ impl PgTx {
     /// Undoes the changes.
     ///
     /// # Errors
-    /// Where the connection breaks; the database then undoes them by itself.
+    /// If the connection breaks; the database then undoes them by itself.
     pub async fn rollback(self) -> sqlx::Result<()> {
         self.inner.rollback().await
     }
@@ -116,7 +116,8 @@ impl<'c> Executor<'c> for &'_ Connections {
         let connections = self.clone();
         let steps = async move {
             let mut tx = connections.begin().await?;
-            // Gathered, so that the transaction ends before its rows are looked at: lists are pages, never whole tables.
+            // Gathered, so that the transaction ends before its rows are looked at: lists are pages, never whole
+            // tables.
             let steps: Vec<Step> = (&mut tx).fetch_many(query).try_collect().await?;
             tx.commit().await?;
             Ok::<_, sqlx::Error>(stream::iter(steps.into_iter().map(Ok)))
@@ -193,7 +194,7 @@ impl<'c> Executor<'c> for &'c mut PgTx {
     }
 }
 
-/// A statement that gets no name where the session is somebody else's afterwards.
+/// A statement without a name if another client gets the session afterwards.
 struct InSession<E> {
     query: E,
     pooled: bool,

@@ -1,7 +1,7 @@
-//! What the database lets this program's role do, and what to say where that is too little.
+//! What the database lets this program's role do, and the remedy if that is too little.
 //!
-//! Since PostgreSQL 15 only a database's owner may create tables in the schema public. A new role therefore meets "permission
-//! denied for schema public" at its first migration, which tells nobody what to do.
+//! Since PostgreSQL 15 only a database's owner may create tables in the schema public. A new role therefore meets
+//! "permission denied for schema public" at its first migration, which names no remedy.
 
 use sqlx::{Executor, PgConnection, Postgres};
 
@@ -17,7 +17,7 @@ const STANDING: &str = r"
         has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
         has_database_privilege(current_database(), 'TEMPORARY') AS may_stage";
 const SCHEMA_EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
-/// Tables of the schema at hand that some privilege is missing on; the table of migrations is read alone.
+/// Tables of the present schema that some privilege is missing on; the table of migrations is read alone.
 const OUT_OF_REACH: &str = r"
     SELECT count(*)
     FROM pg_catalog.pg_class c
@@ -45,7 +45,7 @@ pub struct Standing {
     pub database: String,
     /// Its encoding.
     pub encoding: String,
-    /// The schema in which tables are looked for and created; none where there is none that the role may use.
+    /// The schema in which tables are looked for and created; none if there is none that the role may use.
     pub schema: Option<String>,
     /// Whether the role may create tables there.
     pub may_create: bool,
@@ -66,13 +66,16 @@ impl Standing {
         let Self { database, encoding, .. } = self;
         (encoding != "UTF8").then(|| {
             format!(
-                "the database {database} has the encoding {encoding}, in which not every name and address can be stored: create \
-                 another one with `CREATE DATABASE buoy ENCODING 'UTF8' TEMPLATE template0`, and name it in DATABASE_URL"
+                "the database {database} has the encoding {encoding}, in which not every name and address can be \
+                 stored: create \
+                 another one with `CREATE DATABASE buoy ENCODING 'UTF8' TEMPLATE template0`, and name it in \
+                 DATABASE_URL"
             )
         })
     }
 
-    /// What has to be done before this role can migrate, where `chosen` is the schema that was configured; nothing where it can.
+    /// What has to be done before this role can migrate, `chosen` being the configured schema; nothing
+    /// if it can.
     pub fn remedy(&self, chosen: Option<&str>) -> Option<String> {
         if self.may_create {
             return None;
@@ -86,13 +89,16 @@ impl Standing {
                 format!("after `GRANT CREATE ON DATABASE \"{database}\" TO \"{role}\"`")
             };
             return Some(format!(
-                "the role {role} may not create tables in schema {schema} of database {database}: as the database's owner run \
-                 `GRANT ALL ON SCHEMA {schema} TO \"{role}\"`, or set DATABASE_SCHEMA=buoy to use a schema of its own, {own}; a \
+                "the role {role} may not create tables in schema {schema} of database {database}: as the database's \
+                 owner run \
+                 `GRANT ALL ON SCHEMA {schema} TO \"{role}\"`, or set DATABASE_SCHEMA=buoy to use a schema of its \
+                     own, {own}; a \
                  development database of App Platform is mended by recreating it"
             ));
         };
         Some(format!(
-            "the role {role} may not create tables in schema {chosen}, which DATABASE_SCHEMA names: as the database's owner run \
+            "the role {role} may not create tables in schema {chosen}, which DATABASE_SCHEMA names: as the \
+             database's owner run \
              `CREATE SCHEMA IF NOT EXISTS \"{chosen}\"; GRANT ALL ON SCHEMA \"{chosen}\" TO \"{role}\"`"
         ))
     }
@@ -103,7 +109,8 @@ pub(crate) async fn out_of_reach(connection: impl Executor<'_, Database = Postgr
     sqlx::query_scalar(OUT_OF_REACH).fetch_one(connection).await
 }
 
-/// Creates the schema that was chosen, where it is missing and may be created, and makes sure that tables can be created in it.
+/// Creates the schema that was chosen, if it is missing and may be created, and makes sure that tables can be
+/// created in it.
 ///
 /// # Errors
 /// [`StoreError::Forbidden`] with the remedy.

@@ -68,7 +68,7 @@ impl Peers {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Begins to wait for all live replicas, before the change is announced; none where there are none.
+    /// Begins to wait for all live replicas, before the change is announced; none if there are none.
     pub(super) fn expect(self: &Arc<Self>) -> (u64, Option<Receipt>) {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
@@ -90,7 +90,7 @@ impl Peers {
                 if awaited.missing.is_empty()
                     && let Some(awaited) = state.awaited.remove(number)
                 {
-                    // Whoever waited may have given up.
+                    // The waiting caller may have given up.
                     awaited.done.send(()).ok();
                 }
             }
@@ -104,7 +104,7 @@ impl Peers {
         }
     }
 
-    /// Takes note that a replica has gone: nobody waits for it any more.
+    /// Takes note that a replica has gone: its receipt is no longer awaited.
     pub(crate) fn went(&self, peer: &str) {
         let mut state = self.state();
         state.live.remove(peer);

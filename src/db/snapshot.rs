@@ -24,7 +24,7 @@ pub(crate) const STATEMENTS: &[&str] = &[USERS, URLS, EVENTS, RETIRED];
 /// PostgreSQL's isolation level in which every statement sees what the first one saw.
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// A transaction that reads. On SQLite a long one keeps the write-ahead log from being folded back meanwhile.
+/// A transaction that reads. On SQLite a long one keeps the write-ahead log from being checkpointed.
 #[derive(Debug)]
 pub enum Snapshot {
     /// On PostgreSQL.
@@ -74,7 +74,7 @@ impl Store {
     /// Begins to read. What is read is what was there at the first read.
     ///
     /// # Errors
-    /// Where no connection can be had in time.
+    /// If no connection can be had in time.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         match self {
             Self::Postgres { pool, .. } => Ok(Snapshot::Postgres(pool.current().begin_with(BEGIN_POSTGRES).await?)),

@@ -29,7 +29,7 @@ pub struct KeyHolder {
 }
 
 impl Caller {
-    /// Whose things alone this caller sees; none where it sees everyone's.
+    /// Whose things alone this caller sees; none if it sees everyone's.
     pub fn owner(&self) -> Option<UserId> {
         match self {
             Self::Key(holder) if !holder.scopes.allow(Scope::Admin) => Some(holder.user_id),
@@ -50,7 +50,8 @@ impl Caller {
         }
     }
 
-    /// What events say of who acted: `admin` or `key:` and the key's id, never the key; nothing where no credentials are in force.
+    /// What events say of who acted: `admin` or `key:` and the key's id, never the key; nothing if no credentials
+    /// are in force.
     pub fn name(&self) -> Option<String> {
         match self {
             Self::Open => None,

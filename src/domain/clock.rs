@@ -1,4 +1,4 @@
-//! The one source of time, handed to whoever needs it, so that tests can set it.
+//! The one source of time, injected, so that tests can set it.
 
 use std::sync::{
     Arc,

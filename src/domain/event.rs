@@ -50,7 +50,8 @@ impl Details {
         Self("{}".to_owned())
     }
 
-    /// The same, and who acted, where credentials are in force: `"by":"admin"`, or `"by":"key:7"` for the key of that id.
+    /// The same, and who acted, if credentials are in force: `"by":"admin"`, or `"by":"key:7"` for the key of that
+    /// id.
     #[must_use]
     pub fn by(self, caller: &Caller) -> Self {
         let Some(name) = caller.name() else { return self };
@@ -66,7 +67,8 @@ impl Details {
         text.map_or_else(Self::none, Self)
     }
 
-    /// The object whose members `push` adds, each as JSON with a comma after it. Not parsed again: every click comes this way.
+    /// The object whose members `push` adds, each as JSON with a comma after it. Not parsed again: every click comes
+    /// this way.
     pub fn of_members(push: impl FnOnce(&mut String)) -> Self {
         let mut text = String::with_capacity(128);
         text.push('{');

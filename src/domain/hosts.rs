@@ -1,8 +1,9 @@
 //! Hosts of this service, and who asks for one of them.
 //!
-//! A page on a foreign site can make a browser send requests to any address, this machine's included, and a foreign name can be
-//! made to lead here after the browser has looked it up once (DNS rebinding). Both show in the request: the first in `Origin`,
-//! the second in `Host`, which holds the foreign name. An address instead of a name cannot be rebound.
+//! A page on a foreign site can make a browser send requests to any address, this machine's included, and a foreign
+//! name can be made to lead here after the browser has looked it up once (DNS rebinding). Both show in the request:
+//! the first in `Origin`, the second in `Host`, which holds the foreign name. An address instead of a name cannot be
+//! rebound.
 
 use std::{fmt, str::FromStr};
 
@@ -25,8 +26,8 @@ impl HostNames {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether an authority (`name`, `name:port`, `[::1]:port`) is a host of this service: one of these names, an IP address, or
-    /// `localhost` and what ends in it.
+    /// Whether an authority (`name`, `name:port`, `[::1]:port`) is a host of this service: one of these names, an IP
+    /// address, or `localhost` and what ends in it.
     pub fn know(&self, authority: &str) -> bool {
         let Some(host) = host_of(authority) else { return false };
         match url::Host::parse(host) {
@@ -39,8 +40,8 @@ impl HostNames {
         }
     }
 
-    /// Whether a page of this origin (the value of `Origin`) is this service's own: it has the authority that was asked, or one
-    /// of these names.
+    /// Whether a page of this origin (the value of `Origin`) is this service's own: it has the authority that was
+    /// asked, or one of these names.
     pub fn own(&self, origin: &str, asked: &str) -> bool {
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
         let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
@@ -71,7 +72,7 @@ fn canonical(name: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-/// An authority without its port; none where there is more to it.
+/// An authority without its port; none if there is more to it.
 fn host_of(authority: &str) -> Option<&str> {
     let end = match authority.strip_prefix('[') {
         Some(rest) => rest.find(']')? + 2,

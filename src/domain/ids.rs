@@ -25,7 +25,7 @@ macro_rules! id {
             /// Checks that `value` lies between 1 and [`MAX_ID`].
             ///
             /// # Errors
-            /// Where it does not.
+            /// If it does not.
             pub fn new(value: i64) -> Result<Self, Invalid> {
                 if (1..=MAX_ID).contains(&value) { Ok(Self(value)) } else { Err(OUT_OF_RANGE) }
             }

@@ -1,8 +1,9 @@
 //! API keys: who a program acts for, and what it may do.
 //!
-//! A key is `buoy_`, eight characters that find it, thirty-two that prove it, and six of checksum, all of `[0-9A-Za-z]`. The
-//! fixed beginning and the checksum let scanners of leaked secrets tell a key from noise. The thirty-two hold 190 random bits, so
-//! that a plain SHA-256 is all the hash it needs: nobody finds such a secret by trying.
+//! A key is `buoy_`, eight characters that find it, thirty-two that prove it, and six of checksum, all of
+//! `[0-9A-Za-z]`. The fixed beginning and the checksum let scanners of leaked secrets tell a key from noise. The
+//! thirty-two hold 190 random bits, so that a plain SHA-256 is all the hash it needs: no attacker finds such a secret
+//! by trying.
 
 use std::fmt;
 
@@ -74,7 +75,7 @@ impl Scopes {
     /// Takes names, in any order and number.
     ///
     /// # Errors
-    /// Where there is none, or one that is no scope.
+    /// If there is none, or one that is no scope.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Invalid> {
         const UNKNOWN: Invalid =
             Invalid("must be a list of at least one of links:read, links:write, stats:read and admin");
@@ -135,7 +136,8 @@ impl Secret {
         Self(text)
     }
 
-    /// Takes what may be a key: its mark, length, characters and checksum are right. Whether there is such a key is not known yet.
+    /// Takes what may be a key: its mark, length, characters and checksum are right. Whether there is such a key is
+    /// not known yet.
     pub fn parse(text: &str) -> Option<Self> {
         let shaped = text.len() == WHOLE && text.starts_with(MARK);
         let (summed, sum) = shaped.then(|| text.split_at_checked(SUMMED))??;
@@ -195,13 +197,13 @@ pub struct ApiKey {
     /// When it was made, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
     pub created_at: Timestamp,
-    /// From when on it is refused, UTC; null where it does not expire.
+    /// From when on it is refused, UTC; null if it does not expire.
     #[schema(value_type = Option<String>, format = DateTime, example = "2027-01-14T12:49:03Z")]
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked, UTC; null where it was not.
+    /// When it was revoked, UTC; null if it was not.
     #[schema(value_type = Option<String>, format = DateTime, example = json!(null))]
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, to the hour or so, UTC; null where it never was.
+    /// When it was last used, to the hour or so, UTC; null if it never was.
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-02-01T08:00:00Z")]
     pub last_used_at: Option<Timestamp>,
 }

@@ -4,14 +4,15 @@ use std::{fmt, str::FromStr};
 
 use super::text::Invalid;
 
-/// Rows of a page where the client names no number.
+/// Rows of a page if the client names no number.
 pub const DEFAULT_PER_PAGE: u32 = 20;
 /// Rows of a page at most; more is clamped.
 pub const MAX_PER_PAGE: u32 = 1_000;
 /// The last page that can be asked for by number.
 pub const MAX_PAGE: u64 = 1_000_000_000;
 
-/// Rows that are counted at most, and that a page found by its number may pass over; a longer list counts as one row more.
+/// Rows that are counted at most, and that a page found by its number may pass over; a longer list counts as one row
+/// more.
 pub const MAX_COUNT: u32 = 100_000;
 
 /// What is wrong with a page beyond that.
@@ -19,8 +20,8 @@ pub const TOO_DEEP: Invalid = Invalid("reaches no further than 100000 rows; foll
 /// What is wrong with a cursor that is none, or another list's.
 pub const NO_CURSOR: Invalid = Invalid("is no cursor that this list has given out");
 
-/// Where a page begins: after the row with this id, and in lists by clicks after this number of them. Written `after-123`
-/// or `after-57-123`; clients treat it as opaque.
+/// The start of a page: after the row with this id, and in lists by clicks after this number of them. Written
+/// `after-123` or `after-57-123`; clients treat it as opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The id of the row before the page.
@@ -34,16 +35,16 @@ pub struct Cursor {
 pub enum PageRequest {
     /// Every row, streamed.
     All,
-    /// One page of `per_page` rows, which begins `start` says where.
+    /// One page of `per_page` rows, which begins at `start`.
     One {
-        /// Where it begins.
+        /// Its start.
         start: PageStart,
         /// Rows at most.
         per_page: u32,
     },
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageStart {
     /// After so many rows: the database walks over them.
@@ -52,12 +53,12 @@ pub enum PageStart {
     After(Cursor),
 }
 
-/// One page of rows and where the next one begins.
+/// One page of rows and the start of the next one.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
     /// The rows, in the order of the list.
     pub rows: Vec<T>,
-    /// The cursor of the next page, where there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<Cursor>,
 }
 

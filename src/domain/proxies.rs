@@ -4,8 +4,8 @@ use std::{net::IpAddr, str::FromStr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Networks that the word `private` stands for: those that no router of the internet passes on, this machine's own, and what
-/// providers use inside (RFC 1918, 6598, 3927, 4193, 4291).
+/// Networks that the word `private` stands for: those that no router of the internet passes on, this machine's own,
+/// and what providers use inside (RFC 1918, 6598, 3927, 4193, 4291).
 const PRIVATE: [&str; 9] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -31,13 +31,13 @@ pub struct TrustedProxies {
 pub struct NoProxies;
 
 impl TrustedProxies {
-    /// Whether whoever opened the connection is believed.
+    /// Whether the peer of the connection is a trusted proxy.
     pub fn trust_peer(&self, address: IpAddr) -> bool {
         self.any_peer || self.trust_hop(address)
     }
 
-    /// Whether an address that a proxy names is one of a proxy. `any` does not count here: it would make every client a proxy,
-    /// and whatever it claims the truth.
+    /// Whether an address that a proxy names is one of a proxy. `any` does not count here: it would make every client
+    /// a proxy, and whatever it claims the truth.
     pub fn trust_hop(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
@@ -47,8 +47,8 @@ impl TrustedProxies {
 impl FromStr for TrustedProxies {
     type Err = NoProxies;
 
-    /// Reads addresses, networks as `10.0.0.0/8`, `private`, and `any`, separated by commas. A network of all addresses is
-    /// refused: `any` says that, and keeps lists of proxies safe.
+    /// Reads addresses, networks as `10.0.0.0/8`, `private`, and `any`, separated by commas. A network of all
+    /// addresses is refused: `any` says that, and keeps lists of proxies safe.
     fn from_str(text: &str) -> Result<Self, NoProxies> {
         let mut proxies = Self::default();
         for word in text.split(',').map(str::trim) {

@@ -1,5 +1,6 @@
-//! Which addresses belong to the internet: everything that IANA's registries of special-purpose addresses (RFC 6890 and its
-//! updates, read in November 2026) do not set aside. An address that carries an IPv4 address is judged by that one as well.
+//! Which addresses belong to the internet: everything that IANA's registries of special-purpose addresses (RFC 6890
+//! and its updates, read in November 2026) do not set aside. An address that carries an IPv4 address is judged by
+//! that one as well.
 //!
 //! Promises: what is not known to be public is not; IPv6 outside of the range given out so far (2000::/3) is not known.
 
@@ -26,7 +27,7 @@ const SET_ASIDE_4: [Ipv4Net; 15] = [
     v4([240, 0, 0, 0], 4),     // reserved, broadcast
 ];
 
-/// Where IPv6 is given out.
+/// The range from which IPv6 addresses are assigned.
 const GIVEN_OUT_6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
 /// IPv6 within it that is set aside.
@@ -47,8 +48,8 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for or leads to: mapped (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`), translated
-/// (`::ffff:0:a.b.c.d`), NAT64 (`64:ff9b::a.b.c.d`), 6to4 (`2002:ab:cd::`).
+/// The IPv4 address that an IPv6 address stands for or leads to: mapped (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`),
+/// translated (`::ffff:0:a.b.c.d`), NAT64 (`64:ff9b::a.b.c.d`), 6to4 (`2002:ab:cd::`).
 pub fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0x2002, high, low, ..] => Some(joined(high, low)),

@@ -34,7 +34,7 @@ pub struct RateLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitMode {
-    /// All but the administrator and, where the API is open, clients on loopback.
+    /// All but the administrator and, if the API is open, clients on loopback.
     Auto,
     /// All.
     On,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use self::known::{BOT, Known};
 use super::{UrlId, UserId, clock::Timestamp};
 
-/// Seconds of a slot, the finest unit of time that clicks are counted in: every zone in use is off UTC by whole quarters
-/// of an hour.
+/// Seconds of a slot, the finest unit of time that clicks are counted in: every zone in use is off UTC by whole
+/// quarters of an hour.
 pub const SLOT_SECONDS: i64 = 900;
 /// Slots of a day in UTC, as a literal for SQL.
 macro_rules! slots_per_day {
@@ -70,8 +70,8 @@ impl Subject {
         Self(-id.0)
     }
 
-    /// The order in which rows are locked: those that fewest batches share come first, so that the row that all share is
-    /// held for the shortest time.
+    /// The order in which rows are locked: those that fewest batches share come first, so that the row that all share
+    /// is held for the shortest time.
     pub fn lock_order(self) -> (u8, i64) {
         match self.0 {
             id if id > 0 => (0, id),

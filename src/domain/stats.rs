@@ -21,11 +21,11 @@ use super::text::Invalid;
 
 /// Buckets of a series at most.
 pub const MAX_BUCKETS: usize = 1_000;
-/// Values that are told of each dimension where the client names no number.
+/// Values that are told of each dimension if the client names no number.
 pub const DEFAULT_TOP: u32 = 10;
 /// Values that are told of each dimension at most; more is clamped.
 pub const MAX_TOP: u32 = 1_000;
-/// Days that are counted where the client names no range, today included.
+/// Days that are counted if the client names no range, today included.
 pub const DEFAULT_DAYS: u64 = 30;
 
 /// How long a bucket of a series is.
@@ -34,7 +34,7 @@ pub const DEFAULT_DAYS: u64 = 30;
 pub enum Unit {
     /// An hour of the clock in the zone.
     Hour,
-    /// A day in the zone, which has 23 or 25 hours where the clocks change.
+    /// A day in the zone, which has 23 or 25 hours when the clocks change.
     #[default]
     Day,
     /// A week from Monday on (ISO 8601).

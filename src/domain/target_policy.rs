@@ -1,7 +1,7 @@
-//! Which targets links may have here: not those on the operator's blocklist, not this service itself, and by default nothing
-//! that only this machine or its network can reach.
+//! Which targets links may have here: not those on the operator's blocklist, not this service itself, and by default
+//! nothing that only this machine or its network can reach.
 //!
-//! Pure: a target is judged by what it says. Where a name resolves to is for whoever connects to ask, see
+//! Pure: a target is judged by what it says. What a name resolves to is checked on connecting, see
 //! [`TargetPolicy::admits`]; a visitor's browser resolves it in the visitor's network.
 
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -19,12 +19,12 @@ const OWN: Invalid = Invalid("leads back to this service");
 const PRIVATE: Invalid = Invalid("leads to a private, loopback or reserved address");
 const NO_HOST: Invalid = Invalid("must name a host");
 
-/// Names that are never found in public: RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), and internal, which
-/// ICANN keeps free for private use.
+/// Names that are never found in public: RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), and internal,
+/// which ICANN keeps free for private use.
 const PRIVATE_NAMES: [&str; 4] = ["localhost", "local", "home.arpa", "internal"];
 
-/// A host in the one form in which hosts are compared: names in lower case and punycode without dots at the end, addresses as
-/// numbers, whatever notation they came in.
+/// A host in the one form in which hosts are compared: names in lower case and punycode without dots at the end,
+/// addresses as numbers, whatever notation they came in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HostName {
     /// A name.
@@ -59,7 +59,8 @@ impl TargetPolicy {
         self.check_host(&HostName::of(host.to_owned()))
     }
 
-    /// Checks a target of a link that is made under the authority that `asked` names, where no `PUBLIC_URL` names this service.
+    /// Checks a target of a link that is made under the authority that `asked` names, if no `PUBLIC_URL` names
+    /// this service.
     ///
     /// # Errors
     /// Says why links may not lead there.
@@ -119,7 +120,7 @@ impl HostName {
         }
     }
 
-    /// Whether this is `other` or, where both are names, below it.
+    /// Whether this is `other` or, if both are names, below it.
     fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Name(name), Self::Name(other)) => is_at_or_below(name, other),

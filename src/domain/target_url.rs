@@ -1,4 +1,4 @@
-//! Targets: where a link leads. Parsed and checked by the `url` crate, kept byte for byte.
+//! Targets of links. Parsed and checked by the `url` crate, kept byte for byte.
 
 use std::borrow::Cow;
 
@@ -18,8 +18,8 @@ checked_text!(
 );
 
 impl TargetUrl {
-    /// The value of `Location`: the target byte for byte, but an international host as punycode, and whatever else is outside
-    /// ASCII percent-encoded.
+    /// The value of `Location`: the target byte for byte, but an international host as punycode, and whatever else is
+    /// outside ASCII percent-encoded.
     pub fn location(&self) -> Cow<'_, str> {
         location(self.as_str())
     }
@@ -74,8 +74,8 @@ fn check(text: &str) -> Result<(), Invalid> {
     if url.host_str().is_none_or(str::is_empty) { Err(Invalid("must name a host")) } else { Ok(()) }
 }
 
-/// What stands between `//` and the path, `?` or `#`; an empty user name before an `@` is still one. A backslash ends it
-/// for browsers, and for other clients it does not.
+/// What stands between `//` and the path, `?` or `#`; an empty user name before an `@` is still one. A backslash ends
+/// it for browsers, and for other clients it does not.
 fn authority(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)

@@ -12,7 +12,7 @@ pub(super) fn no_control_characters(text: &str) -> Result<(), Invalid> {
 
 /// Refuses text of more than `limit` characters with `message`, which names the limit.
 pub(super) fn at_most(text: &str, limit: usize, message: &'static str) -> Result<(), Invalid> {
-    // A character has four bytes at most: the count is only taken where the length in bytes leaves it open.
+    // A character has four bytes at most: characters are counted only if the length in bytes leaves it open.
     if text.len() > limit && text.chars().nth(limit).is_some() { Err(Invalid(message)) } else { Ok(()) }
 }
 
@@ -38,7 +38,7 @@ macro_rules! checked_text {
         pub struct $name(String);
 
         impl $name {
-            /// Takes `text` where it meets the rules of this type.
+            /// Takes `text` if it meets the rules of this type.
             ///
             /// # Errors
             /// Says which rule it breaks.

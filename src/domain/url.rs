@@ -1,4 +1,4 @@
-//! Links: a short code, where it leads, and whose it is.
+//! Links: a short code, its target, and its owner.
 
 use utoipa::ToSchema;
 
@@ -14,8 +14,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// Why a link is disabled: 1 to 200 characters, no control characters, no white space around them. One that begins with
-    /// `legal` says that the law demands it.
+    /// Why a link is disabled: 1 to 200 characters, no control characters, no white space around them. One that
+    /// begins with `legal` says that the law demands it.
     DisabledReason, check_reason, min_length = 1, max_length = 200, example = "legal: court order"
 );
 
@@ -43,7 +43,7 @@ pub struct Url {
     pub user_id: UserId,
     /// The unique, case-sensitive code that is followed.
     pub short_code: ShortCode,
-    /// Where it leads, byte for byte as it was given.
+    /// The target, byte for byte as it was given.
     pub original_url: TargetUrl,
     /// A title for people.
     pub title: Option<Title>,
@@ -53,7 +53,7 @@ pub struct Url {
     pub created_at: Timestamp,
     /// When one of its fields last changed, UTC.
     pub updated_at: Timestamp,
-    /// Why it cannot be followed, whatever its owner says; none where it is not disabled.
+    /// Why it cannot be followed, whatever its owner says; none if it is not disabled.
     pub disabled_reason: Option<DisabledReason>,
 }
 
@@ -62,7 +62,7 @@ pub struct Url {
 pub struct NewUrl {
     /// Its owner.
     pub user_id: UserId,
-    /// Where it leads.
+    /// The target.
     pub original_url: TargetUrl,
     /// A title for people.
     pub title: Option<Title>,
@@ -77,7 +77,7 @@ pub struct UrlChanges {
     pub title: Option<Option<Title>>,
     /// Whether it can be followed.
     pub is_active: Option<bool>,
-    /// Where it leads.
+    /// The target.
     pub original_url: Option<TargetUrl>,
     /// Why it is disabled from now on; the inner `None` enables it again.
     pub disabled_reason: Option<Option<DisabledReason>>,

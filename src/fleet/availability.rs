@@ -39,7 +39,7 @@ impl Availability {
         self.0.borrow().clone()
     }
 
-    /// Why the database cannot be used now; none where it can.
+    /// Why the database cannot be used now; none if it can.
     pub fn outage(&self) -> Option<Outage> {
         match &*self.0.borrow() {
             DatabaseStatus::Ready | DatabaseStatus::WithoutListener(_) => None,
@@ -50,9 +50,12 @@ impl Availability {
     /// Waits until the first attempt to connect has succeeded or failed, for `limit` at most: a process that has just
     /// started need not send anybody away.
     pub async fn first_attempt(&self, limit: Duration) {
-        let tried = |status: &DatabaseStatus| !matches!(status, DatabaseStatus::NeverReady(outage) if outage.code == CONNECTING);
+        let tried = |status: &DatabaseStatus| match status {
+            DatabaseStatus::NeverReady(outage) => outage.code != CONNECTING,
+            _ => true,
+        };
         if !tried(&self.0.borrow()) {
-            // Past the limit, and where the monitor is gone, the status speaks for itself.
+            // Past the limit, and if the monitor is gone, the status speaks for itself.
             timeout(limit, self.0.clone().wait_for(tried)).await.ok();
         }
     }

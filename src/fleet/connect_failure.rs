@@ -12,7 +12,7 @@ use crate::db::{
 /// How one attempt failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nobody answers.
+    /// No server answers.
     Unreachable(String),
     /// The server answers, but has no connection to spare.
     Refusing(String),
@@ -50,7 +50,8 @@ impl Failure {
             // The driver hands a refused certificate on as a broken stream.
             sqlx::Error::Io(cause) if cause.to_string().starts_with("invalid peer certificate") => {
                 Self::Refused(format!(
-                    "its certificate is not trusted ({cause}): DATABASE_CA_CERT must hold the authority that signed it, and the \
+                    "its certificate is not trusted ({cause}): DATABASE_CA_CERT must hold the authority that signed \
+                     it, and the \
                      host in the address must be one that it names"
                 ))
             }
@@ -85,7 +86,7 @@ fn answered(cause: &dyn sqlx::error::DatabaseError) -> Failure {
         Some("08") if cause.message().contains("unsupported startup parameter") => {
             Failure::Refused(IS_A_POOLER.to_owned())
         }
-        // Class 28: invalid authorization specification. With 28000 the server's rules let nobody in this way.
+        // Class 28: invalid authorization specification. With 28000 the server's rules admit no client this way.
         Some("28") => {
             let also = if code == "28000" { ", and whether the server asks for encryption (DATABASE_TLS)" } else { "" };
             let address = "check the user name and password in DATABASE_URL";

@@ -22,7 +22,8 @@ const ABOUT: &str = r"
         current_setting('server_version')::text AS version,
         (SELECT s.version::text FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid() AND s.ssl) AS tls,
         clock_timestamp() AS now";
-/// What PostgreSQL allows at most, less what it reserves for administrators; -1 if a role or database has no limit of its own.
+/// What PostgreSQL allows at most, less what it reserves for administrators; -1 if a role or database has no limit of
+/// its own.
 const LIMITS: &str = include_str!("diagnose/limits.sql");
 
 /// The statements of this module, which only PostgreSQL understands.
@@ -35,7 +36,8 @@ pub struct Diagnosis {
     pub connected_in: Duration,
     /// The server's version.
     pub version: String,
-    /// The version of TLS between this program and the server, or the pooler and the server; none where nothing is encrypted.
+    /// The version of TLS between this program and the server, or the pooler and the server; none if nothing is
+    /// encrypted.
     pub tls: Option<String>,
     /// How far the database's clock is ahead of this machine's.
     pub clock_ahead: TimeDelta,
@@ -79,7 +81,7 @@ impl Limits {
 /// Examines the database by its direct address. Nothing takes longer than `limit`.
 ///
 /// # Errors
-/// A sentence for the operator, where the database cannot be reached or asked.
+/// A sentence for the operator, if the database cannot be reached or asked.
 pub async fn diagnose(server: &Server, limit: Duration) -> std::result::Result<Diagnosis, String> {
     let too_late = || Err(format!("no answer within {} ms", limit.as_millis()));
     tokio::time::timeout(limit, look(server, limit)).await.unwrap_or_else(|_| too_late())
@@ -151,7 +153,7 @@ async fn living(connections: &Connections, schema: SchemaState) -> Result<usize>
 /// One connection, by the direct address or as queries go.
 fn one(server: &Server, direct: bool, limit: Duration) -> Connections {
     let options = if direct { server.direct() } else { server.queries(limit) };
-    // The diagnosis's own timeout is to end the wait: it says that nobody answered, not that connections are scarce.
+    // The diagnosis's own timeout is to end the wait: it says that no server answered, not that connections are scarce.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(2 * limit).test_before_acquire(false);
     Connections::new(pool.connect_lazy_with(options), server.opening(limit).filter(|_| !direct))
 }

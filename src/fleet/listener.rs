@@ -1,6 +1,6 @@
 //! The connection that hears of changes: what other replicas announce, and whether the database still answers.
 //!
-//! It proves itself by a heartbeat. After 750 ms without an answer it is given up, also where packets are dropped and
+//! It proves itself by a heartbeat. After 750 ms without an answer it is given up, also if packets are dropped and
 //! no error ever comes.
 
 use std::{collections::HashMap, time::Duration};
@@ -24,10 +24,12 @@ pub(super) const PING_EVERY: Duration = Duration::from_millis(250);
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(750);
 /// How often this process's row is written and the others' are read.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
-/// Acknowledgements, one to each replica that waits, come so far apart where hundreds of changes come in a second, and those who wait wait
-/// so much longer: each is a transaction that wakes every listening session of the database.
+/// Acknowledgements, one to each replica that waits, are spaced by this interval when hundreds of changes come in a
+/// second, and those who wait wait so much longer: each is a transaction that wakes every listening session of the
+/// database.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(5);
-/// After a pause of so long, as many rounds as would have fitted into it are sent at once: some changes in a row wait for nothing.
+/// After a pause of this length, as many rounds as would have fitted into it are sent immediately: some changes in a
+/// row wait for nothing.
 const ACKNOWLEDGE_AHEAD: Duration = Duration::from_millis(100);
 /// Changes that one acknowledgement names at most: PostgreSQL's payload has 8,000 bytes, a number up to 20 digits.
 const ACKNOWLEDGED_PER_MESSAGE: usize = 300;
@@ -55,7 +57,7 @@ pub(super) struct Listener {
     next_heartbeat: Instant,
     /// Changes to be acknowledged, by the replica that waits for that.
     owed: HashMap<String, Vec<u64>>,
-    /// When the next acknowledgement may be sent; in the past where some may be sent at once.
+    /// When the next acknowledgement may be sent; in the past if some may be sent immediately.
     next_acknowledgement: Instant,
 }
 

@@ -1,4 +1,4 @@
-//! Watches the database in the background and tells, at once and without asking it, whether it can be used.
+//! Watches the database in the background and tells, immediately and without a query, whether it can be used.
 //!
 //! The one home of the `backoff` crate: attempts to connect are spaced exponentially with jitter, without an end.
 
@@ -21,8 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long one attempt may take.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
-/// How long the attempt may take that follows at once when a connection is lost. Until it fails nothing is declared
-/// lost: where only this one connection was cut, requests do not notice.
+/// The timeout of the attempt that follows immediately when a connection is lost. Until it fails nothing is declared
+/// lost: if only this one connection was cut, requests do not notice.
 const SECOND_CHANCE: Duration = Duration::from_millis(200);
 
 /// Keeps an [`Availability`] true, and the replicas in touch.
@@ -70,8 +70,8 @@ impl Monitor {
     /// Watches until `stop`.
     ///
     /// # Errors
-    /// [`Refused`] where the credentials, the certificate or the address are wrong and the database was never usable; later that
-    /// is an outage.
+    /// [`Refused`] if the credentials, the certificate or the address are wrong and the database was never usable;
+    /// later that is an outage.
     pub async fn run(self, stop: CancellationToken) -> std::result::Result<(), Refused> {
         let Some(server) = &self.server else {
             stop.cancelled().await;
@@ -179,8 +179,8 @@ impl Monitored {
     }
 }
 
-/// Finds out whether the server accepts connections, before a pool would try a refused one until its timeout and not say why. The
-/// pool is replaced if there is a new way to the server.
+/// Finds out whether the server accepts connections, before a pool would try a refused one until its timeout and not
+/// say why. The pool is replaced if there is a new way to the server.
 async fn find_way(server: &Server, pool: &ReplaceablePool) -> sqlx::Result<()> {
     if server.find_way().await? {
         pool.replace();
@@ -200,7 +200,7 @@ fn pauses() -> ExponentialBackoff {
 /// Waits for the database as [`Monitor`] does, for a command that cannot work without it.
 ///
 /// # Errors
-/// Where the credentials, the certificate or the address are refused, or `limit` passes.
+/// If the credentials, the certificate or the address are refused, or `limit` passes.
 pub async fn wait_for_server(store: &Store, limit: Duration) -> Result<()> {
     let Store::Postgres { server, pool, .. } = store else { return Ok(()) };
     let connect = async || {
@@ -216,7 +216,10 @@ pub async fn wait_for_server(store: &Store, limit: Duration) -> Result<()> {
             }
             failure => {
                 let (place, reason) = (server.place(), failure.outage().reason);
-                let what = format!("{place}: {reason}. Check DATABASE_URL, that the database runs, and that its trusted sources or firewall let this machine in");
+                let what = format!(
+                    "{place}: {reason}. Check DATABASE_URL, that the database runs, and that its \
+                    trusted sources or firewall let this machine in"
+                );
                 backoff::Error::transient(StoreError::Unavailable(what))
             }
         })

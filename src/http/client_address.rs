@@ -1,4 +1,4 @@
-//! Whose address a request has: the peer's, or where a trusted proxy opened the connection, the one that it names.
+//! Whose address a request has: the peer's, or if a trusted proxy opened the connection, the one that it names.
 //!
 //! Promises: what a client writes into a header is never taken for its address, as long as the proxies that are trusted
 //! add to the header or overwrite it; addresses are in their canonical form, IPv4 never as IPv6. Leaves out: what
@@ -20,7 +20,7 @@ pub struct PeerAddress(pub IpAddr);
 /// Who sent the request, proxies passed over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// The best that is known: that of a proxy, where nothing says who is behind it. None where nothing is known.
+    /// The best that is known: that of a proxy, if its client is unknown. None if nothing is known.
     pub address: Option<IpAddr>,
     /// Whether the address was told by those who should, so that it may be the client's own.
     told: bool,
@@ -51,7 +51,7 @@ impl ClientAddress {
         Self { address: peer.and_then(|peer| client_address(peer, headers, trust)), told }
     }
 
-    /// The client's own address; none where no more than a trusted proxy is known.
+    /// The client's own address; none if no more than a trusted proxy is known.
     pub fn own(&self, trust: &Trust) -> Option<IpAddr> {
         self.address.filter(|address| self.told && !trust.proxies.trust_hop(*address))
     }
@@ -59,9 +59,9 @@ impl ClientAddress {
 
 /// The address of the client.
 ///
-/// Where the peer is a trusted proxy and the trusted header is there, the header's addresses are read from the right, where
-/// the nearest proxy wrote: those of trusted proxies are passed over, and the next one is the client. Where all are trusted
-/// it is the leftmost. Empty elements are none. None if a proxy names something that is no address.
+/// If the peer is a trusted proxy and the trusted header is there, the header's addresses are read from the right,
+/// the nearest proxy's side: those of trusted proxies are passed over, and the next one is the client. If all
+/// are trusted it is the leftmost. Empty elements are none. None if a proxy names something that is no address.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> Option<IpAddr> {
     let Some(header) = trust.header.as_ref().filter(|_| trust.proxies.trust_peer(peer)) else { return Some(peer) };
     let mut client = peer;
@@ -83,8 +83,9 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> Option<Ip
     Some(client)
 }
 
-/// Tells separators apart from bytes of a quoted string, read from the right: what a client wrote further left, an open quotation
-/// mark say, changes nothing. A quotation mark after an odd number of backslashes is part of its string.
+/// Tells separators apart from bytes of a quoted string, read from the right: what a client wrote further left, an
+/// open quotation mark say, changes nothing. A quotation mark after an odd number of backslashes is part of its
+/// string.
 fn separates(separator: u8, has_quotes: bool) -> impl FnMut(&u8) -> bool {
     let (mut is_quoted, mut backslashes) = (false, None);
     move |byte| {

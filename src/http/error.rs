@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::db::StoreError;
 
-/// Seconds after which a client may try again where the database is missing or busy.
+/// Seconds after which a client may try again if the database is missing or busy.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// A failure as a client sees it.

@@ -27,18 +27,18 @@ use crate::{
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 const DISCARD_FOR: Duration = Duration::from_secs(2);
 
-/// The first parameter of the path, where it can name a `T`; otherwise 404, as for a `T` that does not exist.
+/// The first parameter of the path, if it can name a `T`; otherwise 404, as for a `T` that does not exist.
 #[derive(Debug, Clone)]
 pub struct Named<T>(pub T);
 
-/// What a DELETE names: a `T`, or none where the path holds an integer that no `T` can have, so that it is gone already;
-/// otherwise 404.
+/// What a DELETE names: a `T`, or none if the path holds an integer that no `T` can have, so that it is gone
+/// already; otherwise 404.
 #[derive(Debug, Clone)]
 pub struct ToDelete<T>(pub Option<T>);
 
 /// A thing that a path can name.
 pub trait Resource: FromStr {
-    /// The answer where there is none of this name.
+    /// The answer if there is none of this name.
     fn not_found() -> Error;
 }
 
@@ -83,7 +83,7 @@ impl<T: Resource, S: Send + Sync> FromRequestParts<S> for ToDelete<T> {
     }
 }
 
-/// The first and the second parameter of the path, where they can name a `T` and a `U`; otherwise 404.
+/// The first and the second parameter of the path, if they can name a `T` and a `U`; otherwise 404.
 #[derive(Debug, Clone)]
 pub struct Nested<T, U>(pub T, pub U);
 
@@ -99,7 +99,7 @@ impl<T: Resource, U: Resource, S: Send + Sync> FromRequestParts<S> for Nested<T,
     }
 }
 
-/// The first parameter of the path; none where it is not UTF-8, which names nothing that exists.
+/// The first parameter of the path; none if it is not UTF-8, which names nothing that exists.
 async fn name<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
     let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
     params.iter().next().map(|(_, value)| value.to_owned())
@@ -135,8 +135,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonObject<T> {
 /// Bytes of a parameter's value at most: a `Link` holds them twice.
 const VALUE_BYTES: usize = 255;
 
-/// The parameters of a list: those of the query, and those of a JSON body if the query has none of that name. Names that the
-/// route does not know are refused.
+/// The parameters of a list: those of the query, and those of a JSON body if the query has none of that name. Names
+/// that the route does not know are refused.
 #[derive(Debug, Default)]
 pub struct ListQuery {
     parameters: BTreeMap<String, String>,
@@ -173,7 +173,7 @@ impl ListQuery {
     /// The parameter of this name; an empty one counts as missing.
     ///
     /// # Errors
-    /// 422 where it is no `T`.
+    /// 422 if it is no `T`.
     pub fn get<T: FromStr<Err = Invalid>>(&self, name: &str) -> Result<Option<T>, Error> {
         let text = self.text(name).filter(|text| !text.is_empty());
         text.map(|text| text.parse().map_err(|fault| Error::invalid_field(name, fault))).transpose()
@@ -182,7 +182,7 @@ impl ListQuery {
     /// The parameter of this name as a yes or no.
     ///
     /// # Errors
-    /// 422 where it is neither.
+    /// 422 if it is neither.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
         match self.text(name).map(str::to_ascii_lowercase).as_deref() {
             None | Some("") => Ok(None),
@@ -195,13 +195,13 @@ impl ListQuery {
     /// The page that is asked for.
     ///
     /// # Errors
-    /// 422 where `page`, `per_page` or `cursor` makes no sense.
+    /// 422 if `page`, `per_page` or `cursor` makes no sense.
     pub fn page(&self) -> Result<PageRequest, Error> {
         PageRequest::parse(self.text("page"), self.text("per_page"), self.text("cursor"))
             .map_err(|(name, fault)| Error::invalid_field(name, fault))
     }
 
-    /// Every parameter but those that say where a page begins.
+    /// Every parameter but those that choose the page.
     pub(super) fn without_position(&self) -> impl Iterator<Item = (&str, &str)> {
         let kept = self.parameters.iter().filter(|(name, _)| !matches!(name.as_str(), "page" | "cursor"));
         kept.map(|(name, value)| (name.as_str(), value.as_str()))
@@ -222,7 +222,7 @@ impl PublicBase {
         self.0.split_once("://").map(|(_, authority)| authority)
     }
 
-    /// Checks where a link of this address is to lead.
+    /// Checks the target of a link that is made under this address.
     ///
     /// # Errors
     /// Says why it may not lead there.
@@ -320,7 +320,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // The parser does not look into fields that nobody asks for.
+    // The parser does not look into unknown fields.
     if std::str::from_utf8(bytes).is_err() {
         return Err(malformed("the body is not UTF-8"));
     }

@@ -1,5 +1,5 @@
 //! The fields of a JSON body: each is present and valid, present and refused, null, or missing. All faults of a body
-//! are collected, so that a client learns them at once.
+//! are collected, so that a client learns them together.
 
 use std::collections::BTreeMap;
 
@@ -84,7 +84,7 @@ impl Faults {
         None
     }
 
-    /// Hands on the values where no fault was noted.
+    /// Hands on the values if no fault was noted.
     ///
     /// # Errors
     /// 422 with every fault.

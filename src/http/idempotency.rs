@@ -95,8 +95,8 @@ impl Idempotency {
     /// Begins an attempt. If the key's answer is recorded, that is the answer instead.
     ///
     /// # Errors
-    /// The recorded answer; 409 if the first request of this key is still in progress, 422 if the key came with another request
-    /// before, 429 if the client may not create now.
+    /// The recorded answer; 409 if the first request of this key is still in progress, 422 if the key came with
+    /// another request before, 429 if the client may not create now.
     pub async fn begin(self, app: &AppState, content: &impl Content) -> axum::response::Result<Attempt> {
         let Self { caller, creation, key, method, path } = self;
         let held = creation.hold(app).await?;
@@ -154,8 +154,8 @@ impl Attempt {
         }
     }
 
-    /// Answers 201 with what was made, and commits it with this answer. A failure undoes the work; if it would repeat itself, it
-    /// is recorded for the key.
+    /// Answers 201 with what was made, and commits it with this answer. A failure undoes the work; if it would repeat
+    /// itself, it is recorded for the key.
     pub async fn finish(self, made: Result<impl Serialize, impl Into<Error>>) -> Result<Response, Error> {
         let made = made.map_err(Into::into);
         let body = made.and_then(|made| serde_json::to_string(&made).map_err(Error::internal));

@@ -1,4 +1,5 @@
-//! Names that a route does not know, in its query or in its body: refused with 422, and with the name that was probably meant.
+//! Names that a route does not know, in its query or in its body: refused with 422, and with the name that was
+//! probably meant.
 //!
 //! A route knows the parameters that its OpenAPI operation lists, and the fields that its body is read into. Routes for
 //! visitors and probes take any query.
@@ -122,8 +123,8 @@ impl Others {
         Ok(Self { known, members })
     }
 
-    /// Passes over members that repeat what the resource has: a client may send back what it read. `current` is awaited only
-    /// if there are any.
+    /// Passes over members that repeat what the resource has: a client may send back what it read. `current` is
+    /// awaited only if there are any.
     pub async fn unless_repeated<R: Serialize>(
         mut self,
         current: impl Future<Output = Result<Option<R>, Error>>,

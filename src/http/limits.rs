@@ -1,7 +1,7 @@
 //! Rate limits and load as clients see them: who is whose client, the headers, 429 and 503.
 //!
-//! Promises: a request without a limit is counted nowhere; a trusted proxy is never taken for a client; redirects of known codes
-//! never come here. Leaves out: how tokens are counted, see [`crate::limits`].
+//! Promises: a request without a limit is counted nowhere; a trusted proxy is never taken for a client; redirects of
+//! known codes never come here. Leaves out: how tokens are counted, see [`crate::limits`].
 
 use std::{convert::Infallible, net::IpAddr, time::Duration};
 
@@ -25,8 +25,8 @@ use crate::{
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The client that a request counts for: a key's user, else the network of the client's address; none if no client can be told,
-/// and by default none for the administrator.
+/// The client that a request counts for: a key's user, else the network of the client's address; none if no client
+/// can be told, and by default none for the administrator.
 pub(super) fn subject(app: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Option<Subject> {
     match (extensions.get::<Caller>(), app.limits.mode()) {
         (_, LimitMode::Off) | (Some(Caller::Admin), LimitMode::Auto) => None,
@@ -45,7 +45,8 @@ fn network(app: &AppState, client: &ClientAddress) -> Option<IpNet> {
     client.own(&app.settings.trust).filter(|address| !exempt(address)).map(network_of)
 }
 
-/// The user whose creation this is, from whose bucket the token is still to be taken; none if it was taken or there is no limit.
+/// The user whose creation this is, from whose bucket the token is still to be taken; none if it was taken or there
+/// is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Creation(Option<UserId>);
 
@@ -98,7 +99,8 @@ impl Creation {
     }
 }
 
-/// Takes a token of the policy for each POST, and refuses those without one. Where a user creates, the handler takes it.
+/// Takes a token of the policy for each POST, and refuses those without one. If a user creates, the handler takes
+/// it.
 pub async fn limited(
     State((app, policy)): State<(AppState, Policy)>,
     mut request: Request,

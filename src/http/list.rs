@@ -38,7 +38,7 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const CAPPED: HeaderName = HeaderName::from_static("x-total-count-capped");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Where a list's rows come from.
+/// The source of a list's rows.
 pub trait Rows: Send + Sync + 'static {
     /// A row as it is answered.
     type Row: Serialize + Send + 'static;
@@ -49,7 +49,7 @@ pub trait Rows: Send + Sync + 'static {
     /// How many rows there are, [`MAX_COUNT`] and one at most.
     fn count(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
-    /// Where the rows after this one begin.
+    /// The start of the rows after this one.
     fn cursor(&self, row: &Self::Row) -> Cursor;
 
     /// Whether the list is in the order of clicks, so that its cursors name them.
@@ -170,8 +170,8 @@ async fn next_piece<R: Rows>(rest: Rest<R>) -> Result<Option<(Bytes, Rest<R>)>, 
     }
 }
 
-/// A chunk of which `limit` rows were asked for, and what follows it. The next limit is the rows that fit [`CHUNK_BYTES`], judged
-/// by this chunk's.
+/// A chunk of which `limit` rows were asked for, and what follows it. The next limit is the rows that fit
+/// [`CHUNK_BYTES`], judged by this chunk's.
 fn send<R: Rows>(rows: R, chunk: &[R::Row], limit: u32, is_first: bool) -> Result<(Bytes, Rest<R>), StreamError> {
     let mut text = Vec::new();
     for (i, row) in chunk.iter().enumerate() {

@@ -110,7 +110,7 @@ pub async fn time_limit(State(limit): State<Duration>, request: Request, next: N
 pub async fn while_available(State(app): State<AppState>, request: Request, next: Next) -> Response {
     app.availability.first_attempt(FIRST_ATTEMPT).await;
     tokio::select! {
-        // The answer first: where both are there, the work is done.
+        // The answer first: if both are there, the work is done.
         biased;
         response = next.run(request) => response,
         outage = app.availability.lost() => Error::from(StoreError::Unavailable(outage.reason)).into_response(),
@@ -132,7 +132,7 @@ pub async fn wrong_method() -> Error {
     Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take this method")
 }
 
-/// The client's request id where it is a sane one, else a new one of 32 hexadecimal digits.
+/// The client's request id if it is a sane one, else a new one of 32 hexadecimal digits.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();

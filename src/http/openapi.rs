@@ -20,12 +20,13 @@ use super::{
 };
 use crate::domain::Scope;
 
-/// The document's frame; the routes are added where they are routed.
+/// The document's frame; the router adds the routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "buoy",
-        description = "Short links that stay afloat: users, links and events.\n\nEvery failure has one shape (RFC 9457, \
+        description = "Short links that stay afloat: users, links and events.\n\n\
+                       Every failure has one shape (RFC 9457, \
                        `application/problem+json`): `code` is stable and made for programs, `detail` and `error` are \
                        made for people, `errors` names each refused field.",
     ),
@@ -81,8 +82,8 @@ const WITH_BODY: &Failures = &[
 const KEYED: &Failures = &[("409", "`idempotency_key_at_work`")];
 const STRICT: &Failures = &[("422", "`invalid_fields`: a query parameter that the route does not have.")];
 
-/// Adds to the handlers' operations what follows from their kind: what the gate asks, the failures that a handler does not name
-/// itself, the headers of lists, and the second of two methods with one handler.
+/// Adds to the handlers' operations what follows from their kind: what the gate asks, the failures that a handler
+/// does not name itself, the headers of lists, and the second of two methods with one handler.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "The administrator's token, or a user's key. Needed where ADMIN_TOKEN is set; else the API is open.",

@@ -1,7 +1,7 @@
 //! What a request that works with the database takes of the process: memory for its body, then a permit.
 //!
-//! Promises: a client that sends slowly holds no permit; one that reads slowly holds its own until it has the answer, for a
-//! bounded time; no client's bodies take the memory of all.
+//! Promises: a client that sends slowly holds no permit; one that reads slowly holds its own until it has the answer,
+//! for a bounded time; no client's bodies take the memory of all.
 
 use std::time::Duration;
 

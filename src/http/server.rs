@@ -1,11 +1,12 @@
-//! Accepts connections and serves the site on each until told to stop: cached links directly, all else through the router.
+//! Accepts connections and serves the site on each until told to stop: cached links directly, all else through the
+//! router.
 //!
-//! Graceful shutdown has three steps, so that no proxy's request meets a closing connection. While draining, connections are
-//! still accepted and idle ones stay open; each answer carries `Connection: close`. Then nothing more is accepted and
-//! idle connections close. What is not finished at the deadline is cut off.
+//! Graceful shutdown has three steps, so that no proxy's request meets a closing connection. While draining,
+//! connections are still accepted and idle ones stay open; each answer carries `Connection: close`. Then nothing more
+//! is accepted and idle connections close. What is not finished at the deadline is cut off.
 //!
-//! Slow clients: hyper bounds a head's size, tower-http the pauses of bodies, tokio-io-timeout those of readers. How many connections
-//! there are, and how long they are idle or send a head, is bounded in `connections`.
+//! Slow clients: hyper bounds a head's size, tower-http the pauses of bodies, tokio-io-timeout those of
+//! readers. `connections` bounds the number of connections, and the time for which they are idle or send a head.
 
 mod activity;
 mod connections;
@@ -41,8 +42,8 @@ use self::{
 use super::{client_address::PeerAddress, portions::Portions, routes::redirect};
 use crate::{limits::Subject, state::AppState};
 
-/// How long a connection may be idle, the next head included. Longer than a proxy keeps an idle connection, so that it is
-/// the proxy that closes.
+/// How long a connection may be idle, the next head included. Longer than a proxy keeps an idle connection, so that
+/// it is the proxy that closes.
 const IDLE: Duration = Duration::from_secs(75);
 /// How long a connection is still read after the stop: a request may be on its way.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
@@ -106,7 +107,8 @@ impl Site {
         redirect::cached(self.app.as_ref()?, request, peer)
     }
 
-    /// The client that a connection belongs to; none if the peer is a trusted proxy, whose connections carry many clients'.
+    /// The client that a connection belongs to; none if the peer is a trusted proxy, whose connections carry many
+    /// clients'.
     fn client(&self, peer: SocketAddr) -> Option<Subject> {
         let trusted = self.app.as_ref().is_some_and(|app| app.settings.trust.proxies.trust_peer(peer.ip()));
         (!trusted).then(|| Subject::of_address(peer.ip()))

@@ -1,7 +1,8 @@
 //! The file of a multipart upload, spooled to a temporary file before anything is done with it.
 //!
-//! Promises: no transaction is open while a client still sends; the file is never whole in memory, bounded in size, and digested
-//! on its way; so is the rest of the form. The temporary file has no name and is gone with the [`Upload`].
+//! Promises: no transaction is open while a client still sends; the file is never whole in memory, bounded in size,
+//! and digested on its way; so is the rest of the form. The temporary file has no name and is gone with the
+//! [`Upload`].
 
 use std::{
     io,
@@ -51,8 +52,8 @@ impl Content for Upload {
 /// Receives the file of a multipart form, of at most `limit` bytes.
 ///
 /// # Errors
-/// 415 if the body is no multipart form, 422 if it has no file, 400 if it is malformed or breaks off, 413 if the file or what is
-/// around it is too large, 503 if it cannot be kept.
+/// 415 if the body is no multipart form, 422 if it has no file, 400 if it is malformed or breaks off, 413 if the file
+/// or what is around it is too large, 503 if it cannot be kept.
 pub async fn receive(request: Request, limit: u64) -> Result<Upload, Error> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = multer::parse_boundary(content_type.unwrap_or_default()).map_err(|_| {

@@ -1,4 +1,4 @@
-//! The first line of a file: what kind it is, and where its columns stand.
+//! The first line of a file: its kind, and the position of each column.
 
 use csv_async::ByteRecord;
 
@@ -116,7 +116,7 @@ impl Header {
         Ok(Self { kind, width: names.len(), ends_in_cr, places })
     }
 
-    /// Where a column stands.
+    /// The position of a column.
     pub(super) fn place(&self, column: &str) -> Option<usize> {
         self.places.iter().find(|(name, _)| *name == column).map(|(_, place)| *place)
     }

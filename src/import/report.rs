@@ -40,7 +40,7 @@ pub struct BadRow {
     pub file: String,
     /// The line on which the row begins, counted from 1.
     pub line: u64,
-    /// The field at fault; empty where it is the row as a whole.
+    /// The field at fault; empty if it is the row as a whole.
     pub field: &'static str,
     /// Why, worded to follow the field's name.
     pub why: Cow<'static, str>,

@@ -1,4 +1,4 @@
-//! One row of a file: its fields by name, and where it stands.
+//! One row of a file: its fields by name, and its line.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -10,7 +10,7 @@ use crate::domain::Invalid;
 /// Why a row cannot be used.
 #[derive(Debug)]
 pub(super) struct Bad {
-    /// The field at fault; empty where it is the row as a whole.
+    /// The field at fault; empty if it is the row as a whole.
     pub(super) field: &'static str,
     /// Why, worded to follow the field's name.
     pub(super) why: Cow<'static, str>,

@@ -1,4 +1,4 @@
-//! Where rows come from: files, or anything that can be read, row by row and with a limit to what a row may hold.
+//! The source of rows: files, or anything that can be read, row by row and with a limit to what a row may hold.
 
 use std::{
     fmt, io,
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{ImportError, Kind, header::Header, row::Row};
 
-/// Bytes read at once.
+/// Bytes of a read.
 const BUFFER: usize = 64 << 10;
 /// The longest header and the longest row, in bytes.
 const MAX_HEADER: u64 = 64 << 10;
@@ -22,7 +22,7 @@ const MAX_ROW: u64 = 4 << 20;
 pub struct Source<'a> {
     /// What messages call it: `urls.csv`.
     pub name: String,
-    /// Its length in bytes, where it is known.
+    /// Its length in bytes, if it is known.
     pub bytes: Option<u64>,
     /// Its content.
     pub content: Box<dyn AsyncRead + Send + Unpin + 'a>,
@@ -154,8 +154,8 @@ impl<'a> File<'a> {
         Ok(Some(Row { header: &self.header, record: &self.record, line: self.line(), is_cut_off }))
     }
 
-    /// The line on which the row just read begins. Counted back from where it ended: the reader's own count of where it
-    /// began takes blank lines before it for the row.
+    /// The line on which the row just read begins. Counted back from its end: the reader's own count takes blank
+    /// lines before the row for its beginning.
     fn line(&self) -> u64 {
         let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let end = u64::from(!self.reader.get_ref().ended_within_line());

@@ -1,7 +1,9 @@
-//! How much work is taken in concurrently: requests that need the database, and the bytes of bodies that are gathered for them.
+//! How much work is taken in concurrently: requests that need the database, and the bytes of bodies that are gathered
+//! for them.
 //!
-//! Promises: neither more work nor more bytes than the bounds; a bounded number of requests waits for a permit, for a second at
-//! most; the rest is shed; no client takes all bytes. Leaves out: redirects of cached links, which need no permit.
+//! Promises: neither more work nor more bytes than the bounds; a bounded number of requests waits for a permit, for a
+//! second at most; the rest is shed; no client takes all bytes. Leaves out: redirects of cached links, which need no
+//! permit.
 
 use std::{
     collections::HashMap,

@@ -1,7 +1,8 @@
 //! Token buckets of networks, which each replica keeps for itself: `governor` over a bounded table.
 //!
-//! Promises: the table has a bound, and no flood of networks resets a bucket that is in use; the networks that find no room share
-//! one bucket. Leaves out: how many replicas there are, which divides the rate, and what becomes of a refused request.
+//! Promises: the table has a bound, and no flood of networks resets a bucket that is in use; the networks that find
+//! no room share one bucket. Leaves out: how many replicas there are, which divides the rate, and what becomes of a
+//! refused request.
 
 use std::{
     collections::HashMap,
@@ -62,8 +63,8 @@ impl Networks {
         Self { limiter, burst, swept: Mutex::default() }
     }
 
-    /// Takes a token of a network, or only looks for one; the rate and the burst are divided by `replicas`. Answers the tokens that
-    /// are left, or after how long there is one.
+    /// Takes a token of a network, or only looks for one; the rate and the burst are divided by `replicas`. Answers
+    /// the tokens that are left, or after how long there is one.
     pub(super) fn ask(&self, network: IpNet, replicas: u32, takes: bool) -> Result<u32, Duration> {
         self.sweep_if_full();
         let price = SITE_FACTOR.saturating_mul(replicas.max(1));

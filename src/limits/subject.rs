@@ -22,7 +22,8 @@ impl Subject {
     }
 }
 
-/// The network that the client of an address has to itself: an IPv4 address alone, of an IPv6 address the first 64 bits.
+/// The network that the client of an address has to itself: an IPv4 address alone, of an IPv6 address the first 64
+/// bits.
 pub fn network_of(address: IpAddr) -> IpNet {
     let address = address.to_canonical();
     let own = IpNet::from(address);

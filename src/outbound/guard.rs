@@ -1,8 +1,9 @@
-//! Asks for pages that strangers name, without being led where they must not lead.
+//! Asks for pages that strangers name, without reaching a forbidden address.
 //!
-//! Promises: every name is resolved here, every one of its addresses is checked, and the connection goes to the checked
-//! addresses, so that a second answer of the name's owner changes nothing; redirects are followed one by one, each checked like
-//! the first; the whole takes [`TIME_LIMIT`] at most, and no more than [`SIZE_LIMIT`] of a page is read.
+//! Promises: every name is resolved here, every one of its addresses is checked, and the connection goes to the
+//! checked addresses, so that a second answer of the name's owner changes nothing; redirects are followed one by one,
+//! each checked like the first; the whole takes [`TIME_LIMIT`] at most, and no more than [`SIZE_LIMIT`] of a page is
+//! read.
 
 use std::{
     future::{Future, ready},
@@ -76,7 +77,7 @@ impl From<reqwest::Error> for NoPage {
     }
 }
 
-/// Where names are resolved.
+/// The resolver of names.
 pub(super) trait Names: Send + Sync + 'static {
     /// Every address of a name.
     fn addresses(&self, name: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
@@ -168,7 +169,7 @@ fn parsed(target: &TargetUrl) -> Result<Url, NoPage> {
     Url::parse(target.as_str()).map_err(|_| NoPage::Refused(Invalid("is not an absolute URL")))
 }
 
-/// Where a redirect leads; none where the answer is no redirect.
+/// The target of a redirect; none if the answer is no redirect.
 fn next(target: &TargetUrl, response: &Response) -> Result<Option<TargetUrl>, NoPage> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);

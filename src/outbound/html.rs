@@ -19,7 +19,8 @@ const PRESCAN: usize = 1_024;
 /// Elements with titles that are not the page's.
 const FOREIGN: [&[u8]; 2] = [b"svg", b"template"];
 
-/// The title of a page, of which `bytes` may be only the beginning. It takes milliseconds: not for a thread of the runtime.
+/// The title of a page, of which `bytes` may be only the beginning. It takes milliseconds: not for a thread of the
+/// runtime.
 pub(super) fn title(bytes: &[u8], charset: Option<&str>) -> Option<Title> {
     let text = title_element(&decode(bytes, charset))?;
     Title::parse(tidied(&String::from_utf8_lossy(&text))).ok().filter(Title::is_given)
@@ -187,7 +188,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_page_has_a_title_or_none(
-            bytes in proptest::collection::vec(any::<u8>(), 0..200), tail in "[<>/!\\-'\"a-z ü]{0,80}", charset in "\\PC{0,12}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            tail in "[<>/!\\-'\"a-z ü]{0,80}",
+            charset in "\\PC{0,12}",
         ) {
             let page = [b"<title>", &bytes[..], b"</title>", tail.as_bytes()].concat();
             let _ = title(&page, Some(&charset));

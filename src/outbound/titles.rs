@@ -1,8 +1,8 @@
 //! Titles for links that were created without one: read from the target after the client has its answer.
 //!
-//! Promises: creating a link waits for none of this; the queue and concurrent requests are bounded, the excess is dropped and
-//! counted; a title that a client sets first stays. Leaves out: retries, and links that come in bulk. What is queued when
-//! the process ends is dropped, so a link may stay without a title.
+//! Promises: creating a link waits for none of this; the queue and concurrent requests are bounded, the excess is
+//! dropped and counted; a title that a client sets first stays. Leaves out: retries, and links that come in bulk.
+//! What is queued when the process ends is dropped, so a link may stay without a title.
 
 use std::{
     sync::{

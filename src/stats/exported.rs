@@ -102,7 +102,7 @@ impl Snapshot {
     /// What is to be carried of the rollups after a row, or from the beginning: exactly `limit` rows, but at the end.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn rollups(&mut self, after: Option<&CarriedRollup>, limit: u32) -> Result<Vec<CarriedRollup>> {
         let kept: Option<i64> =
             on_snapshot!(&mut *self, |conn| sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await?);
@@ -131,7 +131,7 @@ impl Snapshot {
     ) -> Result<Vec<Row>> {
         let (subject, place) = after.map_or((i64::MIN, i64::MIN), |row| (row.subject, row.place));
         let (dimension, value) = after.map_or((0, ""), |row| (row.dimension, row.value.as_str()));
-        // Where all events are there, no day is carried whole.
+        // If all events are there, no day is carried whole.
         let kept_day = kept.unwrap_or(i64::MIN / SLOTS_PER_DAY);
         Ok(on_snapshot!(self, |conn| match kind {
             Carried::KeptSince => {

@@ -1,9 +1,10 @@
-//! Pending rows: what batches of clicks add to the rollups, one row a batch, folded into the rollups together. Of a link that
-//! thirty batches count, each row is then changed once instead of thirty times.
+//! Pending rows: what batches of clicks add to the rollups, one row a batch, folded into the rollups together. Of a
+//! link that thirty batches count, each row is then changed once instead of thirty times.
 //!
-//! Promises: a pending row is inserted in the transaction that stores its events, and deleted in the one that adds it to the
-//! rollups, so that each click counts once; concurrent folds wait for each other, so that afterwards no row is pending that
-//! was before. Every reader of statistics folds first and depends on no background task. SQLite has no pending rows.
+//! Promises: a pending row is inserted in the transaction that stores its events, and deleted in the one that adds it
+//! to the rollups, so that each click counts once; concurrent folds wait for each other, so that afterwards no row is
+//! pending that was before. Every reader of statistics folds first and depends on no background task. SQLite has no
+//! pending rows.
 
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ const LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, true)";
 
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, OLDEST, LAST, SOME, TAKE, READ, DELETE, LOCK_TIMEOUT];
 
-/// Batches that one transaction folds at most, and bytes of their sums beside the first one's: in memory they take some times
-/// as much.
+/// Batches that one transaction folds at most, and bytes of their sums beside the first one's: in memory they take
+/// some times as much.
 const MAX_BATCHES: usize = 64;
 const MAX_BYTES: i64 = 4 << 20;
 
@@ -42,11 +43,12 @@ impl Store {
         if oldest.is_some_and(|oldest| oldest <= due) { self.fold_clicks(lock_timeout).await } else { Ok(0) }
     }
 
-    /// Folds the rows that are pending now; answers how many. It takes as long as changing each row of their links: tens of
-    /// milliseconds for thousands.
+    /// Folds the rows that are pending now; answers how many. It takes as long as changing each row of their links:
+    /// tens of milliseconds for thousands.
     ///
     /// # Errors
-    /// [`crate::db::StoreError::Unavailable`] if an import holds the rollups longer than `lock_timeout`: the rows stay pending.
+    /// [`crate::db::StoreError::Unavailable`] if an import holds the rollups longer than `lock_timeout`: the rows
+    /// stay pending.
     pub async fn fold_clicks(&self, lock_timeout: Duration) -> Result<u64> {
         let Self::Postgres { pool, .. } = self else { return Ok(0) };
         // Rows that come in during the fold are left to the next one, so that it ends under any load.
@@ -81,7 +83,8 @@ impl Tx {
         Ok(sqlx::query_scalar(SOME).fetch_one(conn).await?)
     }
 
-    /// Folds as many of the rows up to the id `last` as fit one transaction; answers how many, and whether these were all.
+    /// Folds as many of the rows up to the id `last` as fit one transaction; answers how many, and whether these were
+    /// all.
     async fn fold(&mut self, last: i64, lock_timeout: Duration) -> Result<(u64, bool)> {
         let TxInner::Postgres(conn, _) = &mut self.inner else { return Ok((0, true)) };
         sqlx::query(LOCK_TIMEOUT).bind(format!("{}ms", lock_timeout.as_millis())).execute(&mut *conn).await?;

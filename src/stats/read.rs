@@ -38,7 +38,7 @@ const CELLS: &str = "SELECT ";
 const MORE_CELLS: &str = " UNION ALL SELECT ";
 const COUNTS: &str = " AS cell, CAST(sum(people) AS BIGINT) AS people, CAST(sum(bots) AS BIGINT) AS bots \
                       FROM click_slots WHERE subject = ";
-/// Runs that one statement counts; there are two or three, but where a range spans many years.
+/// Runs that one statement counts; there are two or three, but if a range spans many years.
 const RUNS: usize = 200;
 
 pub(crate) const STATEMENTS: &[&str] = &[URL_EXISTS, DAYS, UNIQUES, TOP];
@@ -96,10 +96,10 @@ impl Statistics {
 }
 
 impl Store {
-    /// The statistics of a link; none where there is no such link.
+    /// The statistics of a link; none if there is no such link.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn url_statistics(&self, id: UrlId, calendar: &Calendar, top: Top) -> Result<Option<Statistics>> {
         let mut snapshot = self.snapshot().await?;
         let found: Option<i64> =
@@ -113,7 +113,7 @@ impl Store {
     /// The statistics of a user's links, or of all.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn statistics(&self, subject: Subject, calendar: &Calendar, top: Top) -> Result<Statistics> {
         self.snapshot().await?.statistics(subject, calendar, top).await
     }

@@ -1,12 +1,13 @@
 //! Whether the rollups say what the events say, and how to make them.
 //!
-//! A day (in UTC) at a time: its click events are summed up as a writer would, and compared with what the rollups hold of
-//! that day. Days before `kept_since_day`, whose events may be gone, are neither compared nor changed. A link's total is
-//! compared with the sum of its days, which reaches back beyond the events. Visitors cannot be counted again.
+//! A day (in UTC) at a time: its click events are summed up as a writer would, and compared with what the rollups
+//! hold of that day. Days before `kept_since_day`, whose events may be gone, are neither compared nor changed. A
+//! link's total is compared with the sum of its days, which reaches back beyond the events. Visitors cannot be
+//! counted again.
 //!
-//! Promises: a comparison shows one moment while clicks come in. A repair adds what is missing and takes away what is too
-//! much, in short transactions that lock days as every writer does; since writers change events and rollups alike, the
-//! difference is the same whatever they stored meanwhile. One process at a time repairs.
+//! Promises: a comparison shows one moment while clicks come in. A repair adds what is missing and takes away what is
+//! too much, in short transactions that lock days as every writer does; since writers change events and rollups
+//! alike, the difference is the same whatever they store. One process at a time repairs.
 
 mod expected;
 mod held;
@@ -72,13 +73,14 @@ pub(crate) const ROW_STATEMENTS: &[Sql] = &[held::DAYS, held::SLOTS, held::VALUE
 /// PostgreSQL's transaction in which every statement sees what the first one saw; a whole day may take its time.
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
-/// How often folding is tried until no batch comes in between that and the comparison, which begins a millisecond later.
+/// How often folding is tried until no batch comes in between that and the comparison, which begins a millisecond
+/// later.
 const FOLDS: u32 = 100;
 /// An import may hold the rollups for minutes: a comparison waits as long as one statement may take.
 const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-/// Events read at once.
+/// Events of a read.
 const CHUNK: i64 = 5_000;
-/// Subjects compared at once.
+/// Subjects of a comparison.
 const SUBJECTS_AT_ONCE: usize = 500;
 
 /// What a rollup counts.
@@ -113,7 +115,8 @@ pub struct Reconciliation {
     store: Store,
     /// Whether differences are repaired.
     fix: bool,
-    /// Keeps other processes from repairing; SQLite has one writer, and a day's comparison and repair are one transaction.
+    /// Keeps other processes from repairing; SQLite has one writer, and a day's comparison and repair are one
+    /// transaction.
     guard: Option<Tx>,
     /// Days that have slots or values of these subjects, and no row of their own.
     strays: BTreeMap<i64, BTreeSet<Subject>>,
@@ -145,7 +148,7 @@ impl Store {
     /// Begins a comparison.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where another process repairs, and where the database fails.
+    /// [`StoreError::Unavailable`] if another process repairs, and if the database fails.
     pub async fn reconcile(&self, fix: bool) -> Result<Reconciliation> {
         let mut guard = None;
         if fix && !self.is_embedded() {
@@ -168,11 +171,11 @@ impl Store {
 }
 
 impl Reconciliation {
-    /// Compares the next day that has events or rollups, and repairs it where that was asked for. Answers the day and what
-    /// differs, or differed; none at the end.
+    /// Compares the next day that has events or rollups, and repairs it if that was asked for. Answers the day and
+    /// what differs, or differed; none at the end.
     ///
     /// # Errors
-    /// Where the database fails; the days before stay repaired.
+    /// If the database fails; the days before stay repaired.
     pub async fn next_day(&mut self) -> Result<Option<(i64, Vec<Difference>)>> {
         let mut tx = self.begin_folded().await?;
         let since: i64 = on_tx!(tx, |conn| sqlx::query_scalar(KEPT_SINCE).bind(FIRST_DAY).fetch_one(conn).await?);
@@ -188,11 +191,11 @@ impl Reconciliation {
         Ok(Some((day, differences)))
     }
 
-    /// Compares each link's total with the sum of its days, and repairs it where that was asked for: to be called after
+    /// Compares each link's total with the sum of its days, and repairs it if that was asked for: to be called after
     /// all days.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn totals(&mut self) -> Result<Vec<Difference>> {
         let mut tx = self.begin().await?;
         let rows: Vec<(UrlId, i64, i64, i64, i64)> = on_tx!(tx, |conn| sqlx::query_as(TOTALS).fetch_all(conn).await?);
@@ -212,7 +215,7 @@ impl Reconciliation {
     /// Ends the comparison, and lets others repair.
     ///
     /// # Errors
-    /// Where the connection breaks; the lock is then gone as well.
+    /// If the connection breaks; the lock is then gone as well.
     pub async fn finish(self) -> Result<()> {
         match self.guard {
             Some(guard) => guard.rollback().await,
@@ -236,7 +239,7 @@ impl Reconciliation {
         ))
     }
 
-    /// A transaction that shows one moment. On SQLite it may write where that will be needed.
+    /// A transaction that shows one moment. On SQLite it may write if that will be needed.
     async fn begin(&self) -> Result<Tx> {
         let inner = match &self.store {
             Store::Postgres { pool, peers, .. } => {
@@ -266,8 +269,8 @@ impl Reconciliation {
         Ok([click.map(day_of), rolled, stray].into_iter().flatten().min())
     }
 
-    /// Ends the transaction of a comparison, and repairs what was found where that was asked for: in it on SQLite, else in short
-    /// ones of their own.
+    /// Ends the transaction of a comparison, and repairs what was found if that was asked for: in it on SQLite,
+    /// else in short ones of their own.
     async fn settle(&self, mut comparison: Tx, differences: &[Difference]) -> Result<()> {
         if self.fix && self.store.is_embedded() {
             comparison.repair(differences).await?;

@@ -1,5 +1,5 @@
-//! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what they
-//! add to the rollups, in one transaction. PostgreSQL takes large batches by COPY.
+//! Batches of clicks in the database, each written once however often it is tried: the receipt, the events, and what
+//! they add to the rollups, in one transaction. PostgreSQL takes large batches by COPY.
 
 mod copy;
 
@@ -60,7 +60,7 @@ pub struct ClickBatch<'a> {
     times: Vec<Timestamp>,
     /// All of them in one text: thousands of small ones would be as many allocations.
     details: String,
-    /// Where each click's details end.
+    /// The end of each click's details.
     ends: Vec<usize>,
     sums: Sums<'a>,
 }
@@ -77,7 +77,7 @@ impl<'a> ClickBatch<'a> {
         }
     }
 
-    /// Adds a click. This takes a microsecond: who adds thousands lets others have the thread meanwhile.
+    /// Adds a click. This takes a microsecond: a caller that adds thousands yields in between.
     pub fn add(&mut self, click: NewClick<'a>) {
         self.urls.push(click.counted.url_id.0);
         self.times.push(click.counted.at);
@@ -92,8 +92,8 @@ impl<'a> ClickBatch<'a> {
         &self.details[start..self.ends[nth]]
     }
 
-    /// The order in which the events are stored: large batches by link, whose places in the index by link are neighbours then. A
-    /// link's clicks stay in the order of time.
+    /// The order in which the events are stored: large batches by link, whose places in the index by link are
+    /// neighbours then. A link's clicks stay in the order of time.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.urls.len()).collect();
         if order.len() > LARGE_BATCH {
@@ -116,7 +116,7 @@ impl Store {
     /// tried again after a failure that leaves open whether it was stored.
     ///
     /// # Errors
-    /// Where the database fails; the batch is then to be tried again under the same id.
+    /// If the database fails; the batch is then to be tried again under the same id.
     pub async fn store_clicks(&self, batch_id: &str, batch: &ClickBatch<'_>, now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         if tx.write_receipt(batch_id, now).await? {
@@ -131,7 +131,7 @@ impl Store {
     /// another replica was first. Stored in hexadecimal digits.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn visitor_salt(&self, day: i64, candidate: &[u8; 32]) -> Result<[u8; 32]> {
         let mut tx = self.begin().await?;
         let candidate = hex::encode(candidate);
@@ -148,14 +148,14 @@ impl Store {
     /// Forgets the receipts written at `until` or before; answers how many.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn prune_receipts(&self, until: Timestamp) -> Result<u64> {
         Ok(on_pool!(self, |pool| sqlx::query(PRUNE).bind(until).execute(pool).await?.rows_affected()))
     }
 }
 
 impl Tx {
-    /// Writes a batch's receipt; answers false where it was there already.
+    /// Writes a batch's receipt; answers false if it was there already.
     async fn write_receipt(&mut self, batch_id: &str, now: Timestamp) -> Result<bool> {
         Ok(on_tx!(self, |conn| sqlx::query(RECEIPT).bind(batch_id).bind(now).execute(conn).await?.rows_affected() > 0))
     }

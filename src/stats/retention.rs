@@ -1,9 +1,9 @@
 //! What is past its time: click events that are to be kept for so many days, and all that tells visitors apart.
 //!
-//! Promises: rows go in steps of [`STEP`] at most, each a short transaction, and one process at a time deletes; rollups and the
-//! events of links' lives stay; `kept_since_day` moves on in the transaction that deletes the first click of a day, so that
-//! nobody takes the clicks that are left of that day for all there were. While events are imported, nothing is deleted.
-//! Leaves out: when to do it.
+//! Promises: rows go in steps of [`STEP`] at most, each a short transaction, and one process at a time deletes;
+//! rollups and the events of links' lives stay; `kept_since_day` moves on in the transaction that deletes the first
+//! click of a day, so that the clicks left of that day are not taken for all of them. While events are
+//! imported, nothing is deleted. Leaves out: when to do it.
 
 use std::time::Instant;
 
@@ -22,7 +22,8 @@ const KEEP_SINCE: &str = r"
     ON CONFLICT (name) DO UPDATE
     SET value = excluded.value
     WHERE click_state.value < excluded.value";
-/// Where a step through the visitors ends: they are deleted by a range of their key, which costs no more the more there are.
+/// The end of a step through the visitors: they are deleted by a range of their key, which costs no more the more
+/// there are.
 const STEP_ENDS: &str = r"
     SELECT day, subject, visitor
     FROM visitors
@@ -36,7 +37,8 @@ pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, KEEP_SINCE, STEP_ENDS, PRUN
 
 /// Rows that one transaction deletes at most.
 pub const STEP: i64 = 5_000;
-/// Days that a visitor can be told from others for, beside the present one: the day's salt is 48 hours old then at most.
+/// Days that a visitor can be told from others for, beside the present one: the day's salt is 48 hours old then at
+/// most.
 const VISITOR_DAYS: i64 = 2;
 
 /// What was deleted.
@@ -59,11 +61,11 @@ enum Past {
 
 impl Store {
     /// Deletes what is past its time: click events older than `click_days` whole days in UTC (none: they are kept for
-    /// ever), and visitors and salts of the days before yesterday. Between two steps it rests for as long as the last one
-    /// took. Where another process is at it, nothing is done.
+    /// ever), and visitors and salts of the days before yesterday. Between two steps it rests for as long as the last
+    /// one took. If another process is at it, nothing is done.
     ///
     /// # Errors
-    /// Where the database fails; the steps before stay.
+    /// If the database fails; the steps before stay.
     pub async fn sweep(&self, click_days: Option<u32>, now: Timestamp) -> Result<Swept> {
         let today = day_of(now);
         let mut swept = Swept::default();
@@ -75,10 +77,10 @@ impl Store {
         Ok(swept)
     }
 
-    /// The first day (since 1970-01-01, UTC) of which all click events are there; none where they were never pruned.
+    /// The first day (since 1970-01-01, UTC) of which all click events are there; none if they were never pruned.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn clicks_kept_since(&self) -> Result<Option<i64>> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(KEPT_SINCE).fetch_optional(pool).await)?)
     }
@@ -106,8 +108,8 @@ impl Store {
 }
 
 impl Tx {
-    /// The first day of which all click events are there, as [`Store::clicks_kept_since`]; it stays so until the transaction
-    /// ends, since nobody deletes events meanwhile. Waits for a step of whoever is at it.
+    /// The first day of which all click events are there, as [`Store::clicks_kept_since`]; it stays so until the
+    /// transaction ends, since no other process deletes events in it. Waits for another process' step.
     pub(crate) async fn hold_kept_since(&mut self) -> Result<Option<i64>> {
         self.share_lock(Lock::Retention).await?;
         Ok(on_tx!(self, |conn| sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await)?)

@@ -111,13 +111,13 @@ pub(crate) const STATEMENTS: &[Sql] =
 pub struct Counted<'a> {
     /// The link that was followed.
     pub url_id: UrlId,
-    /// Its owner, where that is known.
+    /// Its owner, if that is known.
     pub owner: Option<UserId>,
     /// When, UTC.
     pub at: Timestamp,
     /// Whether a program followed it.
     pub is_bot: bool,
-    /// Who followed it, as a keyed hash under the day's salt; none where that is not to be known.
+    /// Who followed it, as a keyed hash under the day's salt; none if that is not to be known.
     pub visitor: Option<i64>,
     /// What is known of who followed it.
     pub values: Values<'a>,
@@ -157,10 +157,10 @@ impl Tx {
     /// Adds clicks to the rollups. Their events are to be stored in the same transaction.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub(crate) async fn roll_up(&mut self, sums: &Sums<'_>) -> Result<()> {
         let deltas = sums.deltas();
-        // First of all: whoever else adds to one of these days waits here.
+        // First of all: another writer of one of these days waits here.
         self.add_days(&deltas.days).await?;
         self.add_slots(&deltas.slots).await?;
         self.add_values(&deltas.values).await?;

@@ -1,8 +1,8 @@
-//! Many rows at once: users, links, events and used codes, in chunks, within a transaction that the caller began.
+//! Many rows: users, links, events and used codes, in chunks, within a transaction that the caller began.
 //!
 //! A chunk is staged in a temporary table (by COPY on PostgreSQL, by multi-row insertion on SQLite) and then settled by
 //! statements that serve both databases: insert what conflicts with nothing, then ask of each row left over whether it
-//! stands for a row that is there already or contradicts one. Rows that other clients write meanwhile are met in the
+//! stands for a row that is there already or contradicts one. Rows that other clients write concurrently are met in the
 //! same way as those that were there before, so they become a row found or a row refused, never a failure.
 //!
 //! Look-ups are scalar subqueries on purpose: PostgreSQL has no statistics on a table just filled, and might read the
@@ -48,7 +48,7 @@ const DROP: [&str; 8] = [
 pub enum BulkUser {
     /// A readable row.
     Row {
-        /// The id it has where it comes from; none asks for a new one.
+        /// Its id in the source; none asks for a new one.
         id: Option<UserId>,
         /// Unique name.
         username: Username,
@@ -64,13 +64,13 @@ pub enum BulkUser {
 /// A link to be found or created.
 #[derive(Debug, Clone)]
 pub struct BulkUrl {
-    /// The id it has where it comes from; none asks for a new one.
+    /// Its id in the source; none asks for a new one.
     pub id: Option<UrlId>,
-    /// Its owner, by the id of the owner's row where there was one.
+    /// Its owner, by the id of the owner's row if there was one.
     pub user_id: UserId,
     /// Its code; none asks for a generated one.
     pub short_code: Option<ShortCode>,
-    /// Where it leads.
+    /// The target.
     pub original_url: TargetUrl,
     /// A title for people.
     pub title: Option<Title>,
@@ -80,18 +80,18 @@ pub struct BulkUrl {
     pub created_at: Timestamp,
     /// When one of its fields last changed, UTC.
     pub updated_at: Timestamp,
-    /// Why it is disabled, where it is.
+    /// Why it is disabled, if it is.
     pub disabled_reason: Option<DisabledReason>,
 }
 
 /// An event to be found or stored.
 #[derive(Debug, Clone)]
 pub struct BulkEvent {
-    /// The id it has where it comes from; none asks for a new one.
+    /// Its id in the source; none asks for a new one.
     pub id: Option<EventId>,
     /// The link it is about, which may be gone.
     pub url_id: UrlId,
-    /// Who did it, by the id of the user's row where there was one; the user may be gone.
+    /// Who did it, by the id of the user's row if there was one; the user may be gone.
     pub user_id: Option<UserId>,
     /// What kind of thing happened.
     pub event_type: EventType,
@@ -137,7 +137,7 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Bulk<'t> {
     tx: &'t mut Tx,
-    /// Whether some user's row stands for a user with another id, or for nobody.
+    /// Whether some user's row stands for a user with another id, or for none.
     diverted: bool,
     /// Whether something is to be added to the rollups.
     has_clicks: bool,

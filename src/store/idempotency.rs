@@ -1,7 +1,7 @@
 //! Answers kept for clients that may send the same POST twice.
 //!
-//! The answer to a success is written in the transaction of the change: either both are kept or neither. The first answer
-//! recorded for a key stays: a second one is refused by the key, and its transaction undone.
+//! The answer to a success is written in the transaction of the change: either both are kept or neither. The first
+//! answer recorded for a key stays: a second one is refused by the key, and its transaction undone.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,7 +1,7 @@
 //! Token buckets of users: a row each, and one statement that takes a token.
 //!
-//! A bucket is kept as the moment at which it is full again (GCRA). A token that is taken moves this moment on by the time that
-//! brings one; a bucket is empty when it needs its whole burst. Moments are microseconds since 1970.
+//! A bucket is kept as the moment at which it is full again (GCRA). A token that is taken moves this moment on by the
+//! time that brings one; a bucket is empty when it needs its whole burst. Moments are microseconds since 1970.
 
 use std::time::Duration;
 

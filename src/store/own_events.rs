@@ -1,7 +1,8 @@
 //! The events that a user's key sees: those by the user, and those about links that are theirs now.
 //!
-//! Promises: no list walks over events that its reader does not see. A page costs what the user's own links and their next events
-//! cost, however many events others have. Each of the two kinds is read along its index; an event of both kinds comes once.
+//! Promises: no list walks over events that its reader does not see. A page costs what the user's own links and their
+//! next events cost, however many events others have. Each of the two kinds is read along its index; an event of both
+//! kinds comes once.
 
 use super::{
     EventFilter,
@@ -29,7 +30,7 @@ const ABOUT_LINKS: Sql = Sql {
 };
 const OF_USER: Sql = Sql { postgres: ") e WHERE u.user_id = ", sqlite: ") WHERE u.user_id = " };
 
-/// Where the events lie that a filter leaves.
+/// The tables and conditions of the events that a filter leaves.
 pub(super) enum Seen {
     /// There are none that its owner sees.
     Nothing,
@@ -70,7 +71,8 @@ impl Part<'_> {
 }
 
 impl Store {
-    /// Where the events lie that a filter leaves. The owner of a link is looked up before any of its events.
+    /// The tables and conditions of the events that a filter leaves. The owner of a link is looked up before any of
+    /// its events.
     pub(super) async fn seen(&self, filter: &EventFilter) -> Result<Seen> {
         let Some(owner) = filter.owner else { return Ok(Seen::Filtered(filter.clone())) };
         let without_owner = EventFilter { owner: None, ..filter.clone() };

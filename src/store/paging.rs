@@ -5,7 +5,7 @@ use crate::{
     domain::page::{MAX_COUNT, PageStart},
 };
 
-/// Where a count stops: one row beyond those that are told.
+/// The bound of a count: one row beyond those that are told.
 pub(super) const COUNTED: i64 = MAX_COUNT as i64 + 1;
 
 /// A page's start as bounds that one statement takes: rows with a larger id, and how many of them to pass over.

@@ -87,7 +87,7 @@ impl Select {
         self
     }
 
-    /// Adds the condition `sql`, which ends where its value follows, if there is a value.
+    /// Adds the condition `sql`, which ends before its value, if there is a value.
     #[must_use]
     pub(super) fn and(self, sql: &'static str, value: Option<impl Into<Value>>) -> Self {
         match value {

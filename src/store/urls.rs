@@ -41,7 +41,7 @@ pub struct Link {
     pub id: UrlId,
     /// Its owner.
     pub user_id: UserId,
-    /// Where it leads.
+    /// The target.
     pub original_url: TargetUrl,
     /// Whether it can be followed.
     pub is_active: bool,

@@ -77,8 +77,8 @@ impl Store {
 
     /// Deletes a user and all links of theirs, whose codes stay used; answers none if there is no such user.
     ///
-    /// Not more than `DELETED_AT_ONCE` links go in one transaction: a million in one would take longer than any statement
-    /// may. If it breaks off, the user is still there, and a repetition deletes the rest.
+    /// Not more than `DELETED_AT_ONCE` links go in one transaction: a million in one would take longer than any
+    /// statement may. If it breaks off, the user is still there, and a repetition deletes the rest.
     pub async fn delete_user(
         &self,
         caller: Caller,

@@ -1,8 +1,8 @@
 //! Agents: what a `User-Agent` says, taken apart once for each that is seen often.
 //!
-//! Taking one apart costs thousands of times more than looking it up, so it is left to whoever asks first, which is the
-//! writer: a redirect only looks up the text, and an attacker who sends a new agent each time cannot slow it by more than
-//! an allocation.
+//! Taking one apart costs thousands of times more than looking it up, so it is left to the first use, which is
+//! the writer: a redirect only looks up the text, and an attacker who sends a new agent each time cannot slow it by
+//! more than an allocation.
 
 use std::{
     borrow::Borrow,
@@ -63,7 +63,7 @@ fn name(found: &str) -> Option<&'static str> {
     NAMES.get(found).copied()
 }
 
-/// The system of that name, where woothee names a device instead, or in words that are no name.
+/// The system of that name, if woothee names a device instead, or in words that are no name.
 fn system(name: &'static str) -> &'static str {
     match name {
         "iPhone" | "iPad" | "iPod" => "iOS",
@@ -79,7 +79,7 @@ fn device(category: &'static str, os: Option<&str>, text: &str) -> &'static str 
     if category == "smartphone" && is_tablet { "tablet" } else { category }
 }
 
-/// One agent: its text, and what it is once somebody asked.
+/// One agent: its text, and what it is once that was asked.
 pub(super) struct Agent {
     text: Box<str>,
     traits: OnceLock<Traits>,

@@ -62,7 +62,7 @@ impl Countries {
         Ok(Self(reader))
     }
 
-    /// The country of an address; none where the file does not know it.
+    /// The country of an address; none if the file does not know it.
     pub(super) fn of(&self, address: IpAddr) -> Option<Country> {
         let found = self.0.lookup(address).ok()?;
         Country::parse(found.decode_path::<&str>(&path!["country", "iso_code"]).ok()??)

@@ -11,8 +11,8 @@ pub(super) struct Language {
 }
 
 impl Language {
-    /// The language of the entry with the highest weight, the first one of several, without region or script. None where that
-    /// entry names none, as `*` does.
+    /// The language of the entry with the highest weight, the first one of several, without region or script. None
+    /// if that entry names none, as `*` does.
     pub(super) fn preferred(header: &str) -> Option<Self> {
         let mut best: Option<(f32, &str)> = None;
         for entry in header.split(',').take(ENTRIES) {
@@ -45,7 +45,7 @@ impl Language {
     }
 }
 
-/// The weight among an entry's parameters, 1 where there is none; 0, never chosen, where it is no weight.
+/// The weight among an entry's parameters, 1 if there is none; 0, never chosen, if it is no weight.
 fn weight(parameters: &str) -> f32 {
     let given = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
     let weight = given.map_or(Some(1.0), |text| text.trim().parse().ok());

@@ -1,4 +1,4 @@
-//! Which requests are clicks: those by which somebody comes to see the target.
+//! Which requests are clicks: those by which a person comes to see the target.
 
 use axum::http::{HeaderMap, HeaderName, Method};
 
@@ -9,7 +9,7 @@ static HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-moz"),
     HeaderName::from_static("x-purpose"),
 ];
-/// Reasons that mean that nobody looks yet, and perhaps never will.
+/// Purposes of requests whose answer no person sees yet, perhaps never.
 const AHEAD: [&str; 3] = ["prefetch", "prerender", "preview"];
 
 /// Whether a request that is redirected counts as a click: a GET that is neither fetched ahead nor for a preview.

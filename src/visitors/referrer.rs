@@ -4,11 +4,11 @@ use std::net::Ipv6Addr;
 
 /// Bytes of a host at most, as DNS has it.
 const LONGEST: usize = 253;
-/// Where pages are; Android's apps name themselves as hosts of a scheme of their own.
+/// Schemes of pages; Android's apps name themselves as hosts of a scheme of their own.
 const SCHEMES: [&str; 3] = ["https://", "http://", "android-app://"];
 
-/// The host of an address in lower case, as it stands there: `www.` is part of it, port and credentials are not. None where
-/// there is no sound host. Browsers send addresses in their canonical form, so there is nothing to decode.
+/// The host of an address in lower case, as it stands there: `www.` is part of it, port and credentials are not. None
+/// if there is no sound host. Browsers send addresses in their canonical form, so there is nothing to decode.
 pub(super) fn host(referrer: &str) -> Option<Box<str>> {
     let rest = SCHEMES.into_iter().find_map(|scheme| after_prefix(referrer, scheme))?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;

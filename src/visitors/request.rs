@@ -17,7 +17,7 @@ pub struct Request<'a> {
     pub accept_language: Option<&'a str>,
     /// Whether `DNT` or `Sec-GPC` is 1.
     pub refuses_tracking: bool,
-    /// Where it came from, proxies passed over.
+    /// The client's address, behind trusted proxies.
     pub address: Option<IpAddr>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// The text of a header, without what follows a byte that is none; nothing where it is empty.
+/// The text of a header, without what follows a byte that is none; nothing if it is empty.
 fn text(value: &HeaderValue) -> Option<&str> {
     let bytes = value.as_bytes();
     let valid = str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()])).ok()?;

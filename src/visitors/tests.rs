@@ -116,12 +116,17 @@ proptest! {
         language in "\\PC{0,80}",
         address in any::<u128>(),
     ) {
-        let pairs = [("user-agent", agent.as_slice()), ("referer", referrer.as_bytes()), ("accept-language", language.as_bytes())];
+        let pairs = [
+            ("user-agent", agent.as_slice()),
+            ("referer", referrer.as_bytes()),
+            ("accept-language", language.as_bytes()),
+        ];
         let headers: HeaderMap = pairs
             .into_iter()
             .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_bytes(value).ok()?)))
             .collect();
-        let visitor = visitors(AddressPolicy::Anonymised).read(&Request::read(&headers, Some(IpAddr::V6(address.into()))));
+        let request = Request::read(&headers, Some(IpAddr::V6(address.into())));
+        let visitor = visitors(AddressPolicy::Anonymised).read(&request);
         let values: Vec<_> = visitor.values().map(|(dimension, value)| (dimension, value.to_owned())).collect();
         prop_assert_eq!(Known::from_details(&visitor.details()).values, values);
         prop_assert!(visitor.details().as_str().len() < 700 && visitor.queued_bytes() < 1_200);

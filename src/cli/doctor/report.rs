@@ -22,7 +22,7 @@ pub(super) struct Check {
     name: &'static str,
     status: Status,
     found: String,
-    /// What to do, where something is to be done.
+    /// The remedy, if one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
 }

@@ -26,7 +26,8 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
     let seen = match diagnose(server, LIMIT).await {
         Ok(seen) => seen,
         Err(reason) => {
-            let mend = "check DATABASE_URL, that the database runs, and that its trusted sources or firewall let this machine in";
+            let mend = "check DATABASE_URL, that the database runs, and that its trusted sources or firewall let \
+                this machine in";
             report.add(Check::fail("database", format!("{}: {reason}", server.place()), mend));
             return;
         }
@@ -67,7 +68,7 @@ fn encryption(server: &Server, seen: &Diagnosis) -> Check {
         Some(tls) => Check::warn(
             NAME,
             format!(
-                "{tls}, but the server's certificate is not verified: whoever sits in between can read and change everything"
+                "{tls}, but the server's certificate is not verified: a host in between can read and change everything"
             ),
             "set DATABASE_TLS=verify-full, and DATABASE_CA_CERT where the authority is a private one",
         ),
@@ -136,7 +137,8 @@ fn connections(server: &Server, settings: &StoreSettings, instances: Option<u32>
     };
     let needed = 2 * instances * each + 1;
     let found = format!(
-        "a deployment needs 2 x {instances} x {sum} + 1 for migrate = {needed}; the database allows {}, {} are in use now",
+        "a deployment needs 2 x {instances} x {sum} + 1 for migrate = {needed}; the database allows {}, {} are in \
+         use now",
         seen.limit, seen.used
     );
     if needed <= seen.limit {

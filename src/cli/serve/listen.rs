@@ -1,4 +1,4 @@
-//! Where the service listens, who may reach it there, and how many connections it takes.
+//! The address of the service, who may reach it, and how many connections it takes.
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;

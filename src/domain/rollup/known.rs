@@ -20,7 +20,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads a click event's details. What does not look like a value is not one: clients may write what they like there.
+    /// Reads a click event's details. What does not look like a value is not one: clients may write what they like
+    /// there.
     pub fn from_details(details: &Details) -> Self {
         let Ok(fields) = serde_json::from_str::<Map<String, Value>>(details.as_str()) else { return Self::default() };
         let value = |dimension: Dimension| {

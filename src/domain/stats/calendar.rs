@@ -1,7 +1,7 @@
-//! The buckets of a range: where hours, days, weeks and months begin by the clocks of a zone.
+//! The buckets of a range: the starts of hours, days, weeks and months by the clocks of a zone.
 //!
-//! Whatever a zone does, its buckets are found by asking it for local times, never by adding up hours: days of 23 and 25
-//! hours, days that begin at one o'clock, and days that a country left out come out right.
+//! Whatever a zone does, its buckets are found by asking it for local times, never by adding up hours: days of 23 and
+//! 25 hours, days that begin at one o'clock, and days that a country left out come out right.
 
 use chrono::{
     DateTime, Datelike as _, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZone as _,
@@ -80,7 +80,7 @@ impl Calendar {
         ))
     }
 
-    /// None where there are too many buckets.
+    /// None if there are too many buckets.
     fn between(from: i64, to: i64, unit: Unit, zone: Zone) -> Option<Self> {
         // From below, so that a range of centuries is refused before its days are counted out.
         let longest = match unit {
@@ -132,7 +132,7 @@ impl Calendar {
         self.cells.iter().chain(&edges).all(|slot| slot.rem_euclid(SLOTS_PER_DAY) == 0)
     }
 
-    /// The cells, those of equal length together: one run, and two or three where the clocks change within the range.
+    /// The cells, those of equal length together: one run, and two or three if the clocks change within the range.
     pub fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for cell in self.cells.windows(2) {
@@ -174,7 +174,7 @@ impl Zone {
         self.first_at(day.and_time(NaiveTime::MIN))
     }
 
-    /// The first moment at which the clocks show `local` or, where they leap over it, what follows: a leap is a day at
+    /// The first moment at which the clocks show `local` or, if they leap over it, what follows: a leap is a day at
     /// most.
     fn first_at(self, local: NaiveDateTime) -> Timestamp {
         let later = (0..=SLOTS_PER_DAY).map(|slots| local + TimeDelta::seconds(slots * SLOT_SECONDS));
@@ -182,7 +182,7 @@ impl Zone {
         shown.map_or_else(|| local.and_utc(), |moment| moment.to_utc())
     }
 
-    /// Where the hours of the clock begin, from the one that `from` is in to the end of the one before `to`.
+    /// The starts of the clock's hours, from the one that `from` is in to the end of the one before `to`.
     fn hours(self, from: i64, to: i64) -> Vec<i64> {
         let begins =
             |slot: &i64| (slot * SLOT_SECONDS + self.offset(*slot)).div_euclid(SLOT_SECONDS).rem_euclid(HOUR) == 0;
@@ -192,21 +192,22 @@ impl Zone {
         hours
     }
 
-    /// Where days begin, from the one that `from` is in to the end of the one before `to`.
+    /// The starts of days, from the one that `from` is in to the end of the one before `to`.
     fn days(self, from: i64, to: i64) -> Vec<i64> {
         let (first, last) = (self.day_of(from), self.day_of(to - 1));
         let days = first.iter_days().take_while(|day| *day <= next(last));
         let mut days: Vec<i64> = days.map(|day| slot_of(self.first_moment(day))).collect();
-        // A day that was left out begins where the next one does.
+        // A day that was left out begins with the next one.
         days.dedup();
-        // By the sun's time, as before zones were agreed on, the last day ends within a slot, which belongs to the range.
+        // By the sun's time, as before zones were agreed on, the last day ends within a slot, which belongs to the
+        // range.
         if let Some(end) = days.last_mut() {
             *end = to.max(*end);
         }
         days
     }
 
-    /// Where weeks or months begin, `first` telling a day's first day of its week or month.
+    /// The starts of weeks or months, `first` telling a day's first day of its week or month.
     fn periods(self, from: i64, to: i64, first: impl Fn(NaiveDate) -> NaiveDate) -> Vec<i64> {
         let days = first(self.day_of(from)).iter_days().take_while(|day| *day <= self.day_of(to - 1));
         days.filter(|day| first(*day) == *day).map(|day| slot_of(self.first_moment(day))).collect()

@@ -1,4 +1,4 @@
-//! Where a range begins or ends, as a client writes it: a day, a moment in the zone asked for, or a moment anywhere.
+//! The start or end of a range, as a client writes it: a day, a moment in the zone asked for, or a moment anywhere.
 
 use std::str::FromStr;
 

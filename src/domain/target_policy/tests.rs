@@ -56,7 +56,7 @@ fn loops_are_refused() {
     assert_eq!(check(&policy(), "https://buoy.example/"), Ok(()));
 }
 
-/// Hosts that only this machine or its network can reach, or nobody.
+/// Hosts that only this machine or its network can reach, or none.
 const PRIVATE_HOSTS: &[&str] = &[
     "localhost",
     "LocalHost.",

@@ -55,8 +55,9 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
     allowed(caller, &request.method, route).map(|()| caller)
 }
 
-/// The caller that has this token or key. A client that sent too many wrong ones may not try a token that can be guessed. A key
-/// cannot be guessed: one with the right checksum is always looked up, so that no failure of strangers keeps a good one out.
+/// The caller that has this token or key. A client that sent too many wrong ones may not try a token that can be
+/// guessed. A key cannot be guessed: one with the right checksum is always looked up, so that no failure of strangers
+/// keeps a good one out.
 async fn by_token(app: &AppState, request: &Parts, token: &str) -> Result<Option<Caller>, Error> {
     let secret = Secret::parse(token);
     if secret.is_none() && app.access.is_guessable() {
@@ -74,12 +75,13 @@ async fn by_token(app: &AppState, request: &Parts, token: &str) -> Result<Option
     }
 }
 
-/// What to answer where credentials were missing or wrong: that, or 429 where it was one too many.
+/// The answer if credentials were missing or wrong: that, or 429 if it was one too many.
 fn failed(app: &AppState, request: &Parts, unauthorized: Error) -> Error {
     limits::failed_credentials(app, (&request.extensions, &request.headers), unauthorized)
 }
 
-/// Refuses what a scope does not reach. It is the same for what exists and what does not, so it tells nothing of either.
+/// Refuses what a scope does not reach. It is the same for what exists and what does not, so it tells nothing of
+/// either.
 fn allowed(caller: Caller, method: &Method, route: &str) -> Result<(), Error> {
     let scope = match need(method, route) {
         Need::Nothing => return Ok(()),

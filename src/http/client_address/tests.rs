@@ -1,4 +1,4 @@
-//! Every way in which a request can say where it came from.
+//! Every way in which a request can name its origin.
 
 use axum::{
     Extension, Router,

@@ -9,7 +9,8 @@ use utoipa::{
 
 use crate::domain::{EventType, UrlId, UserId, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
 
-/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may be.
+/// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may
+/// be.
 fn from_one(default: Option<u32>) -> Object {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(default.map(Into::into)).build()
 }

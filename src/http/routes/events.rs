@@ -42,7 +42,7 @@ pub struct CreateEvent {
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     user_id: Field<UserId>,
-    /// More about it, an object; `{}` where it is left out.
+    /// More about it, an object; `{}` if it is left out.
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     details: Field<Details>,

@@ -24,7 +24,7 @@ pub struct Health {
     /// The program's version.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// The commit that it was built from, `unknown` where the build was not told.
+    /// The commit that it was built from, `unknown` if the build was not told.
     #[schema(example = "0123456789abcdef0123456789abcdef01234567")]
     commit: &'static str,
 }
@@ -84,7 +84,7 @@ pub async fn health() -> Json<Health> {
 
 /// Says whether this replica should get traffic, from state kept in the background.
 ///
-/// A database lost after it was once there does not fail it: every replica would leave the balancer at once.
+/// A database lost after it was once there does not fail it: every replica would leave the balancer together.
 #[utoipa::path(
     get,
     path = "/ready",

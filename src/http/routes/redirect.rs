@@ -101,8 +101,8 @@ pub async fn follow_with_slash(
     }
 }
 
-/// Follows a cached link as [`follow`] does, without the router and its layers, which cost as much as the rest and have nothing to
-/// do if nothing has to be waited for. None if the router is to answer.
+/// Follows a cached link as [`follow`] does, without the router and its layers, which cost as much as the rest and
+/// have nothing to do if nothing has to be waited for. None if the router is to answer.
 pub fn cached<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) -> Option<Response> {
     let is_simple = request.method() == Method::GET && app.clicks.is_buffered() && middleware::has_one_host(request);
     // What is no code is not in memory.
@@ -118,8 +118,8 @@ pub fn cached<B>(app: &AppState, request: &mut Request<B>, peer: PeerAddress) ->
     Some(envelope.close(app, answer(location, emptied(request.headers_mut()))))
 }
 
-/// A request's map of headers, emptied for those of its answer. The server makes the next request's of it, so that a connection
-/// allocates one for all its requests. An uncommonly large one is not kept.
+/// A request's map of headers, emptied for those of its answer. The server makes the next request's of it, so that a
+/// connection allocates one for all its requests. An uncommonly large one is not kept.
 fn emptied(headers: &mut HeaderMap) -> HeaderMap {
     let mut headers = std::mem::take(headers);
     if headers.capacity() > MOST_HEADERS {
@@ -148,7 +148,7 @@ fn click(app: &AppState, link: &Link, headers: &HeaderMap, client: ClientAddress
     Click { url_id: link.id, owner: link.user_id, at: app.clock.now(), visitor, client }
 }
 
-/// Why a link cannot be followed: 451 where the law demands it, else it is like one that is not there.
+/// Why a link cannot be followed: 451 if the law demands it, else it is like one that is not there.
 fn refusal(link: &Link) -> Option<Error> {
     match &link.disabled_reason {
         None if link.is_active => None,

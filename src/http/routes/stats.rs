@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Statistics)]
 pub struct StatisticsBody {
-    /// The link; null where the statistics are of all links.
+    /// The link; null if the statistics are of all links.
     #[schema(required = true)]
     url_id: Option<UrlId>,
     /// When the range begins, UTC: what was asked for, rounded down to a quarter of an hour.

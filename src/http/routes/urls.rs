@@ -41,7 +41,7 @@ pub struct CreateUrl {
     #[serde(default)]
     #[schema(value_type = UserId, required = true)]
     user_id: Field<UserId>,
-    /// Where it leads.
+    /// The target.
     #[serde(default)]
     #[schema(value_type = TargetUrl, required = true)]
     original_url: Field<TargetUrl>,
@@ -49,7 +49,7 @@ pub struct CreateUrl {
     #[serde(default)]
     #[schema(value_type = Option<Title>)]
     title: Field<Title>,
-    /// A code of one's own choice; generated where it is left out.
+    /// A code of one's own choice; generated if it is left out.
     #[serde(default)]
     #[schema(value_type = Option<ShortCode>)]
     short_code: Field<ShortCode>,
@@ -67,7 +67,7 @@ pub struct UpdateUrl {
     #[serde(default)]
     #[schema(value_type = Option<bool>, nullable = false)]
     is_active: Field<bool>,
-    /// Where it leads.
+    /// The target.
     #[serde(default)]
     #[schema(value_type = Option<TargetUrl>, nullable = false)]
     original_url: Field<TargetUrl>,
@@ -261,8 +261,8 @@ pub async fn update_url(
 
 /// Deletes a link.
 ///
-/// One that is not there is deleted already, but for a user's key it is 404, like what it may not see. The code is never
-/// given to another link.
+/// One that is not there is deleted already, but for a user's key it is 404, like what it may not see. The code is
+/// never given to another link.
 #[utoipa::path(
     delete,
     path = "/urls/{id}",
@@ -284,7 +284,7 @@ pub async fn delete_url(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether the caller may disable links and enable them again: an administrator alone may. Where the API is open
+/// Whether the caller may disable links and enable them again: an administrator alone may. If the API is open
 /// everyone is one.
 pub(super) fn may_disable(caller: Caller) -> bool {
     caller.may(Scope::Admin)

@@ -1,7 +1,8 @@
 //! Open connections: bounded in number, all together and for each client.
 //!
-//! Promises: at a bound the connections that were idle the longest are closed first, so that clients that hold connections for
-//! nothing keep no one out. A connection is idle from its accept to the end of its first head, and between two requests.
+//! Promises: at a bound the connections that were idle the longest are closed first, so that clients that hold
+//! connections for nothing keep no one out. A connection is idle from its accept to the end of its first head, and
+//! between two requests.
 
 use std::{
     cmp::Reverse,
@@ -81,8 +82,8 @@ impl Connections {
         }
     }
 
-    /// A seat for a connection of this client, for which idle ones may be closed. Waits while all are at work; none if this
-    /// client has its share and all of it is at work.
+    /// A seat for a connection of this client, for which idle ones may be closed. Waits while all are at work; none
+    /// if this client has its share and all of it is at work.
     pub(super) async fn admit(&self, client: Option<Subject>) -> Option<Seat> {
         if let Some(client) = client {
             let mut open = self.open();
@@ -102,8 +103,8 @@ impl Connections {
         Some(self.seat(client, permit))
     }
 
-    /// Closes connections that are idle for longer than `idle`, or than `head` if no head was complete yet. Never ends. One timer
-    /// for all costs a request nothing.
+    /// Closes connections that are idle for longer than `idle`, or than `head` if no head was complete yet. Never
+    /// ends. One timer for all costs a request nothing.
     pub(super) async fn sweep(&self, head: Duration, idle: Duration) -> Infallible {
         loop {
             sleep(SWEEP).await;

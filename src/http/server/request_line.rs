@@ -1,8 +1,8 @@
 //! Request targets as mail programs and old pages send them, with bytes that no URI may hold.
 //!
-//! hyper answers them with an empty 400. A redirect needs nothing of the query, so these bytes are replaced on their way in, each
-//! by one other byte: what hyper counts stays as it was. Requests that mean something by their query are refused elsewhere,
-//! see [`UnencodedTarget`].
+//! hyper answers them with an empty 400. A redirect needs nothing of the query, so these bytes are replaced on their
+//! way in, each by one other byte: what hyper counts stays as it was. Requests that mean something by their query are
+//! refused elsewhere, see [`UnencodedTarget`].
 
 use std::{
     io,
@@ -19,8 +19,8 @@ use super::activity::Activity;
 #[derive(Debug, Clone, Copy)]
 pub struct UnencodedTarget;
 
-/// What a client sends, its request lines made acceptable. A line that comes in the same read as the end of the request before
-/// is left as it is: only pipelining clients send that.
+/// What a client sends, its request lines made acceptable. A line that comes in the same read as the end of the
+/// request before is left as it is: only pipelining clients send that.
 #[derive(Debug)]
 pub(super) struct RequestLine<R> {
     reader: R,
@@ -67,7 +67,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for RequestLine<R> {
     }
 }
 
-/// Replaces what no URI may hold; answers whether there was any. A character may be cut in two unless the line is complete.
+/// Replaces what no URI may hold; answers whether there was any. A character may be cut in two unless the line is
+/// complete.
 fn mend(line: &mut [u8], is_complete: bool) -> bool {
     let mut mended = false;
     for byte in &mut *line {

@@ -22,10 +22,11 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Where a server of the test listens; the only private address that these tests connect to.
+/// The address of a test's server; the only private address that these tests connect to.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Names as the test gives them, each with one list of addresses per question; the last one answers all later questions.
+/// Names as the test gives them, each with one list of addresses per question; the last one answers all later
+/// questions.
 #[derive(Debug, Default)]
 struct Fixed(Mutex<HashMap<String, Vec<Vec<IpAddr>>>>);
 

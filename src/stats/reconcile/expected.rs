@@ -1,4 +1,4 @@
-//! What the events of a day add up to, and where the rollups say something else.
+//! What the events of a day add up to, and how the rollups differ.
 
 use std::{
     cmp::Reverse,
@@ -81,9 +81,9 @@ impl Expected {
     }
 }
 
-/// What a dimension should hold of the values that events have. Which ones have a row where there are too many depends on
-/// the order in which they came, so the rows that are there decide, and the most frequent ones fill up; what has a row has
-/// all its clicks there, and the rest is one sum.
+/// What a dimension should hold of the values that events have. Which ones have a row when there are too many
+/// depends on the order in which they came, so the rows that are there decide, and the most frequent ones fill up;
+/// what has a row has all its clicks there, and the rest is one sum.
 fn as_kept<'a>(events: &'a HashMap<String, i64>, there: &'a HashMap<String, i64>) -> HashMap<&'a str, i64> {
     let mut values: Vec<(&str, i64)> =
         events.iter().filter(|(value, _)| *value != OTHER).map(|(value, clicks)| (value.as_str(), *clicks)).collect();

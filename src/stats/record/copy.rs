@@ -1,5 +1,5 @@
-//! A large batch's events by COPY, in its binary format (PostgreSQL's manual, "COPY", "Binary Format"): the database takes such rows
-//! as they are and writes them into its table by the page, at four fifths of what an INSERT costs it.
+//! A large batch's events by COPY, in its binary format (PostgreSQL's manual, "COPY", "Binary Format"): the database
+//! takes such rows as they are and writes them into its table by the page, at four fifths of what an INSERT costs it.
 
 use super::ClickBatch;
 use crate::{
@@ -14,9 +14,9 @@ const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
 const COLUMNS: i16 = 4;
 const CLICK: &str = "click";
-/// Microseconds from 1970 to 2000, where PostgreSQL counts from.
+/// Microseconds from 1970 to 2000, PostgreSQL's epoch.
 const EPOCH: i64 = 946_684_800_000_000;
-/// Bytes sent at once: what was just written is still at hand then.
+/// Bytes of a write: small enough to stay in the processor's cache.
 const PIECE: usize = 64 * 1024;
 /// Bytes that most rows have less than.
 const ROW: usize = 1024;

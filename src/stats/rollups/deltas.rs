@@ -54,8 +54,8 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Each click is looked up half a dozen times: the standard hash, which takes three times as long, would be a tenth of what a redirect
-/// takes its replica. Seeded anew by each process, since visitors choose some of the keys.
+/// Each click is looked up half a dozen times: the standard hash, which takes three times as long, would be a tenth
+/// of what a redirect takes its replica. Seeded anew by each process, since visitors choose some of the keys.
 pub(crate) type Map<K, V> = HashMap<K, V, RandomState>;
 type Set<K> = HashSet<K, RandomState>;
 
@@ -174,7 +174,7 @@ fn values_of<'a, S: Iterator<Item = Subject>>(
         subjects(*url).for_each(|subject| add(&mut spread, key(subject), *clicks));
     }
     let mut rows: Vec<_> = spread.into_iter().collect();
-    // The most frequent first, so that they are kept where not all can be.
+    // The most frequent first, so that they are kept when not all can be.
     rows.sort_unstable_by_key(|(key, clicks)| {
         (key.subject, key.day, key.dimension, key.value == OTHER, std::cmp::Reverse(*clicks), key.value)
     });
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(deltas.slots.len(), 2 + 1 + 2 + 3);
         let totals = [((UrlId(1), Some(UserId(5))), tally(2, 1)), ((UrlId(2), None), tally(1, 0))];
         assert_eq!(deltas.totals, totals);
-        // A visitor of two links is one for all, and programs are nobody.
+        // A visitor of two links is one for all, and programs are none.
         assert_eq!(deltas.visitors.iter().filter(|(subject, ..)| *subject == Subject::ALL).count(), 2);
         let all = |(key, clicks): &(ValueKey<'_>, i64)| (key.subject == Subject::ALL).then_some(*clicks);
         assert_eq!(deltas.values.iter().filter_map(all).sum::<i64>(), 3);

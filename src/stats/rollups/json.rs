@@ -46,7 +46,7 @@ impl Sums<'_> {
     /// Adds sums given as JSON.
     ///
     /// # Errors
-    /// Where the text is none of [`Sums::to_json`].
+    /// If the text is none of [`Sums::to_json`].
     pub(crate) fn add_json(&mut self, text: &str) -> serde_json::Result<()> {
         let rows: Rows<'_> = serde_json::from_str(text)?;
         for (url, owner) in rows.owners {

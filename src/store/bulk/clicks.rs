@@ -1,7 +1,7 @@
 //! Rollups of clicks stored in bulk: what each chunk adds is put aside, and added to the rollups at the very end.
 //!
 //! Live clicks lock the rows of their days in one order. An import cannot, since it sees its clicks chunk by chunk; it
-//! would hold rows for minutes besides. So it touches none before its end, and then takes the whole table at once.
+//! would hold rows for minutes besides. So it touches none before its end, and then locks the whole table.
 
 use super::{Bulk, BulkEvent};
 use crate::{
@@ -67,7 +67,8 @@ const MERGE_TOTALS: &str = r"
     SET clicks = click_totals.clicks + excluded.clicks,
         bots = click_totals.bots + excluded.bots,
         user_id = coalesce(click_totals.user_id, excluded.user_id)";
-/// Values that have a row come first, then as many others as there is room for, the most frequent first; the rest is `other`.
+/// Values that have a row come first, then as many others as there is room for, the most frequent first; the rest is
+/// `other`.
 const MERGE_VALUES: &str = concat!(
     r"
     INSERT INTO click_values (subject, day, dimension, value, clicks)

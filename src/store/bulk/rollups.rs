@@ -54,7 +54,7 @@ pub(crate) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS,
 impl Bulk<'_> {
     /// Finds or stores rollups. Of the days that they hold whole, events that follow are stored and not counted.
     pub async fn rollups(&mut self, rows: &[CarriedRollup]) -> Result<Outcome> {
-        // Before any other lock, as whoever deletes events has it.
+        // Before any other lock, in the order of the deletion of events.
         self.tx.hold_kept_since().await?;
         self.run(dialect::LOCK_ROLLUPS.on(self.tx.is_embedded())).await?;
         let (mut outcome, all) = (Outcome::default(), rows.len());

@@ -78,8 +78,8 @@ const INSERT_WITHOUT_ID: &str = r"
     ON CONFLICT DO NOTHING
 ";
 const RECODE: &str = "UPDATE import_urls SET short_code = $2 WHERE nth = $1";
-/// Rows that stand for no link: whether their id is taken, whether a link has their code, whether one had it, and whether
-/// they chose it.
+/// Rows that stand for no link: whether their id is taken, whether a link has their code, whether one had it, and
+/// whether they chose it.
 const UNPLACED: &str = r"
     SELECT
         s.nth,

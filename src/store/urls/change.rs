@@ -1,8 +1,8 @@
 //! Changing and deleting links, with the events that this leaves and the announcement to the other replicas.
 //!
-//! A change is read, worked out, and written only if nothing changed the link since, which its `updated_at` tells: it moves
-//! forward with every change. Else it is worked out again. No transaction stays open for it; on PostgreSQL what is written
-//! is one statement.
+//! A change is read, worked out, and written only if nothing changed the link since, which its `updated_at` tells: it
+//! moves forward with every change. Else it is worked out again. No transaction stays open for it; on PostgreSQL what
+//! is written is one statement.
 //!
 //! A title is announced to no replica: caches hold what following a link needs, and its title is not part of it.
 
@@ -51,7 +51,8 @@ const NOTE_DELETION: &str = r"
 pub(crate) const STATEMENTS: &[&str] = &[UPDATE, DELETE, RETIRE_CODE, NOTE_DELETION];
 pub(crate) const ROW_STATEMENTS: &[Sql] = &[NOTE_CHANGES];
 
-/// How often a change is worked out again because another one was faster: in each round one of the concurrent changes wins.
+/// How often a change is worked out again because another one was faster: in each round one of the concurrent changes
+/// wins.
 const TRIES: usize = 64;
 
 /// A link before and after a change.
@@ -63,8 +64,8 @@ struct Change {
 }
 
 impl Store {
-    /// Changes a link and leaves an `updated` event for each field that differs; answers none if the caller sees no such
-    /// link.
+    /// Changes a link and leaves an `updated` event for each field that differs; answers none if the caller sees no
+    /// such link.
     pub async fn update_url(
         &self,
         caller: Caller,
@@ -82,8 +83,8 @@ impl Store {
         Err(overtaken())
     }
 
-    /// Gives a link a title if it has none and still leads to `target`, and leaves an `updated` event; answers whether it
-    /// did.
+    /// Gives a link a title if it has none and still leads to `target`, and leaves an `updated` event; answers
+    /// whether it did.
     pub async fn give_title(&self, id: UrlId, target: &TargetUrl, title: &Title, now: Timestamp) -> Result<bool> {
         let changes = UrlChanges { title: Some(Some(title.clone())), ..UrlChanges::default() };
         for _ in 0..TRIES {

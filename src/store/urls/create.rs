@@ -1,10 +1,11 @@
 //! Creating a link: its code, the link, its `created` event and its total, and the announcement of a chosen code.
 //!
-//! A code is reserved by its key in `codes`, for ever: of two that want one code the first to commit gets it. On PostgreSQL
-//! all of it is one statement, which is one round trip if it commits by itself.
+//! A code is reserved by its key in `codes`, for ever: of two that want one code the first to commit gets it. On
+//! PostgreSQL all of it is one statement, which is one round trip if it commits by itself.
 //!
-//! Only a chosen code is announced. A replica caches a code as unknown only after a client asked for it, and a code that is
-//! generated after the request came is one of 57 billion that no client knows: none can have asked for it but by chance.
+//! Only a chosen code is announced. A replica caches a code as unknown only after a client asked for it, and a code
+//! that is generated after the request came is one of 57 billion that no client knows: none can have asked for it but
+//! by chance.
 
 use std::{sync::Arc, time::Duration};
 
@@ -62,12 +63,12 @@ pub enum Created {
 }
 
 impl Store {
-    /// Creates a link and its `created` event, by itself, and takes a token for it if a bucket is given. A chosen code that
-    /// is taken costs the token too.
+    /// Creates a link and its `created` event, by itself, and takes a token for it if a bucket is given. A chosen
+    /// code that is taken costs the token too.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] if the chosen code is or was another link's, [`StoreError::Missing`] if the caller sees no such
-    /// user. If the connection breaks, it is unknown whether the link was created.
+    /// [`StoreError::Taken`] if the chosen code is or was another link's, [`StoreError::Missing`] if the caller sees
+    /// no such user. If the connection breaks, it is unknown whether the link was created.
     pub async fn create_url(
         &self,
         caller: Caller,
@@ -172,8 +173,8 @@ impl Creation<'_> {
         Ok((Some(text), receipt))
     }
 
-    /// Creates the link and takes the token; answers when its bucket is full again, and no id if the code is or was another
-    /// link's, or there is no token.
+    /// Creates the link and takes the token; answers when its bucket is full again, and no id if the code is or was
+    /// another link's, or there is no token.
     async fn on_postgres(
         &self,
         connection: impl Executor<'_, Database = Postgres>,

@@ -8,21 +8,24 @@ type Row = (&'static str, bool, Option<&'static str>, Option<&'static str>, Opti
 
 const PEOPLE: [Row; 11] = [
     (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 \
+         Safari/537.36",
         false,
         Some("Chrome"),
         Some("Windows 10"),
         Some("pc"),
     ),
     (
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+         Version/18.5 Mobile/15E148 Safari/604.1",
         false,
         Some("Safari"),
         Some("iOS"),
         Some("smartphone"),
     ),
     (
-        "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.6 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.6 \
+         Mobile/15E148 Safari/604.1",
         false,
         Some("Safari"),
         Some("iOS"),
@@ -36,21 +39,24 @@ const PEOPLE: [Row; 11] = [
         Some("pc"),
     ),
     (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 \
+         Safari/537.36 Edg/142.0.0.0",
         false,
         Some("Edge"),
         Some("Windows 10"),
         Some("pc"),
     ),
     (
-        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 \
+         Safari/605.1.15",
         false,
         Some("Safari"),
         Some("macOS"),
         Some("pc"),
     ),
     (
-        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile \
+         Safari/537.36",
         false,
         Some("Chrome"),
         Some("Android"),
@@ -64,14 +70,16 @@ const PEOPLE: [Row; 11] = [
         Some("tablet"),
     ),
     (
-        "Mozilla/5.0 (Linux; Android 9; CUBOT NOTE 20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 9; CUBOT NOTE 20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 \
+         Mobile Safari/537.36",
         false,
         Some("Chrome"),
         Some("Android"),
         Some("smartphone"),
     ),
     (
-        "Mozilla/5.0 (Linux; Android 13; SM-S901B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 13; SM-S901B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 \
+         Chrome/130.0.0.0 Mobile Safari/537.36",
         false,
         Some("SamsungBrowser"),
         Some("Android"),

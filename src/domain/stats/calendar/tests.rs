@@ -114,7 +114,12 @@ const ZONES: [&str; 8] = [
 proptest! {
     /// Every slot of a range is in one run, in a cell of it, and in the bucket that began last.
     #[test]
-    fn runs_cover_the_range_once(zone in 0..ZONES.len(), unit in 0..4_usize, from in 1_300_000_i64..2_000_000, slots in 1..3_000_i64) {
+    fn runs_cover_the_range_once(
+        zone in 0..ZONES.len(),
+        unit in 0..4_usize,
+        from in 1_300_000_i64..2_000_000,
+        slots in 1..3_000_i64,
+    ) {
         let unit = [Unit::Hour, Unit::Day, Unit::Week, Unit::Month][unit];
         let calendar = Calendar::between(from, from + slots, unit, ZONES[zone].parse().unwrap()).unwrap();
         let runs = calendar.runs();

@@ -19,7 +19,7 @@ pub struct UrlBody {
     user_id: UserId,
     /// The unique, case-sensitive code that is followed.
     short_code: ShortCode,
-    /// Where it leads, byte for byte as it was given.
+    /// The target, byte for byte as it was given.
     original_url: TargetUrl,
     /// A title for people.
     #[schema(required = true)]
@@ -35,7 +35,7 @@ pub struct UrlBody {
     /// The address to give away.
     #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
     short_url: String,
-    /// Why it is disabled; only where it is.
+    /// Why it is disabled; only if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     disabled_reason: Option<DisabledReason>,

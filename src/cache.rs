@@ -154,7 +154,10 @@ impl LinkCache {
         };
         let stale = entry.filter(|entry| entry.checked.elapsed() < self.settings.stale_if_error);
         match (&*failure, stale) {
-            (StoreError::Unavailable(_) | StoreError::Overloaded | StoreError::TooSlow, Some(entry)) => {
+            (
+                StoreError::Unavailable(_) | StoreError::NoChanges(_) | StoreError::Overloaded | StoreError::TooSlow,
+                Some(entry),
+            ) => {
                 self.counts.stale.fetch_add(1, Ordering::Relaxed);
                 self.counts.served(entry.checked.elapsed());
                 Ok(entry.link)

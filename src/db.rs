@@ -20,6 +20,7 @@ pub mod pool;
 pub mod pooler;
 pub mod privileges;
 pub mod receipts;
+pub mod sequences;
 pub mod snapshot;
 mod sqlite_file;
 

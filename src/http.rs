@@ -4,6 +4,7 @@
 //! nothing of SQL, paths or causes reaches a client. Leaves out: what the answers mean, which is the floors' below.
 
 pub mod access;
+pub mod again;
 pub mod client_address;
 pub mod error;
 pub mod extract;
@@ -49,7 +50,8 @@ pub fn router(app: AppState) -> Router {
     let limited = |policy| from_fn_with_state((app.clone(), policy), limits::limited);
     // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate
     // limit is checked, before the request waits for anything.
-    let database = database_routes().layer(permits).layer(limit.clone());
+    let again = from_fn_with_state(app.clone(), again::with_free_ids);
+    let database = database_routes().layer(again).layer(permits).layer(limit.clone());
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
     let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));

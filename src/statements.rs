@@ -3,7 +3,7 @@
 use sqlx::{Executor as _, SqlSafeStr as _};
 
 use crate::{
-    db::{Result, Store, dialect, on_pool, privileges, snapshot},
+    db::{Result, Store, dialect, on_pool, privileges, sequences, snapshot},
     fleet::{diagnose, replicas},
     stats::{exported, pending, read, reconcile, record, retention, rollups},
     store::{bulk, events, idempotency, keys, limits, ranking, urls, users},
@@ -44,6 +44,7 @@ const POSTGRES: &[&[&str]] = &[
     dialect::POSTGRES_STATEMENTS,
     replicas::STATEMENTS,
     privileges::STATEMENTS,
+    sequences::STATEMENTS,
     diagnose::STATEMENTS,
     pending::STATEMENTS,
 ];

@@ -1,7 +1,8 @@
 -- The whole schema on SQLite, which compares text byte by byte, and times as text: the program writes both in one form.
 
+-- Ids end at 2^53 - 1, the largest that every JSON reader holds exactly: what cannot be named is not kept.
 CREATE TABLE users (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY AUTOINCREMENT CONSTRAINT id_can_be_named CHECK (id <= 9007199254740991),
     username TEXT NOT NULL UNIQUE,
     email TEXT NOT NULL UNIQUE,
     created_at TEXT NOT NULL
@@ -9,7 +10,7 @@ CREATE TABLE users (
 
 -- `disabled_reason`: if set, the link leads nowhere, whatever its owner says.
 CREATE TABLE urls (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY AUTOINCREMENT CONSTRAINT id_can_be_named CHECK (id <= 9007199254740991),
     user_id BIGINT NOT NULL REFERENCES users (id),
     short_code TEXT NOT NULL UNIQUE,
     original_url TEXT NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE codes (
 -- API keys. The key itself is not stored: `prefix` finds its row, `digest` (SHA-256, hexadecimal) proves it.
 -- `made_by` is the key that created this one, null for the administrator: revoking a key revokes what it created.
 CREATE TABLE api_keys (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY AUTOINCREMENT CONSTRAINT id_can_be_named CHECK (id <= 9007199254740991),
     user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     made_by BIGINT,
     name TEXT NOT NULL,
@@ -59,7 +60,7 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 -- The ledger of events. No foreign keys: events outlive the links and users that they name.
 CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY AUTOINCREMENT CONSTRAINT id_can_be_named CHECK (id <= 9007199254740991),
     url_id BIGINT NOT NULL,
     user_id BIGINT,
     event_type TEXT NOT NULL,

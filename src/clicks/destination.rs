@@ -108,7 +108,7 @@ impl Destination {
     /// stored after all, its receipt tells.
     ///
     /// # Errors
-    /// If the database finds fault with a click.
+    /// The database finds fault with a click.
     async fn store_part(&mut self, clicks: &[Click]) -> Result<()> {
         if clicks.is_empty() {
             return Ok(());
@@ -122,6 +122,11 @@ impl Destination {
             // Once is enough to say: a longer outage has its own line per attempt to connect.
             if pause == FIRST_PAUSE {
                 tracing::warn!(%error, clicks = clicks.len(), "clicks not stored yet, trying again");
+            }
+            if matches!(error, StoreError::IdsTaken)
+                && let Err(error) = self.store.mend_sequences().await
+            {
+                tracing::warn!(%error, "a sequence is behind its table and could not be moved");
             }
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);

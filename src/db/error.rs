@@ -2,6 +2,12 @@
 
 use sqlx::error::ErrorKind;
 
+use super::sequences::{is_taken_id, is_unnameable_id};
+
+/// Why a database takes no changes.
+pub(crate) const READ_ONLY: &str = "it is read-only";
+const DISK_FULL: &str = "its disk is full";
+
 /// A failure of the store. Any call that asks the database can fail with it; `# Errors` stands only if a method has
 /// more to say.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +21,18 @@ pub enum StoreError {
     /// The statement took longer than it may.
     #[error("the statement took too long")]
     TooSlow,
+    /// The database answers and takes no changes: the same call may succeed later.
+    #[error("the database takes no changes: {0}")]
+    NoChanges(&'static str),
+    /// The database gave a new row an id that another row has: the same call succeeds after
+    /// [`Store::mend_sequences`](super::Store::mend_sequences).
+    #[error("a sequence is behind its table: it gave out an id that a row has already")]
+    IdsTaken,
+    /// The database gave a new row an id that the API cannot name.
+    #[error(
+        "a sequence is at its end, beyond 2^53 - 1: `buoy doctor` names its table; set it back to the largest id there"
+    )]
+    IdsExhausted,
     /// A value that must be unique is taken; names the field.
     #[error("{0} is taken")]
     Taken(&'static str),
@@ -51,10 +69,55 @@ impl StoreError {
         code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25))
     }
 
+    /// What an answer of the database means; none for a fault of the program or of the values.
+    fn answered(cause: &dyn sqlx::error::DatabaseError) -> Option<Self> {
+        if is_taken_id(cause) {
+            return Some(Self::IdsTaken);
+        }
+        if is_unnameable_id(cause) {
+            return Some(Self::IdsExhausted);
+        }
+        let code = cause.code().unwrap_or_default();
+        if cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+            Self::postgres(&code)
+        } else {
+            // Extended codes have the primary one in their low byte.
+            Self::sqlite(code.parse::<u32>().ok()? & 0xff)
+        }
+    }
+
+    /// PostgreSQL's codes are from its manual, appendix A.
+    fn postgres(code: &str) -> Option<Self> {
+        match (code, code.get(..2)?) {
+            ("57014", _) => Some(Self::TooSlow),
+            ("25006", _) => Some(Self::NoChanges(READ_ONLY)),
+            ("53100", _) => Some(Self::NoChanges(DISK_FULL)),
+            // 08 connection, 40 rolled back (deadlock, serialisation), 53 resources, 57 operator intervention (shutdown,
+            // starting up), 58 system error (input and output), 55P03 lock not available.
+            (_, "08" | "40" | "53" | "57" | "58") | ("55P03", _) => {
+                Some(Self::Unavailable(format!("it answered with code {code}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// SQLite's result codes: <https://www.sqlite.org/rescode.html>.
+    fn sqlite(code: u32) -> Option<Self> {
+        match code {
+            // Busy and locked.
+            5 | 6 => Some(Self::Unavailable(format!("it answered with code {code}"))),
+            8 => Some(Self::NoChanges(READ_ONLY)),
+            9 => Some(Self::TooSlow),
+            10 => Some(Self::Unavailable("its disk fails".to_owned())),
+            13 => Some(Self::NoChanges(DISK_FULL)),
+            _ => None,
+        }
+    }
+
     /// Says which unique field is meant if `error` is a unique violation.
     pub(crate) fn taken(field: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |error| match kind(&error) {
-            Some(ErrorKind::UniqueViolation) => Self::Taken(field),
+            Some(ErrorKind::UniqueViolation) if !is_taken(&error) => Self::Taken(field),
             _ => error.into(),
         }
     }
@@ -69,13 +132,14 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Tls(_) => Self::Unavailable("the TLS handshake failed".to_owned()),
             sqlx::Error::WorkerCrashed => Self::Unavailable("its worker thread ended".to_owned()),
             sqlx::Error::Protocol(_) => Self::Unavailable("the connection broke off".to_owned()),
-            sqlx::Error::Database(cause) if is_timeout(cause.as_ref()) => Self::TooSlow,
-            sqlx::Error::Database(cause) if is_transient(cause.as_ref()) => {
-                Self::Unavailable(format!("it answered with code {}", cause.code().unwrap_or_default()))
-            }
+            sqlx::Error::Database(cause) => Self::answered(cause.as_ref()).unwrap_or(Self::Unexpected(error)),
             _ => Self::Unexpected(error),
         }
     }
+}
+
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(is_taken_id)
 }
 
 fn kind(error: &sqlx::Error) -> Option<ErrorKind> {
@@ -84,23 +148,4 @@ fn kind(error: &sqlx::Error) -> Option<ErrorKind> {
 
 pub(crate) fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
     matches!(kind(error), Some(ErrorKind::ForeignKeyViolation))
-}
-
-/// Whether the statement was interrupted: PostgreSQL's query_canceled, SQLite's SQLITE_INTERRUPT.
-fn is_timeout(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let of_postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
-    error.code().is_some_and(|code| code == if of_postgres { "57014" } else { "9" })
-}
-
-/// Answers of a database that pass by themselves. PostgreSQL's five-character classes are from its manual, appendix A;
-/// SQLite's numbers from its result codes (5 busy, 6 locked, with extended codes above the low byte).
-fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let code = error.code().unwrap_or_default();
-    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
-        // 08 connection, 53 resources, 57 operator intervention (shutdown, starting up, statement timeout),
-        // 40 rolled back (deadlock, serialisation), 25006 read-only standby, 55P03 lock not available.
-        return ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
-            || matches!(code.as_ref(), "25006" | "55P03");
-    }
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
 }

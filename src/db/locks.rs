@@ -9,6 +9,8 @@ pub enum Lock {
     Retention,
     /// Reconciliation: one process repairs the rollups.
     Reconcile,
+    /// Sequences that are behind: one process moves them on.
+    Sequences,
     /// A hash of an `Idempotency-Key`: two keys share one only by a chance of 1 in 2^64, and then one of them waits.
     IdempotencyKey(i64),
 }
@@ -19,6 +21,7 @@ impl Lock {
         match self {
             Self::Retention => i64::from_be_bytes(*b"buoyswep"),
             Self::Reconcile => i64::from_be_bytes(*b"buoyreco"),
+            Self::Sequences => i64::from_be_bytes(*b"buoyseqs"),
             Self::IdempotencyKey(hash) => hash,
         }
     }

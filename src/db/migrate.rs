@@ -8,10 +8,11 @@ use sqlx::{
 };
 
 use super::{
-    Result, Server, Store, StoreError,
+    Lock, Result, Server, Store, StoreError,
     address::{self, IS_A_POOLER},
     dialect,
     privileges::{self, Standing},
+    sequences,
 };
 
 static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/postgres")));
@@ -54,8 +55,9 @@ impl SchemaState {
 }
 
 impl Store {
-    /// Applies the migrations that are missing, one transaction each. Several processes may call this concurrently: on
-    /// PostgreSQL a lock lets one work and the others find nothing left to do. A newer schema is left as it is.
+    /// Applies the migrations that are missing, one transaction each, and moves sequences that are behind. Several
+    /// processes may call this concurrently: on PostgreSQL a lock lets one work and the others find nothing left to do.
+    /// A newer schema is left as it is.
     ///
     /// # Errors
     /// Names the migration that failed; it is undone, and those before it stay. [`StoreError::Forbidden`] says what
@@ -97,6 +99,10 @@ async fn migrate_postgres(server: &Server) -> Result<()> {
             POSTGRES.run_direct(None, &mut connection, false).await.map_err(failed)?;
         }
     }
+    let mut tx = connection.begin().await?;
+    sqlx::query(sequences::LOCK).bind(Lock::Sequences.number()).execute(&mut *tx).await?;
+    sequences::advance(&mut *tx).await?;
+    tx.commit().await?;
     connection.close().await?;
     Ok(())
 }

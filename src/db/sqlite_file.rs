@@ -1,12 +1,13 @@
 //! The file of the embedded database: whether it is there, and why it cannot be opened, in words for the operator.
 
-use super::{DatabaseUrl, Result, StoreError};
+use super::{DatabaseUrl, Result, StoreError, error::READ_ONLY};
 
 /// SQLite's result codes: <https://www.sqlite.org/rescode.html>.
-const READONLY: u32 = 8;
 const CORRUPT: u32 = 11;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
+
+const UNWRITABLE: &str = "this user may not write it or its folder: grant that, or set DATABASE_URL to another file";
 
 /// Refuses to create a database for a command that only makes sense with one that is there.
 pub(super) fn check_existing(url: &DatabaseUrl) -> Result<()> {
@@ -23,7 +24,7 @@ pub(super) fn check_existing(url: &DatabaseUrl) -> Result<()> {
 /// Names the file that cannot be opened, why, and what to do.
 pub(super) fn explained(url: &DatabaseUrl, error: StoreError) -> StoreError {
     let file = match (&error, url.file()) {
-        (StoreError::Unexpected(_) | StoreError::Migration(_), Some(file)) => file,
+        (StoreError::Unexpected(_) | StoreError::Migration(_) | StoreError::NoChanges(_), Some(file)) => file,
         _ => return error,
     };
     let folder_is_missing = file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists());
@@ -32,9 +33,8 @@ pub(super) fn explained(url: &DatabaseUrl, error: StoreError) -> StoreError {
             "its folder does not exist: create it, or set DATABASE_URL to another file"
         }
         Some(CANTOPEN) if file.is_dir() => "it is a folder: set DATABASE_URL to a file in it, as sqlite:/data/buoy.db",
-        Some(CANTOPEN | READONLY) => {
-            "this user may not write it or its folder: grant that, or set DATABASE_URL to another file"
-        }
+        Some(CANTOPEN) => UNWRITABLE,
+        None if matches!(error, StoreError::NoChanges(READ_ONLY)) => UNWRITABLE,
         Some(NOTADB) => "it is no SQLite database: set DATABASE_URL to another file",
         Some(CORRUPT) => "it is damaged: restore a backup",
         _ => &error.to_string(),

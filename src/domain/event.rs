@@ -1,14 +1,24 @@
 //! Events: what happened to a link. They outlive the link and the user they name.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer, ser::Error as _};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::{
     Caller, EventId, UrlId, UserId,
     clock::Timestamp,
+    target_url,
     text::{Invalid, checked_text, one_line},
 };
+
+/// The types of events that tell of a link's life, which the service alone writes.
+const RESERVED: [&str; 3] = ["created", "updated", "deleted"];
+/// Bytes of details at most.
+const MAX_DETAILS: usize = 8 * 1_024;
+/// Bytes at most of what the service itself notes: two targets of which JSON may escape every byte, and the words around.
+const MAX_OWN_DETAILS: usize = 4 * target_url::MAX_BYTES + 1_024;
 
 checked_text!(
     /// What kind of thing happened: `click`, `created`, `updated`, `deleted`, or a client's own word of 1 to 64
@@ -42,6 +52,27 @@ impl EventType {
     pub fn deleted() -> Self {
         Self("deleted".to_owned())
     }
+
+    fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.as_str())
+    }
+
+    /// Checks that a client may post events of this type.
+    ///
+    /// # Errors
+    /// The service alone writes them.
+    pub fn check_postable(&self) -> Result<(), Invalid> {
+        if self.is_reserved() { Err(Invalid("is written by the service alone")) } else { Ok(()) }
+    }
+
+    /// Checks that events of this type may have these details. What the service itself wrote names targets in full, and
+    /// has the longer bound of every [`Details`].
+    ///
+    /// # Errors
+    /// They are too long.
+    pub fn check_details(&self, details: &Details) -> Result<(), Invalid> {
+        if self.is_reserved() { Ok(()) } else { details.check_short() }
+    }
 }
 
 impl Details {
@@ -50,15 +81,23 @@ impl Details {
         Self("{}".to_owned())
     }
 
-    /// The same, and who acted, if credentials are in force: `"by":"admin"`, or `"by":"key:7"` for the key of that
-    /// id.
+    /// The same, and who acted, if credentials are in force: `"by":"admin"`, or `"by":"key:7"` for the key of that id.
+    /// Another `by` is replaced.
     #[must_use]
     pub fn by(self, caller: &Caller) -> Self {
-        let Some(name) = caller.name() else { return self };
-        let object = serde_json::from_str(&self.0).ok();
-        let mut object: serde_json::Map<String, serde_json::Value> = object.unwrap_or_default();
-        object.insert("by".to_owned(), name.into());
-        Self::of(&object)
+        let Some(Ok(name)) = caller.name().map(|name| to_raw_value(&name)) else { return self };
+        // The members stay the text that they were, so that no digit of a number is lost.
+        let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&self.0).unwrap_or_default();
+        members.insert("by".to_owned(), name);
+        Self::of(&members)
+    }
+
+    /// Checks the bound of details that clients send.
+    ///
+    /// # Errors
+    /// They have more than 8 KiB.
+    pub fn check_short(&self) -> Result<(), Invalid> {
+        if self.0.len() > MAX_DETAILS { Err(Invalid("must have at most 8192 bytes")) } else { Ok(()) }
     }
 
     /// The object that `value` serialises to; anything else becomes the empty object.
@@ -126,6 +165,9 @@ fn check_type(text: &str) -> Result<(), Invalid> {
 }
 
 fn check_details(text: &str) -> Result<(), Invalid> {
+    if text.len() > MAX_OWN_DETAILS {
+        return Err(Invalid("must have at most 8192 bytes"));
+    }
     // The whole text is parsed, with the parser's depth limit, so that what is stored can be read by every client.
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(serde_json::Value::Object(_)) => Ok(()),
@@ -142,6 +184,28 @@ mod tests {
     fn details_keep_every_digit() {
         let text = r#"{ "n": 123456789012345678901234567890.5, "s": "\u0000" }"#;
         assert_eq!(Details::parse(text).unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn who_acted_is_said_once_and_loses_no_digit() {
+        let text = r#"{"n": 123456789012345678901234567890.5, "by": "admin", "by": {"a": 1}}"#;
+        let details = Details::parse(text).unwrap();
+        assert_eq!(
+            details.clone().by(&Caller::Admin).as_str(),
+            r#"{"by":"admin","n":123456789012345678901234567890.5}"#
+        );
+        assert_eq!(details.clone().by(&Caller::Open), details);
+    }
+
+    #[test]
+    fn what_the_service_notes_of_the_longest_targets_fits() {
+        let target = |letter: &str| format!("https://x.example/{}", letter.repeat(target_url::MAX_BYTES - 18));
+        let change = serde_json::json!({ "field": "original_url", "old": target("\""), "new": target("\\") });
+        let own = Details::of(&change).by(&Caller::Admin);
+        assert_eq!(Details::parse(own.as_str()), Ok(own.clone()));
+        assert_eq!(EventType::updated().check_details(&own), Ok(()));
+        assert!(EventType::click().check_details(&own).is_err());
+        assert!(Details::parse(format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_OWN_DETAILS))).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
         dialect,
         migrate::{SchemaState, version_found},
         privileges::{self, Standing},
+        sequences::{self, SequenceFault},
     },
     domain::{Clock, clock::Timestamp},
 };
@@ -55,6 +56,8 @@ pub struct Diagnosis {
     pub used: i64,
     /// Replicas seen in the last seconds.
     pub replicas: usize,
+    /// Sequences whose next id no row can get.
+    pub sequences: Vec<SequenceFault>,
 }
 
 #[derive(FromRow)]
@@ -127,17 +130,15 @@ async fn look(server: &Server, limit: Duration) -> std::result::Result<Diagnosis
         limit: limits.least(),
         used: limits.used,
         replicas: living(&connections, schema).await.map_err(|error| error.to_string())?,
+        sequences: sequence_faults(&connections, schema).await.map_err(reason)?,
         schema,
     })
 }
 
 /// A table of migrations that may not be read tells no version; that it is out of reach is found beside it.
 fn version_read(version: sqlx::Result<Option<i64>>) -> std::result::Result<Option<i64>, String> {
-    const INSUFFICIENT_PRIVILEGE: &str = "42501";
     match version {
-        Err(sqlx::Error::Database(cause)) if cause.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE) => {
-            Ok(None)
-        }
+        Err(error) if is_denied(&error) => Ok(None),
         other => version_found(other).map_err(|error| error.to_string()),
     }
 }
@@ -148,6 +149,23 @@ async fn living(connections: &Connections, schema: SchemaState) -> Result<usize>
         SchemaState::Sufficient { .. } => Ok(replicas::live(connections).await?.len()),
         SchemaState::Missing | SchemaState::TooOld { .. } => Ok(0),
     }
+}
+
+/// What is wrong with the sequences of a database that has them. A role that may not look finds nothing; that it may not
+/// is found beside it.
+async fn sequence_faults(connections: &Connections, schema: SchemaState) -> sqlx::Result<Vec<SequenceFault>> {
+    match schema {
+        SchemaState::Sufficient { .. } => match sequences::faults(connections).await {
+            Err(error) if is_denied(&error) => Ok(Vec::new()),
+            found => found,
+        },
+        SchemaState::Missing | SchemaState::TooOld { .. } => Ok(Vec::new()),
+    }
+}
+
+fn is_denied(error: &sqlx::Error) -> bool {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    error.as_database_error().is_some_and(|cause| cause.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE))
 }
 
 /// One connection, by the direct address or as queries go.

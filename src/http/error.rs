@@ -12,6 +12,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::again::IdTaken;
 use crate::db::StoreError;
 
 /// Seconds after which a client may try again if the database is missing or busy.
@@ -27,6 +28,8 @@ pub struct Error {
     retry_after: Option<u32>,
     headers: Option<Box<HeaderMap>>,
     cause: Option<Arc<str>>,
+    /// Whether a generated id was taken, so that the change can be made again.
+    id_taken: bool,
 }
 
 /// What made a request fail, for its log line: carried in the response's extensions, never sent.
@@ -70,6 +73,7 @@ impl Error {
             retry_after: None,
             headers: None,
             cause: None,
+            id_taken: false,
         }
     }
 
@@ -184,6 +188,7 @@ impl Error {
             StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()).into(),
             StoreError::Overloaded => StoreError::Overloaded.into(),
             StoreError::TooSlow => StoreError::TooSlow.into(),
+            StoreError::NoChanges(reason) => StoreError::NoChanges(reason).into(),
             other => Self::internal(other),
         }
     }
@@ -201,6 +206,18 @@ impl From<StoreError> for Error {
                 Self::unavailable("database_unavailable", "The database is not available, please try again")
                     .with_cause(error)
             }
+            StoreError::NoChanges(reason) => {
+                let detail = format!("The database takes no changes at present: {reason}");
+                Self::unavailable("database_read_only", detail).with_cause(error)
+            }
+            StoreError::IdsTaken => {
+                let detail = "The database gives out ids that are taken, please try again";
+                Self { id_taken: true, ..Self::unavailable("database_unavailable", detail).with_cause(error) }
+            }
+            StoreError::IdsExhausted => {
+                let detail = "The database gives out ids beyond 2^53 - 1: its operator has to set the sequence back";
+                Self::unavailable("ids_exhausted", detail).with_cause(error)
+            }
             StoreError::Forbidden(_) | StoreError::File(_) | StoreError::Migration(_) | StoreError::Unexpected(_) => {
                 Self::internal(error)
             }
@@ -217,6 +234,9 @@ impl IntoResponse for Error {
         }
         if let Some(headers) = self.headers {
             response.headers_mut().extend(*headers);
+        }
+        if self.id_taken {
+            response.extensions_mut().insert(IdTaken);
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause));

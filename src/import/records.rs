@@ -10,8 +10,8 @@ use super::{
 use crate::{
     db::StoreError,
     domain::{
-        Details, Dimension, DisabledReason, EmailAddress, EventType, Invalid, ShortCode, TargetUrl, Title, UserId,
-        Username,
+        Details, Dimension, DisabledReason, EmailAddress, EventId, EventType, Invalid, ShortCode, TargetUrl, Title,
+        UrlId, UserId, Username,
         ids::MAX_ID,
         rollup::{day_of, slot_of},
     },
@@ -41,7 +41,7 @@ pub(super) trait Record: Sized + Send + Sync {
 impl Record for BulkUser {
     fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
         Ok(Self::Row {
-            id: row.id()?,
+            id: row.optional("id", UserId::given)?,
             username: row.required("username", Username::parse)?,
             email: row.required("email", EmailAddress::parse)?,
             created_at: row.optional("created_at", time)?.unwrap_or(options.now),
@@ -49,7 +49,7 @@ impl Record for BulkUser {
     }
 
     fn left_out(row: &Row<'_>) -> Option<Self> {
-        row.id::<UserId>().ok().flatten().map(Self::LeftOut)
+        row.optional("id", UserId::given).ok().flatten().map(Self::LeftOut)
     }
 
     async fn store(bulk: &mut Bulk<'_>, rows: &[Self]) -> Result<Outcome, StoreError> {
@@ -74,7 +74,7 @@ impl Record for BulkUrl {
     fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
         let created_at = row.optional("created_at", time)?.unwrap_or(options.now);
         Ok(Self {
-            id: row.id()?,
+            id: row.optional("id", UrlId::given)?,
             user_id: row.required("user_id", str::parse)?,
             short_code: row.optional("short_code", ShortCode::parse)?,
             original_url: row.required("original_url", |text| target(text, options))?,
@@ -151,13 +151,16 @@ fn whole(text: &str) -> Option<i64> {
 
 impl Record for BulkEvent {
     fn read(row: &Row<'_>, options: &Options) -> Result<Self, Bad> {
+        let event_type = row.required("event_type", EventType::parse)?;
+        let details =
+            |text| Details::parse(text).and_then(|details| event_type.check_details(&details).map(|()| details));
         Ok(Self {
-            id: row.id()?,
+            id: row.optional("id", EventId::given)?,
             url_id: row.required("url_id", str::parse)?,
             user_id: row.optional("user_id", str::parse)?,
-            event_type: row.required("event_type", EventType::parse)?,
             timestamp: row.optional("timestamp", time)?.unwrap_or(options.now),
-            details: row.optional("details", Details::parse)?.unwrap_or_else(Details::none),
+            details: row.optional("details", details)?.unwrap_or_else(Details::none),
+            event_type,
         })
     }
 

@@ -1,6 +1,6 @@
 //! One row of a file: its fields by name, and its line.
 
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
 
 use csv_async::ByteRecord;
 
@@ -73,11 +73,6 @@ impl<'f> Row<'f> {
     ) -> Result<Option<T>, Bad> {
         let text = self.text(column)?.filter(|text| !text.is_empty());
         text.map(parse).transpose().map_err(|why| Bad::field(column, why))
-    }
-
-    /// The row's own id.
-    pub(super) fn id<T: FromStr<Err = Invalid> + 'f>(&self) -> Result<Option<T>, Bad> {
-        self.optional("id", str::parse)
     }
 
     fn text(&self, column: &'static str) -> Result<Option<&'f str>, Bad> {

@@ -161,7 +161,14 @@ impl Seeker {
     }
 
     async fn store(&self, order: &Order, title: Title) -> Result<bool, StoreError> {
-        self.store.give_title(order.id, &order.target, &title, self.clock.now()).await
+        let give = || self.store.give_title(order.id, &order.target, &title, self.clock.now());
+        match give().await {
+            Err(StoreError::IdsTaken) => {
+                self.store.mend_sequences().await?;
+                give().await
+            }
+            given => given,
+        }
     }
 }
 

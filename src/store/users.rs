@@ -22,6 +22,7 @@ const INSERT: &str = concat!(
     user_columns!(),
 );
 const TAKEN_USERNAME: &str = "SELECT count(*) FROM users WHERE username = $1 AND id <> $2";
+const TAKEN_EMAIL: &str = "SELECT count(*) FROM users WHERE email = $1 AND id <> $2";
 const UPDATE: &str = concat!(
     r"
     UPDATE users
@@ -45,8 +46,20 @@ const NOTE_DELETIONS: &str = r"
 const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1 AND id <= $2";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
-pub(crate) const STATEMENTS: &[&str] =
-    &[BY_ID, BY_NAME, LIST, COUNT, INSERT, TAKEN_USERNAME, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
+pub(crate) const STATEMENTS: &[&str] = &[
+    BY_ID,
+    BY_NAME,
+    LIST,
+    COUNT,
+    INSERT,
+    TAKEN_USERNAME,
+    TAKEN_EMAIL,
+    UPDATE,
+    RETIRE_CODES,
+    NOTE_DELETIONS,
+    DELETE_URLS,
+    DELETE,
+];
 
 /// Links that one transaction deletes at most.
 const DELETED_AT_ONCE: u32 = 5_000;
@@ -113,15 +126,23 @@ impl Tx {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] names `username` or `email` if another user has it.
+    /// [`StoreError::Taken`] names `username` or `email` if another user has it; [`StoreError::IdsTaken`] if neither is
+    /// taken, so that it was the id.
     pub async fn create_user(&mut self, new: &NewUser, now: Timestamp) -> Result<User> {
         let created: Option<User> = on_tx!(self, |conn| {
             sqlx::query_as(INSERT).bind(&new.username).bind(&new.email).bind(now).fetch_optional(conn).await
         })?;
-        match created {
-            Some(user) => Ok(user),
-            None => Err(StoreError::Taken(self.taken_field(&new.username, UserId(0)).await?)),
+        if let Some(user) = created {
+            return Ok(user);
         }
+        for (sql, field, value) in
+            [(TAKEN_USERNAME, "username", new.username.as_str()), (TAKEN_EMAIL, "email", new.email.as_str())]
+        {
+            if self.is_taken(sql, value, UserId(0)).await? {
+                return Err(StoreError::Taken(field));
+            }
+        }
+        Err(StoreError::IdsTaken)
     }
 
     /// Changes a user; answers none if there is no such user.
@@ -132,7 +153,7 @@ impl Tx {
     pub async fn update_user(&mut self, id: UserId, changes: &UserChanges) -> Result<Option<User>> {
         let (username, email) = (changes.username.as_ref(), changes.email.as_ref());
         if let Some(username) = username
-            && self.taken_field(username, id).await? == "username"
+            && self.is_taken(TAKEN_USERNAME, username.as_str(), id).await?
         {
             return Err(StoreError::Taken("username"));
         }
@@ -162,10 +183,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Which of a user's unique fields made an insertion fail.
-    async fn taken_field(&mut self, username: &Username, but: UserId) -> Result<&'static str> {
-        let taken: i64 =
-            on_tx!(self, |conn| sqlx::query_scalar(TAKEN_USERNAME).bind(username).bind(but).fetch_one(conn).await)?;
-        Ok(if taken > 0 { "username" } else { "email" })
+    /// Whether another user has the value.
+    async fn is_taken(&mut self, sql: &'static str, value: &str, but: UserId) -> Result<bool> {
+        let taken: i64 = on_tx!(self, |conn| sqlx::query_scalar(sql).bind(value).bind(but).fetch_one(conn).await)?;
+        Ok(taken > 0)
     }
 }

@@ -1,10 +1,19 @@
 //! `/events`.
 
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    app::TestApp,
-    common::{database::Kind, on_both_databases},
+    access::{ADMIN, Guarded},
+    app::{TestApp, send},
+    common::{
+        database::{Database, Kind},
+        on_both_databases,
+    },
+    process::run,
 };
 
 on_both_databases!(
@@ -12,6 +21,8 @@ on_both_databases!(
     events_name_links_and_users_that_exist,
     details_are_kept_as_they_were_given,
     events_outlive_links_and_users,
+    events_of_a_links_life_are_the_services_own,
+    details_are_bounded,
     events_that_do_not_exist,
 );
 
@@ -77,7 +88,7 @@ async fn details_are_kept_as_they_were_given(kind: Kind) {
         "{}",
     ] {
         let body = format!(r#"{{"event_type": "note", "url_id": {url}, "details": {details}}}"#);
-        let created = app.send_text(reqwest::Method::POST, "/events", body).await;
+        let created = app.send_text(Method::POST, "/events", body).await;
         assert_eq!(created.status, 201, "{created:?}");
         assert!(created.body.contains(details), "{created:?}");
         let id = created.json()["id"].clone();
@@ -99,6 +110,62 @@ async fn events_outlive_links_and_users(kind: Kind) {
     assert_eq!(kinds, ["created", "shared", "deleted"]);
     // What is gone takes no new events.
     app.post("/events", &body).await.problem(404, "url_not_found");
+}
+
+async fn events_of_a_links_life_are_the_services_own(kind: Kind) {
+    let guarded = Guarded::start(kind).await;
+    let app = &guarded.app;
+    let (id, key) = guarded.key(guarded.ann, &["links:read", "links:write"]).await;
+    let link = json!({"user_id": guarded.ann, "original_url": "https://example.com"});
+    let link = app.ask(&key, Method::POST, "/urls", Some(&link)).await.expect(201)["id"].clone();
+    let post = async |credentials: &str, event_type: &str, details: Value| {
+        let body = json!({"event_type": event_type, "url_id": link, "details": details});
+        app.ask(credentials, Method::POST, "/events", Some(&body)).await
+    };
+    for event_type in ["created", "updated", "deleted"] {
+        for credentials in [key.as_str(), ADMIN] {
+            let refused = post(credentials, event_type, json!({"by": "admin"})).await;
+            assert_eq!(refused.refused_fields(), ["event_type"], "{event_type}");
+        }
+    }
+    // A word of one's own may be alike; who acted is said by the service.
+    let forged = post(&key, "Deleted", json!({"by": "admin", "n": 1})).await.expect(201);
+    let by = format!("key:{id}");
+    assert_eq!(forged["details"], json!({"by": by, "n": 1}));
+    assert_eq!(post(&key, "click", json!({})).await.expect(201)["details"], json!({"by": by}));
+    assert_eq!(post(ADMIN, "note", json!({"by": [by]})).await.expect(201)["details"], json!({"by": "admin"}));
+}
+
+async fn details_are_bounded(kind: Kind) {
+    let app = TestApp::start(kind).await;
+    let target = format!("https://example.com/{}", "x".repeat(8_172));
+    let url = app.url(app.user("ann").await, &target).await["id"].clone();
+    let post = async |letters: usize| {
+        app.post("/events", &json!({"event_type": "note", "url_id": url, "details": {"a": "x".repeat(letters)}})).await
+    };
+    // {"a":""} are eight bytes.
+    post(8_192 - 8).await.expect(201);
+    for letters in [8_192 - 7, 500_000] {
+        assert_eq!(post(letters).await.refused_fields(), ["details"], "{letters}");
+    }
+    let rows = |event_type: &str, letters: usize| {
+        let details = "x".repeat(letters);
+        format!("url_id,event_type,details\n{url},{event_type},\"{{\"\"a\"\":\"\"{details}\"\"}}\"\n")
+    };
+    for (event_type, letters, status) in [("note", 8_184, 201), ("note", 8_185, 422), ("click", 9_000, 422)] {
+        let form = Form::new().part("file", Part::text(rows(event_type, letters)).file_name("events.csv"));
+        let answer = send(app.request(Method::POST, "/events/bulk").multipart(form)).await;
+        assert_eq!(answer.status, status, "{event_type} {letters}: {answer:?}");
+    }
+    // What the service notes of a long target comes back in an import.
+    let changed = json!({"original_url": format!("{}y", &target[..8_191])});
+    app.put(&format!("/urls/{url}"), &changed).await.expect(200);
+    let (database, other) = (&app.database, Database::fresh(kind).await);
+    let exported = run(database.folder(), &["export", "out"], &[("DATABASE_URL", &database.url)]);
+    assert!(exported.status.success(), "{exported:?}");
+    let folder = database.folder().join("out").display().to_string();
+    let imported = run(other.folder(), &["import", &folder], &[("DATABASE_URL", &other.url)]);
+    assert!(imported.status.success(), "{imported:?}");
 }
 
 async fn events_that_do_not_exist(kind: Kind) {

@@ -137,7 +137,7 @@ async fn ten_thousand_characters(kind: Kind) {
         let body = json!({"event_type": long, "url_id": url["id"]});
         assert_eq!(app.post("/events", &body).await.refused_fields(), ["event_type"]);
         let details = json!({"event_type": "x", "url_id": url["id"], "details": {"text": long}});
-        assert_eq!(app.post("/events", &details).await.expect(201)["details"]["text"], long);
+        assert_eq!(app.post("/events", &details).await.refused_fields(), ["details"]);
     }
     for path in [format!("/{}", "x".repeat(10_000)), format!("/users/{}", "9".repeat(10_000))] {
         assert_eq!(app.get(&path).await.status, 404);

@@ -18,6 +18,7 @@ mod edge;
 mod events;
 mod hard_input;
 mod idempotency;
+mod ids;
 mod keys;
 mod limits;
 mod limits_fleet;

@@ -46,6 +46,7 @@ pub(super) async fn examine(server: &Server, config: &Config, instances: Option<
     report.add(schema(&seen));
     report.add(privileges(server, &seen));
     report.add(connections(server, &config.store, instances, &seen));
+    report.add(sequences(&seen));
     report.add(clock(&seen));
 }
 
@@ -125,6 +126,24 @@ fn privileges(server: &Server, seen: &Diagnosis) -> Check {
     }
 }
 
+fn sequences(seen: &Diagnosis) -> Check {
+    const NAME: &str = "sequences";
+    let tables = |taken: bool| {
+        let faults = seen.sequences.iter().filter(|fault| fault.taken == taken);
+        faults.map(|fault| fault.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (taken, ended) = (tables(true), tables(false));
+    if !taken.is_empty() {
+        return Check::fail(NAME, format!("the next ids of {taken} are taken already"), "run `buoy migrate`");
+    }
+    if !ended.is_empty() {
+        let mend =
+            "as their owner run `SELECT setval(pg_get_serial_sequence('TABLE', 'id'), (SELECT max(id) FROM TABLE))`";
+        return Check::fail(NAME, format!("the next ids of {ended} are beyond 2^53 - 1"), mend);
+    }
+    Check::ok(NAME, "the next ids are free")
+}
+
 fn connections(server: &Server, settings: &StoreSettings, instances: Option<u32>, seen: &Diagnosis) -> Check {
     const NAME: &str = "connections";
     let working = u32::try_from(seen.replicas).unwrap_or(u32::MAX);
@@ -195,6 +214,7 @@ mod tests {
             limit: 22,
             used: 1,
             replicas: 3,
+            sequences: Vec::new(),
         }
     }
 

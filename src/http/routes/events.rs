@@ -30,7 +30,7 @@ use crate::{
     "details": {"referrer": "news.example.com"},
 }))]
 pub struct CreateEvent {
-    /// What kind of thing happened.
+    /// What kind of thing happened; not `created`, `updated` or `deleted`, which the service alone writes.
     #[serde(default)]
     #[schema(value_type = EventType, required = true)]
     event_type: Field<EventType>,
@@ -42,7 +42,7 @@ pub struct CreateEvent {
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     user_id: Field<UserId>,
-    /// More about it, an object; `{}` if it is left out.
+    /// More about it, an object of at most 8 KiB; `{}` if it is left out. The service sets `by` in it.
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     details: Field<Details>,
@@ -110,7 +110,7 @@ pub async fn create_event(
     idempotency: Idempotency,
     JsonObject { value, others, bytes }: JsonObject<CreateEvent>,
 ) -> axum::response::Result<Response> {
-    let event = value.check(others.into_faults(), app.clock.now())?;
+    let event = value.check(others.into_faults(), app.clock.now(), &idempotency.caller())?;
     let mut attempt = idempotency.begin(&app, &bytes).await?;
     let created = attempt.tx().await?.create_event(&event).await;
     Ok(attempt.finish(created).await?)
@@ -133,11 +133,13 @@ pub async fn read_event(
 }
 
 impl CreateEvent {
-    fn check(self, mut faults: Faults, timestamp: Timestamp) -> Result<NewEvent, Error> {
+    /// The event, whose details name the caller if credentials are in force.
+    fn check(self, mut faults: Faults, timestamp: Timestamp, caller: &Caller) -> Result<NewEvent, Error> {
         let user_id = self.user_id.nullable("user_id", &mut faults).flatten();
         // Null is refused: `details` is an object or left out.
-        let details = self.details.optional("details", &mut faults).unwrap_or_else(Details::none);
-        let event_type = self.event_type.required("event_type", &mut faults);
+        let details = self.details.meeting(|details| details.clone().by(caller).check_short());
+        let details = details.optional("details", &mut faults).unwrap_or_else(Details::none).by(caller);
+        let event_type = self.event_type.meeting(EventType::check_postable).required("event_type", &mut faults);
         let url_id = self.url_id.required("url_id", &mut faults);
         let required = event_type.zip(url_id);
         faults.check(required.map(|(event_type, url_id)| NewEvent { url_id, user_id, event_type, timestamp, details }))

@@ -7,9 +7,11 @@ use crate::db::{Result, dialect, on_tx};
 const LARGEST_USER: &str = "SELECT max(id) FROM users";
 const LARGEST_URL: &str = "SELECT max(id) FROM urls";
 const LARGEST_EVENT: &str = "SELECT max(id) FROM events";
-/// The largest id of a link or user that an event names; either may be gone.
-const LARGEST_URL_NAMED: &str = "SELECT max(url_id) FROM events";
-const LARGEST_USER_NAMED: &str = "SELECT max(user_id) FROM events WHERE user_id IS NOT NULL";
+/// The largest id of a link or user that an event names; either may be gone. Larger ones than rows may come with (2^52)
+/// are kept by no row that an import brings.
+const LARGEST_URL_NAMED: &str = "SELECT max(url_id) FROM events WHERE url_id <= 4503599627370496";
+const LARGEST_USER_NAMED: &str =
+    "SELECT max(user_id) FROM events WHERE user_id IS NOT NULL AND user_id <= 4503599627370496";
 
 pub(crate) const STATEMENTS: &[&str] =
     &[LARGEST_USER, LARGEST_URL, LARGEST_EVENT, LARGEST_URL_NAMED, LARGEST_USER_NAMED];

@@ -38,7 +38,8 @@ async fn a_sound_environment_is_found_sound() {
     let database = Database::fresh(Kind::Postgres).await;
     let ended = doctor(&database.url, &["--json"]);
     assert_done(&ended);
-    let names = ["configuration", "database", "encryption", "schema", "privileges", "connections", "clock"];
+    let names =
+        ["configuration", "database", "encryption", "schema", "privileges", "connections", "sequences", "clock"];
     assert_eq!(statuses(&ended), names.map(|name| (name.to_owned(), "ok".to_owned())), "{ended:?}");
     let text = doctor(&database.url, &[]);
     assert_done(&text);

@@ -13,7 +13,7 @@ on_both_databases!(
     an_id_stands_for_one_user_in_one_import,
     rows_without_an_id_get_one_that_is_free,
     the_next_ids_are_free,
-    ids_reach_to_the_largest_exact_integer,
+    ids_reach_to_half_of_the_exact_integers,
 );
 
 const URLS: &str = "user_id,short_code,original_url\n";
@@ -132,14 +132,14 @@ async fn the_next_ids_are_free(kind: Kind) {
     assert_eq!(world.content().await.events.last().unwrap().id.0, 6);
 }
 
-async fn ids_reach_to_the_largest_exact_integer(kind: Kind) {
+async fn ids_reach_to_half_of_the_exact_integers(kind: Kind) {
     let world = World::new(kind).await;
-    let users = "id,username,email\n9007199254740991,ann,ann@x.example\n9007199254740992,bob,bob@x.example\n\
+    let users = "id,username,email\n4503599627370496,ann,ann@x.example\n4503599627370497,bob,bob@x.example\n\
                  0,carol,carol@x.example\n-1,dan,dan@x.example\n1.0,eve,eve@x.example\n";
     let bad = world.bad_rows(&[users]).await;
-    let fault = "id: must be an integer from 1 to 9007199254740991";
+    let fault = "id: must be an integer from 1 to 4503599627370496";
     assert_eq!(bad, (3..=6).map(|line| format!("0.csv:{line}: {fault}")).collect::<Vec<_>>());
-    assert_eq!(world.content().await.users[0].id.0, 9_007_199_254_740_991);
+    assert_eq!(world.content().await.users[0].id.0, 4_503_599_627_370_496);
     // What a client sent is in the same shape: a file of another kind is refused by its name.
     let only = buoy::import::Options { only: Some(buoy::import::Kind::Users), ..strict() };
     let refused = world.import(vec![text("upload.csv", "short_code,retired_at\n")], &only).await.unwrap_err();

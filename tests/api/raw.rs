@@ -131,7 +131,7 @@ async fn targets_with_bytes_that_no_uri_may_hold() {
             assert!(answer.starts_with("HTTP/1.1 302"), "{query:?}: {answer}");
         }
         let (status, code) = if query.is_ascii() && query[2] == b'%' || query[2..] == *"\u{fc}".as_bytes() {
-            ("200", "ann")
+            ("422", "invalid_fields")
         } else {
             ("400", "malformed_target")
         };

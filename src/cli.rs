@@ -14,6 +14,7 @@ pub mod key;
 pub mod migrate;
 pub mod reconcile;
 pub mod serve;
+pub mod sweep;
 
 use std::{collections::HashMap, io, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -71,6 +72,8 @@ enum Command {
     Export(export::Args),
     /// Compare the statistics with the events, and repair them if told so
     Reconcile(reconcile::Args),
+    /// Delete click events that are past EVENT_RETENTION_DAYS now
+    Sweep(sweep::Args),
     /// Make, list and revoke the keys with which programs act for users
     Key(key::Args),
     /// Copy the embedded database to a file while it is in use
@@ -134,6 +137,10 @@ async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> a
         Command::Export(args) => with_store(&config.store, false, async |store| export::run(&args, store).await).await,
         Command::Reconcile(args) => {
             with_store(&config.store, false, async |store| reconcile::run(&args, store).await).await
+        }
+        Command::Sweep(args) => {
+            let days = config.retention.event_days;
+            with_store(&config.store, false, async |store| sweep::run(&args, store, days).await).await
         }
         Command::Key(args) => with_store(&config.store, false, async |store| key::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.store, false, async |store| backup::run(&args, store).await).await,

@@ -46,8 +46,8 @@ const FOLD_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The salts of the days that clicks were lately of, by day: two around midnight, more after a long outage.
 type Salts = BTreeMap<i64, Salt>;
-/// Days whose salts are kept in memory.
-const SALTS_KEPT: usize = 3;
+/// Days before today whose salts are kept in memory: a day's salt is 48 hours old then at most.
+const SALT_DAYS: i64 = 1;
 
 impl Destination {
     pub(super) fn new(
@@ -85,6 +85,12 @@ impl Destination {
             }
         }
         all_stored
+    }
+
+    /// Drops the salts of days that are past, as the database does.
+    pub(super) fn forget_salts(&mut self) {
+        let first = day_of(self.clock.now()) - SALT_DAYS;
+        self.salts.retain(|day, _| *day >= first);
     }
 
     /// Folds pending rows that are due, of any replica. A fold that fails is made up for by a later one.
@@ -136,6 +142,7 @@ impl Destination {
 
     async fn try_part(&mut self, id: &str, clicks: &[Click]) -> Result<()> {
         let availability = self.availability.clone();
+        self.forget_salts();
         let stored = async {
             self.know_salts(clicks).await?;
             let mut batch = ClickBatch::with_capacity(clicks.len());
@@ -161,18 +168,8 @@ impl Destination {
                 self.salts.insert(day, Salt::new(&salt));
             }
         }
-        while self.salts.len() > SALTS_KEPT
-            && self.salts.first_key_value().is_some_and(|(day, _)| is_past(*day, clicks))
-        {
-            self.salts.pop_first();
-        }
         Ok(())
     }
-}
-
-/// Whether none of these clicks is of this day.
-fn is_past(day: i64, clicks: &[Click]) -> bool {
-    clicks.iter().all(|click| day_of(click.at) != day)
 }
 
 fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {

@@ -64,6 +64,7 @@ impl ClickWriter {
             if all_stored {
                 tell(batch.waiting);
             }
+            destination.forget_salts();
             destination.fold_due().await;
         }
         let lost = self.ledger.lost();

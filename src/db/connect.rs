@@ -127,6 +127,8 @@ async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // What is deleted is overwritten: salts and e-mail addresses do not stay in the file.
+        .pragma("secure_delete", "on")
         .busy_timeout(settings.wait);
     // An in-memory database belongs to its connection.
     let in_memory =

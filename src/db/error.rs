@@ -92,8 +92,8 @@ impl StoreError {
             ("57014", _) => Some(Self::TooSlow),
             ("25006", _) => Some(Self::NoChanges(READ_ONLY)),
             ("53100", _) => Some(Self::NoChanges(DISK_FULL)),
-            // 08 connection, 40 rolled back (deadlock, serialisation), 53 resources, 57 operator intervention (shutdown,
-            // starting up), 58 system error (input and output), 55P03 lock not available.
+            // 08 connection, 40 rolled back (deadlock, serialisation), 53 resources, 57 operator intervention
+            // (shutdown, starting up), 58 system error (input and output), 55P03 lock not available.
             (_, "08" | "40" | "53" | "57" | "58") | ("55P03", _) => {
                 Some(Self::Unavailable(format!("it answered with code {code}")))
             }

@@ -17,7 +17,7 @@ use super::{
 const RESERVED: [&str; 3] = ["created", "updated", "deleted"];
 /// Bytes of details at most.
 const MAX_DETAILS: usize = 8 * 1_024;
-/// Bytes at most of what the service itself notes: two targets of which JSON may escape every byte, and the words around.
+/// Bytes at most of what the service itself notes: two targets, of which JSON may escape every byte, and a few words.
 const MAX_OWN_DETAILS: usize = 4 * target_url::MAX_BYTES + 1_024;
 
 checked_text!(

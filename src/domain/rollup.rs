@@ -93,6 +93,15 @@ pub fn day_of(at: Timestamp) -> i64 {
 
 /// The first day that an event can be of, in the year 1.
 pub const FIRST_DAY: i64 = -719_162;
+/// The last one, in the year 9999.
+pub const LAST_DAY: i64 = 2_932_896;
+
+/// A moment before which every click of a day is, as both databases compare them. SQLite compares times as text, in
+/// which the year 10000 comes first; there no moment of a click has as many digits as this one.
+pub fn end_of(day: i64, embedded: bool) -> Timestamp {
+    let next = first_moment(day + 1);
+    if embedded && day == LAST_DAY { next - chrono::TimeDelta::nanoseconds(1) } else { next }
+}
 
 /// The moment at which a day in UTC begins.
 pub fn first_moment(day: i64) -> Timestamp {

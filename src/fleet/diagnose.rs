@@ -151,8 +151,8 @@ async fn living(connections: &Connections, schema: SchemaState) -> Result<usize>
     }
 }
 
-/// What is wrong with the sequences of a database that has them. A role that may not look finds nothing; that it may not
-/// is found beside it.
+/// What is wrong with the sequences of a database that has them. A role that may not look finds nothing; that it may
+/// not is found beside it.
 async fn sequence_faults(connections: &Connections, schema: SchemaState) -> sqlx::Result<Vec<SequenceFault>> {
     match schema {
         SchemaState::Sufficient { .. } => match sequences::faults(connections).await {

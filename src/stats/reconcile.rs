@@ -29,7 +29,7 @@ use crate::{
     domain::{
         Details, Dimension, Subject, UrlId,
         clock::Timestamp,
-        rollup::{FIRST_DAY, SLOTS_PER_DAY, day_of, day_of_slot, first_moment},
+        rollup::{FIRST_DAY, LAST_DAY, SLOTS_PER_DAY, day_of, day_of_slot, end_of, first_moment},
     },
 };
 
@@ -259,6 +259,9 @@ impl Reconciliation {
 
     /// The first day from `next` on that has events, rollups or strays.
     async fn find_day(&self, tx: &mut Tx) -> Result<Option<i64>> {
+        if self.next > LAST_DAY {
+            return Ok(None);
+        }
         let begin = first_moment(self.next);
         let next_click = dialect::NEXT_CLICK.on(tx.is_embedded());
         let click: Option<Timestamp> =
@@ -311,7 +314,7 @@ impl Tx {
     async fn expected(&mut self, day: i64) -> Result<Expected> {
         let mut expected = Expected::default();
         let sql = dialect::CLICKS_OF_DAY.on(self.is_embedded());
-        let (mut from, to, mut after) = (first_moment(day), first_moment(day + 1), 0);
+        let (mut from, to, mut after) = (first_moment(day), end_of(day, self.is_embedded()), 0);
         loop {
             let clicks: Vec<StoredClick> = on_tx!(self, |conn| {
                 sqlx::query_as(sql).bind(from).bind(to).bind(after).bind(CHUNK).fetch_all(conn).await?

@@ -16,9 +16,12 @@ use crate::{
 };
 
 const KEPT_SINCE: &str = "SELECT value FROM click_state WHERE name = 'kept_since_day'";
-const KEEP_SINCE: &str = r"
+/// The last day on which expired rows were deleted.
+const SWEPT_ON: &str = "SELECT value FROM click_state WHERE name = 'swept_on_day'";
+/// Moves a day on, never back.
+const MOVE_DAY: &str = r"
     INSERT INTO click_state (name, value)
-    VALUES ('kept_since_day', $1)
+    VALUES ($1, $2)
     ON CONFLICT (name) DO UPDATE
     SET value = excluded.value
     WHERE click_state.value < excluded.value";
@@ -31,23 +34,29 @@ const STEP_ENDS: &str = r"
     ORDER BY day, subject, visitor
     LIMIT 1 OFFSET $2";
 const PRUNE_VISITORS: &str = "DELETE FROM visitors WHERE day <= $1 AND (day, subject, visitor) <= ($2, $3, $4)";
+const TRUNCATE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 const PRUNE_SALTS: &str = "DELETE FROM visitor_salts WHERE day <= $1";
 
-pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, KEEP_SINCE, STEP_ENDS, PRUNE_VISITORS, PRUNE_SALTS];
+pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, SWEPT_ON, MOVE_DAY, STEP_ENDS, PRUNE_VISITORS, PRUNE_SALTS];
 
 /// Rows that one transaction deletes at most.
 pub const STEP: i64 = 5_000;
 /// Days that a visitor can be told from others for, beside the present one: the day's salt is 48 hours old then at
 /// most.
 const VISITOR_DAYS: i64 = 2;
+/// Days by which the clock may be beyond the last sweep. One further ahead may be wrong, and click events that are
+/// deleted do not come back.
+pub const MAX_LEAP: i64 = 7;
 
-/// What was deleted.
+/// What was deleted, and how long after the last time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Click events.
     pub clicks: u64,
     /// Rows that told visitors apart.
     pub visitors: u64,
+    /// Days since the last sweep. Beyond [`MAX_LEAP`], click events were deleted as if it were so many days since.
+    pub leap: i64,
 }
 
 /// What is past its time, by days since 1970-01-01 in UTC.
@@ -68,12 +77,18 @@ impl Store {
     /// If the database fails; the steps before stay.
     pub async fn sweep(&self, click_days: Option<u32>, now: Timestamp) -> Result<Swept> {
         let today = day_of(now);
-        let mut swept = Swept::default();
+        let last: Option<i64> = on_pool!(self, |pool| sqlx::query_scalar(SWEPT_ON).fetch_optional(pool).await)?;
+        let mut swept = Swept { leap: today - last.unwrap_or(today), ..Swept::default() };
+        let believed = today - (swept.leap - MAX_LEAP).max(0);
         if let Some(days) = click_days {
-            let first_kept = today - i64::from(days);
+            let first_kept = believed - i64::from(days);
             swept.clicks = self.delete_in_steps(Past::Clicks { first_kept }).await?;
         }
         swept.visitors = self.delete_in_steps(Past::Visitors { until: today - VISITOR_DAYS }).await?;
+        if believed == today {
+            self.believe_clock(now).await?;
+        }
+        self.truncate_log().await?;
         Ok(swept)
     }
 
@@ -83,6 +98,24 @@ impl Store {
     /// If the database fails.
     pub async fn clicks_kept_since(&self) -> Result<Option<i64>> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(KEPT_SINCE).fetch_optional(pool).await)?)
+    }
+
+    /// Notes a sweep at this moment: from now on the clock is believed that tells it.
+    pub async fn believe_clock(&self, now: Timestamp) -> Result<()> {
+        on_pool!(self, |pool| {
+            sqlx::query(MOVE_DAY).bind("swept_on_day").bind(day_of(now)).execute(pool).await?;
+        });
+        Ok(())
+    }
+
+    /// Empties the write-ahead log of SQLite, which else holds pages as they were before something was deleted. What
+    /// is read meanwhile stays in it until the next time.
+    async fn truncate_log(&self) -> Result<()> {
+        let Self::Sqlite { pool, write_turn, .. } = self else { return Ok(()) };
+        // Other writers queue here rather than poll for the lock that this takes.
+        let _turn = write_turn.acquire().await.ok();
+        sqlx::query(TRUNCATE_LOG).execute(pool).await?;
+        Ok(())
     }
 
     async fn delete_in_steps(&self, past: Past) -> Result<u64> {
@@ -118,7 +151,7 @@ impl Tx {
     /// Moves the day since which all clicks are kept, never back.
     pub(crate) async fn keep_since(&mut self, day: i64) -> Result<()> {
         on_tx!(self, |conn| {
-            sqlx::query(KEEP_SINCE).bind(day).execute(conn).await?;
+            sqlx::query(MOVE_DAY).bind("kept_since_day").bind(day).execute(conn).await?;
         });
         Ok(())
     }

@@ -4,6 +4,8 @@
 //! the writer: a redirect only looks up the text, and an attacker who sends a new agent each time cannot slow it by
 //! more than an allocation.
 
+mod programs;
+
 use std::{
     borrow::Borrow,
     collections::HashSet,
@@ -50,7 +52,7 @@ impl Traits {
         let (browser, os, category) = (name(parsed.name), name(parsed.os), name(parsed.category));
         let is_program = category == Some("crawler") || browser == Some("HTTP Library");
         Self {
-            is_bot: is_program || BOTS.is_bot(text),
+            is_bot: programs::is_program(text, category).unwrap_or_else(|| is_program || BOTS.is_bot(text)),
             browser,
             os: os.map(system),
             device: category.map(|category| device(category, os, text)),

@@ -19,6 +19,7 @@ on_both_databases!(
     old_clicks_are_deleted_and_what_they_add_up_to_stays,
     reconcile_tells_by_its_exit_code,
     reconcile_leaves_days_alone_whose_clicks_are_gone,
+    a_clock_that_is_far_ahead_is_believed_when_told_so,
 );
 
 const DAY: i64 = 86_400;
@@ -138,6 +139,27 @@ async fn reconcile_tells_by_its_exit_code(kind: Kind) {
     assert!(fixed.status.success() && fixed.out.contains("link 1"), "{fixed:?}");
     agrees("repaired");
     assert_clicks_add_up(&database).await;
+}
+
+async fn a_clock_that_is_far_ahead_is_believed_when_told_so(kind: Kind) {
+    let database = with_a_past(kind).await;
+    // As if the clock had leapt: the last time was a hundred days ago.
+    let last = format!("INSERT INTO click_state (name, value) VALUES ('swept_on_day', {})", number_of(100));
+    database.execute(&last).await;
+    let app = TestApp::start_on(&database, &[("EVENT_RETENTION_DAYS", "30")]).await;
+    let said = |line: &Value| line["message"].as_str().is_some_and(|message| message.contains("buoy sweep --catch-up"));
+    app.until("warned", || async { app.server.logs().iter().any(said) }).await;
+    assert_eq!(app.clicks(&json!(1)).await, 5);
+    let sweep = |arguments: &[&str]| {
+        let variables = [("DATABASE_URL", database.url.as_str()), ("EVENT_RETENTION_DAYS", "30")];
+        run(database.folder(), &[&["sweep"], arguments].concat(), &variables)
+    };
+    let held_back = sweep(&[]);
+    assert!(held_back.status.code() == Some(1) && held_back.err.contains("100 days beyond"), "{held_back:?}");
+    assert_eq!(app.clicks(&json!(1)).await, 5);
+    let swept = sweep(&["--catch-up"]);
+    assert!(swept.status.success() && swept.out.contains("deleted 2 click events"), "{swept:?}");
+    assert_eq!(app.clicks(&json!(1)).await, 3);
 }
 
 async fn reconcile_leaves_days_alone_whose_clicks_are_gone(kind: Kind) {

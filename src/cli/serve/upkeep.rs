@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{db::Store, fleet::monitor::wait_for_server, http::idempotency::KEPT_FOR, state::AppState};
+use crate::{
+    db::Store, fleet::monitor::wait_for_server, http::idempotency::KEPT_FOR, state::AppState,
+    stats::retention::MAX_LEAP,
+};
 
 /// How often rows past their time are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -41,6 +44,13 @@ async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::db::Resul
     let swept = store.sweep(event_days, now).await?;
     if swept.clicks > 0 {
         tracing::info!(clicks = swept.clicks, "deleted click events that are past their time");
+    }
+    if event_days.is_some() && swept.leap > MAX_LEAP {
+        tracing::warn!(
+            days = swept.leap,
+            "the clock is far beyond the last time that click events were deleted, so most are kept; if it is right, run \
+             `buoy sweep --catch-up`"
+        );
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ on_both_databases!(
     too_many_values_are_compared_as_far_as_can_be,
     days_without_events_are_left_alone,
     a_repair_while_clicks_come_in_loses_none,
+    the_first_and_the_last_day_are_days_like_others,
 );
 
 const DAY: i64 = 86_400;
@@ -140,6 +141,26 @@ async fn days_without_events_are_left_alone(kind: Kind) {
     fixture.execute(&format!("UPDATE click_days SET bots = bots + 1 WHERE day = {since} AND subject = 0")).await;
     let found = differences(&fixture, true).await;
     assert_eq!((found.len(), &found[0].counts), (1, &Counts::Day(since)));
+}
+
+async fn the_first_and_the_last_day_are_days_like_others(kind: Kind) {
+    let fixture = with_clicks(kind).await;
+    let moments = ["0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"];
+    let clicks: Vec<NewClick<'_>> = moments
+        .iter()
+        .map(|moment| {
+            let mut click = click(1, 1, 0);
+            click.counted.at = moment.parse().unwrap();
+            click
+        })
+        .collect();
+    fixture.count_clicks("far", &clicks.into()).await;
+    assert_eq!(differences(&fixture, false).await, []);
+    assert_eq!(differences(&fixture, true).await, []);
+    fixture.execute("DELETE FROM click_days WHERE day = 2932896").await;
+    assert_eq!(differences(&fixture, true).await.len(), 3, "the link's, its owner's, and that of all");
+    assert_eq!(differences(&fixture, false).await, []);
+    fixture.assert_clicks_add_up().await;
 }
 
 async fn a_repair_while_clicks_come_in_loses_none(kind: Kind) {

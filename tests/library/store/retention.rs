@@ -1,8 +1,11 @@
 //! What is past its time goes, and what is older than the rollups is added to them.
 
 use buoy::{
-    domain::{EventType, page::PageStart},
-    stats::{NewClick, retention::Swept},
+    domain::{Details, EventType, page::PageStart},
+    stats::{
+        NewClick,
+        retention::{MAX_LEAP, Swept},
+    },
     store::EventFilter,
 };
 
@@ -15,6 +18,7 @@ on_both_databases!(
     old_clicks_go_and_their_rollups_stay,
     many_clicks_go_in_steps,
     visitors_are_forgotten_after_two_days,
+    a_clock_that_is_far_ahead_deletes_no_archive,
 );
 
 const DAY: i64 = 86_400;
@@ -59,6 +63,48 @@ async fn many_clicks_go_in_steps(kind: Kind) {
     let (one, two) = tokio::join!(fixture.store.sweep(Some(1), at(9 * DAY)), fixture.store.sweep(Some(1), at(9 * DAY)));
     assert_eq!(one.unwrap().clicks + two.unwrap().clicks, 11_000);
     assert_eq!(count(&fixture, "(SELECT count(*) FROM events)").await, 0);
+}
+
+async fn a_clock_that_is_far_ahead_deletes_no_archive(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    for days in 0..40 {
+        fixture.count_clicks(&format!("{days}"), &[click(1, 1, -days * DAY)].into()).await;
+    }
+    let sweep = async |days: i64| {
+        let swept = fixture.store.sweep(Some(30), at(days * DAY)).await.unwrap();
+        (swept.clicks, swept.leap)
+    };
+    assert_eq!(sweep(0).await, (9, 0));
+    // As often as it runs: a week beyond the last time goes, and no more.
+    assert_eq!(sweep(365).await, (MAX_LEAP.unsigned_abs(), 365));
+    assert_eq!(sweep(366).await, (0, 366));
+    // The clock is right again.
+    assert_eq!(sweep(8).await, (0, 8));
+    assert_eq!(sweep(7).await, (0, 7));
+    assert_eq!(sweep(14).await, (7, 7));
+    // It is right, and the service was off for a year.
+    assert_eq!(sweep(365).await, (7, 351));
+    fixture.store.believe_clock(at(365 * DAY)).await.unwrap();
+    assert_eq!(sweep(365).await, (10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_is_not_left_in_the_file() {
+    let fixture = Fixture::new(Kind::Sqlite).await;
+    let today = at(0).timestamp().div_euclid(DAY);
+    let user = fixture.user("a-user-who-leaves").await;
+    let salt = fixture.store.visitor_salt(today - 3, &[0xab; 32]).await.unwrap();
+    let is_there = |text: &str| {
+        let files = std::fs::read_dir(fixture.database.folder()).unwrap();
+        let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        contents.into_iter().any(|content| content.windows(text.len()).any(|part| part == text.as_bytes()))
+    };
+    let (email, salt) = ("a-user-who-leaves@example.com", hex::encode(salt));
+    assert!(is_there(email) && is_there(&salt));
+    fixture.delete_user(user.id, at(0), &Details::none()).await.unwrap();
+    assert_eq!(fixture.store.sweep(None, at(0)).await.unwrap(), Swept::default());
+    assert!(!is_there(email), "the address of a user who was deleted");
+    assert!(!is_there(&salt), "the salt of a day that is past");
 }
 
 async fn visitors_are_forgotten_after_two_days(kind: Kind) {

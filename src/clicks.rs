@@ -58,7 +58,7 @@ pub enum Durability {
     Committed,
 }
 
-/// How clicks are gathered.
+/// How clicks are gathered, and how long their events are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct ClickSettings {
     /// A batch is written when its first click has waited for this long, or when it is full.
@@ -69,6 +69,8 @@ pub struct ClickSettings {
     pub durability: Durability,
     /// How long it waits at most.
     pub commit_wait: Duration,
+    /// Days after which click events are deleted, if they ever are.
+    pub kept_days: Option<u32>,
 }
 
 /// Clicks that fill a batch.

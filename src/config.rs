@@ -13,7 +13,6 @@ mod http;
 mod limits;
 mod program;
 mod redirect;
-mod retention;
 mod secret_file;
 mod source;
 mod visitors;
@@ -23,26 +22,19 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use self::{concern::Concern, program::ProgramConfig, source::Source};
-pub use self::{
-    database::StartConfig,
-    env_file::read_env_file,
-    http::{ListenConfig, ShutdownConfig, TitlesConfig},
-    limits::LoadConfig,
-    program::{LogConfig, LogFormat},
-    retention::RetentionConfig,
-    secret_file::read_secret_files,
-    source::Fault,
-    warnings::warnings,
-};
+use self::{concern::Concern, program::ProgramSettings, source::Source};
+pub use self::{env_file::read_env_file, secret_file::read_secret_files, source::Fault, warnings::warnings};
 use crate::{
     access::AccessSettings,
     cache::CacheSettings,
     clicks::ClickSettings,
     db::StoreSettings,
     domain::{HostName, HostNames, TargetPolicy},
+    http::server::ListenSettings,
+    lifecycle::ShutdownSettings,
     limits::LimitSettings,
     state::{HttpSettings, Trust},
+    telemetry::LogSettings,
     visitors::VisitorSettings,
 };
 
@@ -51,32 +43,24 @@ use crate::{
 pub struct Config {
     /// How buoy reaches its database.
     pub store: StoreSettings,
-    /// What is done with the database at the start.
-    pub start: StartConfig,
-    /// The address that buoy listens on.
-    pub listen: ListenConfig,
-    /// What a request may cost, which proxies are trusted, which targets links may have.
+    /// The address that buoy listens on, and its connections at most.
+    pub listen: ListenSettings,
+    /// What a request may cost, which proxies are trusted, which targets links may have, whether titles are fetched.
     pub http: HttpSettings,
     /// Who may use the API; the host of `PUBLIC_URL` is one of its names.
     pub access: AccessSettings,
     /// What one client may do.
     pub limits: LimitSettings,
-    /// How much work is taken in concurrently.
-    pub load: LoadConfig,
     /// How long a shutdown takes.
-    pub shutdown: ShutdownConfig,
+    pub shutdown: ShutdownSettings,
     /// How links are cached.
     pub cache: CacheSettings,
-    /// How clicks are gathered.
+    /// How clicks are gathered, and how long their events are kept.
     pub clicks: ClickSettings,
-    /// How long click events are kept.
-    pub retention: RetentionConfig,
     /// What is kept of visitors.
     pub visitors: VisitorSettings,
-    /// Whether titles are fetched.
-    pub titles: TitlesConfig,
     /// What is logged.
-    pub log: LogConfig,
+    pub log: LogSettings,
     /// The subcommand to run if the command line names none.
     pub command: Option<String>,
 }
@@ -99,39 +83,31 @@ impl Config {
 
     fn read(source: &mut Source) -> Option<Self> {
         let store = StoreSettings::read(source).inspect(|store| database::check(store, source));
-        let start = StartConfig::read(source).inspect(|start| database::check_embedded(start, source));
-        let listen = ListenConfig::read(source);
+        let listen = ListenSettings::read(source);
         let http = HttpSettings::read(source);
         let access = AccessSettings::read(source);
         let limits = LimitSettings::read(source);
-        let load = LoadConfig::read(source);
-        let shutdown = ShutdownConfig::read(source).inspect(|shutdown| shutdown.check(source));
+        let shutdown = ShutdownSettings::read(source).inspect(|shutdown| http::check_shutdown(shutdown, source));
         let cache = CacheSettings::read(source);
         let clicks = ClickSettings::read(source);
-        let retention = RetentionConfig::read(source);
         let visitors = VisitorSettings::read(source);
         let trust = Trust::read(source).inspect(|_| visitors::check_trust(source));
         let targets = TargetPolicy::read(source);
-        let titles = TitlesConfig::read(source);
-        let log = LogConfig::read(source);
-        let program = ProgramConfig::read(source);
+        let log = LogSettings::read(source);
+        let program = ProgramSettings::read(source);
         let (http, mut access) = (http?, access?);
         access.allowed_hosts = access.allowed_hosts.and(http.public_url.as_ref().and_then(Url::host_str));
         let targets = TargetPolicy { own: own_hosts(&access.allowed_hosts), ..targets? };
         Some(Self {
             store: store?,
-            start: start?,
             listen: listen?,
             http: HttpSettings { trust: trust?, targets, ..http },
             access,
             limits: limits?,
-            load: load?,
             shutdown: shutdown?,
             cache: cache?,
             clicks: clicks?,
-            retention: retention?,
             visitors: visitors?,
-            titles: titles?,
             log: log?,
             command: program?.command,
         })
@@ -170,22 +146,18 @@ impl Variable {
 /// The variables of each concern, in the order in which they are explained.
 pub const VARIABLES: &[(&str, &[Variable])] = &[
     ("Database", StoreSettings::VARIABLES),
-    ("Start", StartConfig::VARIABLES),
-    ("Address", ListenConfig::VARIABLES),
+    ("Address", ListenSettings::VARIABLES),
     ("Requests", HttpSettings::VARIABLES),
     ("Access", AccessSettings::VARIABLES),
     ("Rate limits", LimitSettings::VARIABLES),
-    ("Load", LoadConfig::VARIABLES),
-    ("Shutdown", ShutdownConfig::VARIABLES),
+    ("Shutdown", ShutdownSettings::VARIABLES),
     ("Cache", CacheSettings::VARIABLES),
     ("Clicks", ClickSettings::VARIABLES),
-    ("Retention", RetentionConfig::VARIABLES),
     ("Visitors", VisitorSettings::VARIABLES),
     ("Proxies", Trust::VARIABLES),
     ("Targets", TargetPolicy::VARIABLES),
-    ("Titles", TitlesConfig::VARIABLES),
-    ("Log", LogConfig::VARIABLES),
-    ("Program", ProgramConfig::VARIABLES),
+    ("Log", LogSettings::VARIABLES),
+    ("Program", ProgramSettings::VARIABLES),
 ];
 
 /// Every variable.

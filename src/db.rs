@@ -71,7 +71,7 @@ pub enum Store {
     },
 }
 
-/// A transaction that writes. Rolled back if it is dropped without [`Tx::commit`].
+/// A transaction. Rolled back if it is dropped without [`Tx::commit`].
 #[derive(Debug)]
 pub struct Tx {
     pub(crate) inner: TxInner,
@@ -86,8 +86,8 @@ pub struct Tx {
 pub(crate) enum TxInner {
     /// With whom the change is to be shared.
     Postgres(PgTx, Arc<Peers>),
-    /// With the turn to write.
-    Sqlite(Transaction<'static, Sqlite>, OwnedSemaphorePermit),
+    /// With the permit to write, unless it only reads.
+    Sqlite(Transaction<'static, Sqlite>, Option<OwnedSemaphorePermit>),
 }
 
 /// What a pool's connections do.
@@ -166,7 +166,7 @@ impl Store {
                     .await
                     .map_err(|_| StoreError::Unavailable("another change is still being written".to_owned()))?
                     .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
-                TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, turn)
+                TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn))
             }
         };
         Ok(Tx::new(inner))

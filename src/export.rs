@@ -15,12 +15,9 @@ use csv_async::AsyncWriter;
 use tokio::{fs::File, io::BufWriter};
 
 use crate::{
-    db::{
-        Store, StoreError,
-        snapshot::{RetiredCode, Snapshot},
-    },
+    db::{Store, StoreError, Tx, snapshot::RetiredCode},
     domain::{Dimension, Event, EventId, Url, UrlId, User, UserId, clock::Timestamp, rollup::SLOT_SECONDS},
-    stats::exported::{Carried, CarriedRollup},
+    stats::exported::{ExportedRollup, RollupKind},
 };
 
 /// An import may hold the rollups for minutes.
@@ -96,7 +93,7 @@ pub async fn export(
 }
 
 async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<Counts, ExportError> {
-    // What is still to be folded in then is of the last second, and is carried by its events.
+    // What is still to be folded in then is of the last second, and its events tell of it.
     store.fold_clicks(FOLD_LOCK_TIMEOUT).await?;
     let mut snapshot = store.snapshot().await?;
     let [users, urls, events, codes, rollups] = FILES;
@@ -105,12 +102,12 @@ async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Res
         write::<Url>(&mut snapshot, folder, urls, progress).await?,
         write::<Event>(&mut snapshot, folder, events, progress).await?,
         write::<RetiredCode>(&mut snapshot, folder, codes, progress).await?,
-        write::<CarriedRollup>(&mut snapshot, folder, rollups, progress).await?,
+        write::<ExportedRollup>(&mut snapshot, folder, rollups, progress).await?,
     ])
 }
 
 async fn write<T: Record>(
-    snapshot: &mut Snapshot,
+    snapshot: &mut Tx,
     folder: &Path,
     name: &'static str,
     progress: &dyn Progress,
@@ -147,7 +144,7 @@ trait Record: Sized {
     const HEADER: &'static [&'static str];
 
     /// The rows that follow `last`.
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError>;
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError>;
 
     async fn write(&self, writer: &mut Writer) -> Written;
 }
@@ -155,7 +152,7 @@ trait Record: Sized {
 impl Record for User {
     const HEADER: &'static [&'static str] = &["id", "username", "email", "created_at"];
 
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.users(last.map_or(UserId(0), |user| user.id), CHUNK).await
     }
 
@@ -178,7 +175,7 @@ impl Record for Url {
         "disabled_reason",
     ];
 
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.urls(last.map_or(UrlId(0), |url| url.id), CHUNK).await
     }
 
@@ -196,7 +193,7 @@ impl Record for Url {
 impl Record for Event {
     const HEADER: &'static [&'static str] = &["id", "url_id", "user_id", "event_type", "timestamp", "details"];
 
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.events(last.map_or(EventId(0), |event| event.id), CHUNK).await
     }
 
@@ -211,7 +208,7 @@ impl Record for Event {
 impl Record for RetiredCode {
     const HEADER: &'static [&'static str] = &["short_code", "retired_at"];
 
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.retired_codes(last.map_or("", |code| code.short_code.as_str()), CHUNK).await
     }
 
@@ -220,19 +217,19 @@ impl Record for RetiredCode {
     }
 }
 
-impl Record for CarriedRollup {
+impl Record for ExportedRollup {
     const HEADER: &'static [&'static str] =
         &["rollup", "subject", "user_id", "at", "dimension", "value", "people", "bots", "uniques"];
 
-    async fn after(snapshot: &mut Snapshot, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
+    async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError> {
         snapshot.rollups(last, CHUNK).await
     }
 
     async fn write(&self, writer: &mut Writer) -> Written {
         let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         let (user_id, at) = match self.kind {
-            Carried::Owner => (self.place.to_string(), String::new()),
-            Carried::Slot => (String::new(), time(moment(self.place * SLOT_SECONDS))),
+            RollupKind::Owner => (self.place.to_string(), String::new()),
+            RollupKind::Slot => (String::new(), time(moment(self.place * SLOT_SECONDS))),
             _ => (String::new(), moment(self.place * 86_400).format("%Y-%m-%d").to_string()),
         };
         let known = Dimension::ALL.into_iter().find(|known| i64::from(*known as i16) == self.dimension);

@@ -27,7 +27,7 @@ use self::{records::Record, source::File};
 use crate::{
     db::{StoreError, Tx},
     domain::{Invalid, TargetPolicy, clock::Timestamp},
-    stats::exported::CarriedRollup,
+    stats::exported::ExportedRollup,
     store::bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser},
 };
 
@@ -112,7 +112,7 @@ pub async fn import(
             Kind::Users => import.run::<BulkUser>(file).await?,
             Kind::Codes => import.run::<BulkCode>(file).await?,
             Kind::Urls => import.run::<BulkUrl>(file).await?,
-            Kind::Rollups => import.run::<CarriedRollup>(file).await?,
+            Kind::Rollups => import.run::<ExportedRollup>(file).await?,
             Kind::Events => import.run::<BulkEvent>(file).await?,
         }
     }

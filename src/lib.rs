@@ -4,7 +4,7 @@
 //!
 //! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` →
 //! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` →
-//! `state` → `http` → `config` → `lifecycle`, `telemetry` → `cli` → `main`
+//! `state` → `http` → `lifecycle`, `telemetry` → `config` → `cli` → `main`
 //!
 //! A room declares its settings type; `config` fills them in.
 //! ARCHITECTURE.md draws the map and follows a request through it.

@@ -13,16 +13,22 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::ShutdownConfig;
-
 /// How long tasks that are cut off may take to notice it.
 const CUT_OFF: Duration = Duration::from_millis(100);
+
+/// How long a shutdown takes.
+#[derive(Clone, Copy, Debug)]
+pub struct ShutdownSettings {
+    /// From the signal until nothing more is accepted.
+    pub drain: Duration,
+    /// From the signal until everything has ended.
+    pub grace: Duration,
+}
 
 /// The shutdown of this process.
 #[derive(Debug)]
 pub struct Lifecycle {
-    drain: Duration,
-    grace: Duration,
+    settings: ShutdownSettings,
     draining: CancellationToken,
     signals: Signals,
 }
@@ -35,9 +41,8 @@ impl Lifecycle {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn new(config: &ShutdownConfig) -> io::Result<Self> {
-        let (drain, grace) = (config.drain, config.grace);
-        Ok(Self { drain, grace, draining: CancellationToken::new(), signals: Signals::new()? })
+    pub fn new(settings: ShutdownSettings) -> io::Result<Self> {
+        Ok(Self { settings, draining: CancellationToken::new(), signals: Signals::new()? })
     }
 
     /// Cancelled when the shutdown begins: readiness fails, requests are still served.
@@ -52,12 +57,12 @@ impl Lifecycle {
     /// [`Forced`] if a second signal comes in the drain time.
     pub async fn stopping(&mut self) -> Result<Instant, Forced> {
         let signal = self.signals.next().await;
-        let deadline = Instant::now() + self.grace;
+        let deadline = Instant::now() + self.settings.grace;
         tracing::info!(%signal, "shutting down");
         self.draining.cancel();
         // SIGINT comes from a person at a terminal: no balancer has to notice.
         if signal != SignalName::Interrupt {
-            self.unless_forced(sleep(self.drain)).await?;
+            self.unless_forced(sleep(self.settings.drain)).await?;
         }
         Ok(deadline)
     }

@@ -103,9 +103,6 @@ impl Limits {
 
     /// Takes a token of a user; it is back if the transaction is undone. Answers the standing, as an error without a
     /// token.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn take_of_user(
         &self,
         tx: &mut Tx,

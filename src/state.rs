@@ -39,6 +39,10 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// Bytes of a bulk upload at most.
     pub bulk_limit: u64,
+    /// Concurrent requests that need the database.
+    pub concurrent: usize,
+    /// Whether titles of targets are fetched.
+    pub fetch_titles: bool,
     /// Which proxies are trusted to name the client.
     pub trust: Trust,
     /// The rules for targets of links.

@@ -11,6 +11,7 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
+use serde::Deserialize;
 use tracing::Subscriber;
 use tracing_appender::non_blocking::NonBlockingBuilder;
 use tracing_subscriber::{
@@ -19,12 +20,32 @@ use tracing_subscriber::{
 };
 
 pub use self::guard::{DroppedLines, LogGuard};
-use crate::config::{LogConfig, LogFormat};
 
 /// The target under which sqlx reports each statement, slow ones as warnings.
 const STATEMENTS: &str = "sqlx::query";
 /// Lines that wait for the reader of the log, a few hundred bytes each.
 const QUEUED_LINES: usize = 8_192;
+
+/// What is logged, and in which form.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// Directives of the filter.
+    pub level: String,
+    /// What a line looks like.
+    pub format: LogFormat,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// The destination of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +88,10 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// See [`TelemetryError`].
-pub fn init(config: &LogConfig, stream: Stream) -> Result<LogGuard, TelemetryError> {
-    let filter = EnvFilter::builder().parse(&config.level)?;
+pub fn init(settings: &LogSettings, stream: Stream) -> Result<LogGuard, TelemetryError> {
+    let filter = EnvFilter::builder().parse(&settings.level)?;
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let style = Style::choose(config.format, stream.is_terminal(), no_color);
+    let style = Style::choose(settings.format, stream.is_terminal(), no_color);
     let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).thread_name("log");
     // The buffer makes one system call of the lines that have gathered; the thread flushes it when none waits.
     let (writer, worker) = queue.finish(BufWriter::new(stream.writer()));

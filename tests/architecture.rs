@@ -129,7 +129,7 @@ fn a_planted_import_is_found() {
         ),
         ("http/error.rs", "use crate::{domain::{self, Url}, state::AppState, store};"),
         ("cli/serve.rs", "use crate::{config::Config, http, lifecycle::Lifecycle, telemetry};"),
-        ("lifecycle.rs", "pub(crate) fn f(config: &crate::config::ShutdownConfig) { let c = '\"'; }"),
+        ("config.rs", "pub(crate) fn f(settings: &crate::lifecycle::ShutdownSettings) { let c = '\"'; }"),
     ] {
         assert_eq!(found(path, text), 0, "{path}: {text}");
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, bail};
 
-use crate::{config::ListenConfig, outbound};
+use crate::{http::server::ListenSettings, outbound};
 
 /// A probe must answer well under a second; past this it has failed.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub struct Args {
 ///
 /// # Errors
 /// If there is no answer within two seconds, or one other than 200.
-pub async fn run(args: &Args, config: &ListenConfig) -> anyhow::Result<()> {
+pub async fn run(args: &Args, config: &ListenSettings) -> anyhow::Result<()> {
     let base = args.url.clone().unwrap_or_else(|| local(config));
     let path = if args.live { "health" } else { "ready" };
     let url = format!("{}/{path}", base.trim_end_matches('/'));
@@ -39,7 +39,7 @@ pub async fn run(args: &Args, config: &ListenConfig) -> anyhow::Result<()> {
 }
 
 /// The address at which this machine reaches the configured service.
-fn local(config: &ListenConfig) -> String {
+fn local(config: &ListenSettings) -> String {
     let host = match config.host {
         IpAddr::V4(host) if host.is_unspecified() => "127.0.0.1".to_owned(),
         IpAddr::V6(host) if host.is_unspecified() => "[::1]".to_owned(),

@@ -70,7 +70,7 @@ enum Action {
 /// Does it, and prints what came of it.
 ///
 /// # Errors
-/// If there is no such user or key, and if the database fails.
+/// If there is no such user or key.
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     match &args.action {
         Action::Create { user, name, scopes, days } => {

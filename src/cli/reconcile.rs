@@ -46,7 +46,7 @@ enum Format {
 /// Compares, and prints each difference to standard output.
 ///
 /// # Errors
-/// If something differs and is not to be repaired, and if the database fails.
+/// If something differs and is not to be repaired.
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let mut reconciliation = store.reconcile(args.fix).await?;
     let (mut days, mut found) = (0_u64, 0_u64);

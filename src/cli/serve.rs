@@ -56,14 +56,14 @@ pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     let store = Store::open(&config.store).await?;
     let visitors = Visitors::open(&config.visitors).context("GEOIP_DB cannot be used")?;
     let listener = listen(&config.listen)?;
-    let mut lifecycle = Lifecycle::new(&config.shutdown).context("cannot handle signals")?;
+    let mut lifecycle = Lifecycle::new(config.shutdown).context("cannot handle signals")?;
     let parts = Parts::default();
 
     let (clicks, writer) = clicks::channel(config.clicks);
-    let cache = Arc::new(LinkCache::new(config.cache, config.load.requests));
+    let cache = Arc::new(LinkCache::new(config.cache, config.http.concurrent));
     let (monitor, availability) = Monitor::new(&store, observer(&cache, &clicks));
     let monitor = parts.database.spawn(monitor.run(parts.database.soft()));
-    if config.start.migrate {
+    if config.store.migrate {
         parts.database.spawn(upkeep::migrate(store.clone(), parts.database.soft()));
     }
     let shared = assemble(&config, availability, cache, clicks, visitors, &lifecycle);
@@ -97,8 +97,8 @@ struct Parts {
 impl Parts {
     fn take_requests(&self, listener: TcpListener, app: AppState, config: &Config) {
         let tasks = &self.requests;
-        tasks.spawn(upkeep::prune(app.clone(), config.retention.event_days, tasks.soft()));
-        let limits = server_limits(config);
+        tasks.spawn(upkeep::prune(app.clone(), config.clicks.kept_days, tasks.soft()));
+        let limits = server_limits(&config.listen);
         let stop = Stop { stopping: tasks.soft(), deadline: tasks.hard() };
         tasks.spawn(async move {
             if !serve(listener, Site::new(app), stop, limits).await {
@@ -144,14 +144,14 @@ fn assemble(
         limits: Limits::new(config.limits),
         listing: Exclusive::default(),
         creating: Exclusive::default(),
-        load: Load::new(config.load.requests),
+        load: Load::new(config.http.concurrent),
         keys_at_work: KeysAtWork::default(),
     }
 }
 
 /// Starts the task that looks up titles, if that is configured.
 fn start_titles(config: &Config, store: &Store, tasks: &Tasks) -> Titles {
-    if !config.titles.fetch {
+    if !config.http.fetch_titles {
         return Titles::off();
     }
     let (titles, worker) = titles::channel();

@@ -16,7 +16,7 @@ pub(super) trait Concern: Sized {
     fn read(source: &mut Source) -> Option<Self>;
 }
 
-/// Implements [`Concern`] for a settings type, which a lower room or this one declares:
+/// Implements [`Concern`] for a settings type, which a lower room declares:
 ///
 /// ```text
 /// concern! {
@@ -30,35 +30,6 @@ pub(super) trait Concern: Sized {
 /// An example follows a default that shows too little: `unset like "90"`. Fields that no variable sets are taken from
 /// `..base`.
 macro_rules! concern {
-    // A type that nothing else needs is declared along the way, with the types of its fields.
-    (
-        $(#[doc = $summary:literal])+
-        $vis:vis $config:ident {
-            $(
-                $(#[doc = $meaning:literal])+
-                $field:ident: $kind:ty =
-                    $name:literal, $default:tt $(like $example:literal)?, $form:expr $(, $secret:ident)?;
-            )+
-        }
-    ) => {
-        $(#[doc = $summary])+
-        #[derive(Clone, Debug)]
-        $vis struct $config {
-            $(
-                $(#[doc = $meaning])+
-                $vis $field: $kind,
-            )+
-        }
-
-        concern! {
-            $config {
-                $(
-                    $(#[doc = $meaning])+
-                    $field = $name, $default $(like $example)?, $form $(, $secret)?;
-                )+
-            }
-        }
-    };
     (
         $settings:ident {
             $(

@@ -29,18 +29,12 @@ concern! {
         pool_size = "DATABASE_POOL_SIZE", "5", form::whole(1..=200, "connections");
         /// Milliseconds that a request waits for a connection before it is answered with 503.
         wait = "DATABASE_WAIT_MS", "800", form::millis(1..=60_000);
-    }
-}
-
-concern! {
-    /// What is done with the database at the start.
-    pub StartConfig {
         /// Whether buoy may do without DATABASE_URL. Set it to false in a container, in which the embedded file would
         /// be lost at the next deployment: the start then fails unless DATABASE_URL is given.
-        embedded: bool = "EMBEDDED_DATABASE", "true", form::flag();
-        /// Whether `buoy serve` brings PostgreSQL's schema up to date before it becomes ready, which is safe with
-        /// many replicas. An SQLite database is always migrated.
-        migrate: bool = "MIGRATE_ON_START", "false", form::flag();
+        embedded = "EMBEDDED_DATABASE", "true", form::flag();
+        /// Whether `buoy serve` brings PostgreSQL's schema up to date before it becomes ready, which is safe with many
+        /// replicas. An SQLite database is always migrated.
+        migrate = "MIGRATE_ON_START", "false", form::flag();
     }
 }
 
@@ -97,9 +91,11 @@ pub(super) fn unbound_certificate(given: Option<&str>) -> Option<&str> {
     given.map(str::trim).filter(|text| placeholder(text) == Some(text))
 }
 
-/// Notes a fault if the embedded database would be used against the operator's word.
-pub(super) fn check_embedded(start: &StartConfig, source: &mut Source) {
-    if !start.embedded && source.given("DATABASE_URL").is_none() {
+/// Notes a fault if less would be verified than was asked for, or a file be used against the operator's word, encrypted
+/// or pooled.
+pub(super) fn check(store: &StoreSettings, source: &mut Source) {
+    check_tls(store, source);
+    if !store.embedded && source.given("DATABASE_URL").is_none() {
         source.fault(
             "DATABASE_URL",
             "expected the address of a database, as EMBEDDED_DATABASE is false: the embedded database is a file, and \
@@ -107,11 +103,6 @@ pub(super) fn check_embedded(start: &StartConfig, source: &mut Source) {
              container is lost at the next deployment",
         );
     }
-}
-
-/// Notes a fault if less would be verified than was asked for, or a file be encrypted or pooled.
-pub(super) fn check(store: &StoreSettings, source: &mut Source) {
-    check_tls(store, source);
     if store.url.is_embedded() && store.tls.is_some_and(|tls| !matches!(tls, Tls::Disable)) {
         source.fault("DATABASE_TLS", "expected it unset, as DATABASE_URL names a file");
     }
@@ -152,9 +143,6 @@ mod tests {
         let mut source = Source::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         if let Some(store) = StoreSettings::read(&mut source) {
             check(&store, &mut source);
-        }
-        if let Some(start) = StartConfig::read(&mut source) {
-            check_embedded(&start, &mut source);
         }
         source.into_faults().iter().map(ToString::to_string).collect()
     }

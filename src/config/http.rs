@@ -1,17 +1,16 @@
 //! The HTTP side: its address, what a request may cost, which targets links may have, and how long a shutdown takes.
 
-use std::{net::IpAddr, time::Duration};
-
 use super::{concern::concern, form, source::Source};
-use crate::{domain::TargetPolicy, state::HttpSettings};
+use crate::{domain::TargetPolicy, http::server::ListenSettings, lifecycle::ShutdownSettings, state::HttpSettings};
 
 concern! {
-    /// The address that buoy listens on.
-    pub ListenConfig {
+    ListenSettings {
         /// Address to listen on; 0.0.0.0 in a container.
-        host: IpAddr = "HOST", "127.0.0.1", form::ip_address();
+        host = "HOST", "127.0.0.1", form::ip_address();
         /// TCP port to listen on; 0 takes any free one.
-        port: u16 = "PORT", "8080", form::whole(0..=65_535, "a TCP port");
+        port = "PORT", "8080", form::whole(0..=65_535, "a TCP port");
+        /// Open connections of clients; fewer if the system allows fewer open files.
+        connections = "MAX_CONNECTIONS", "10000", form::whole(1..=1_000_000, "connections");
     }
 }
 
@@ -27,6 +26,11 @@ concern! {
         bulk_limit = "BULK_LIMIT_BYTES", "268435456", form::whole(1_024..=68_719_476_736_u64, "bytes");
         /// Seconds that a bulk upload may take, from its first byte to its answer.
         bulk_timeout = "BULK_TIMEOUT_SECONDS", "90", form::seconds(1..=86_400);
+        /// Concurrent requests that need the database; as many wait for a second, the rest is answered with 503.
+        concurrent = "MAX_CONCURRENT_REQUESTS", "512", form::whole(1..=1_000_000, "requests");
+        /// Whether the title of a target is fetched after its link was created without one. The service then connects
+        /// to whatever public address a link names.
+        fetch_titles = "FETCH_TITLES", "false", form::flag();
         ..Self::default()
     }
 }
@@ -43,34 +47,22 @@ concern! {
 }
 
 concern! {
-    /// Whether titles are fetched.
-    pub TitlesConfig {
-        /// Whether the title of a target is fetched after its link was created without one. The service then connects
-        /// to whatever public address a link names.
-        fetch: bool = "FETCH_TITLES", "false", form::flag();
-    }
-}
-
-concern! {
-    /// How buoy leaves.
-    pub ShutdownConfig {
+    ShutdownSettings {
         /// Seconds after the signal in which readiness fails while requests are still served, so that the balancer
         /// notices.
-        drain: Duration = "SHUTDOWN_DRAIN_SECONDS", "5", form::seconds(0..=3_600);
+        drain = "SHUTDOWN_DRAIN_SECONDS", "5", form::seconds(0..=3_600);
         /// Seconds after the signal by which everything has ended, finished or not; more than SHUTDOWN_DRAIN_SECONDS,
         /// less than what the platform grants before it kills the process.
-        grace: Duration = "SHUTDOWN_GRACE_SECONDS", "30", form::seconds(1..=7_200);
+        grace = "SHUTDOWN_GRACE_SECONDS", "30", form::seconds(1..=7_200);
     }
 }
 
-impl ShutdownConfig {
-    /// Notes a fault if no time would be left to finish requests in.
-    pub(super) fn check(&self, source: &mut Source) {
-        if self.grace <= self.drain {
-            let drain = self.drain.as_secs();
-            let problem = format!("expected more seconds than SHUTDOWN_DRAIN_SECONDS ({drain}), which it includes");
-            source.fault("SHUTDOWN_GRACE_SECONDS", problem);
-        }
+/// Notes a fault if no time would be left to finish requests in.
+pub(super) fn check_shutdown(shutdown: &ShutdownSettings, source: &mut Source) {
+    if shutdown.grace <= shutdown.drain {
+        let drain = shutdown.drain.as_secs();
+        let problem = format!("expected more seconds than SHUTDOWN_DRAIN_SECONDS ({drain}), which it includes");
+        source.fault("SHUTDOWN_GRACE_SECONDS", problem);
     }
 }
 
@@ -83,7 +75,8 @@ mod tests {
         for (drain, grace, faults) in [("5", "6", 0), ("5", "5", 1), ("30", "5", 1), ("0", "1", 0)] {
             let vars = [("SHUTDOWN_DRAIN_SECONDS", drain), ("SHUTDOWN_GRACE_SECONDS", grace)];
             let mut source = Source::new(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
-            ShutdownConfig::read(&mut source).expect("both are numbers").check(&mut source);
+            let shutdown = ShutdownSettings::read(&mut source).expect("both are numbers");
+            check_shutdown(&shutdown, &mut source);
             assert_eq!(source.into_faults().len(), faults, "{drain} and {grace}");
         }
     }

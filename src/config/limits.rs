@@ -1,4 +1,4 @@
-//! Limits: what one client may do, and how much concurrent work is taken in.
+//! Limits: what one client may do.
 
 use super::{concern::concern, form};
 use crate::{domain::LimitMode, limits::LimitSettings};
@@ -16,15 +16,5 @@ concern! {
         failed_credentials = "LIMIT_FAILED_CREDENTIALS", "10/min+10", form::rate_limit();
         /// Unknown short codes that an address may ask for; known ones are never limited.
         unknown_codes = "LIMIT_UNKNOWN_CODES", "60/min+30", form::rate_limit();
-    }
-}
-
-concern! {
-    /// How much concurrent work is taken in.
-    pub LoadConfig {
-        /// Concurrent requests that need the database; as many wait for a second, the rest is answered with 503.
-        requests: usize = "MAX_CONCURRENT_REQUESTS", "512", form::whole(1..=1_000_000, "requests");
-        /// Open connections of clients; fewer if the system allows fewer open files.
-        connections: usize = "MAX_CONNECTIONS", "10000", form::whole(1..=1_000_000, "connections");
     }
 }

@@ -1,37 +1,27 @@
 //! The program itself: what it logs, and which command it runs if no argument names one.
 
-use serde::Deserialize;
-
 use super::{concern::concern, form};
-
-/// What a line of the log looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// Lines for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+use crate::telemetry::{LogFormat, LogSettings};
 
 concern! {
-    /// What is logged, and in which form.
-    pub LogConfig {
+    LogSettings {
         /// Least level that is logged: off, error, warn, info, debug or trace, or a list of directives, as
         /// info,buoy::redirect=debug for a line about each redirect from the cache.
-        level: String = "LOG_LEVEL", "info", form::log_filter();
+        level = "LOG_LEVEL", "info", form::log_filter();
         /// Form of a line: text, json, or auto for text on a terminal and JSON elsewhere.
-        format: LogFormat = "LOG_FORMAT", "auto", form::choice::<LogFormat>("auto, text or json");
+        format = "LOG_FORMAT", "auto", form::choice::<LogFormat>("auto, text or json");
     }
 }
 
+/// What the program does if its command line names no command.
+pub(super) struct ProgramSettings {
+    pub(super) command: Option<String>,
+}
+
 concern! {
-    /// What the program does when it is told nothing.
-    pub(super) ProgramConfig {
+    ProgramSettings {
         /// Subcommand to run if the command line names none; `serve` if unset.
-        command: Option<String> = "BUOY_COMMAND", unset like "migrate", form::command_name();
+        command = "BUOY_COMMAND", unset like "migrate", form::command_name();
     }
 }
 
@@ -46,7 +36,7 @@ mod tests {
     fn formats_are_chosen_by_name() {
         for (name, format) in [("auto", Some(LogFormat::Auto)), ("JSON", Some(LogFormat::Json)), ("xml", None)] {
             let mut source = Source::new([("LOG_FORMAT".to_owned(), name.to_owned())]);
-            assert_eq!(LogConfig::read(&mut source).map(|config| config.format), format, "{name}");
+            assert_eq!(LogSettings::read(&mut source).map(|config| config.format), format, "{name}");
         }
     }
 }

@@ -28,6 +28,9 @@ concern! {
         /// Milliseconds that a redirect waits at most for its click to be committed; it is answered all the same
         /// then, and counted as degraded.
         commit_wait = "CLICK_COMMIT_WAIT_MS", "500", form::millis(1..=10_000);
+        /// Days after which click events are deleted; statistics and all other events stay. Left unset they are kept
+        /// for ever.
+        kept_days = "EVENT_RETENTION_DAYS", unset like "90", form::whole(1..=36_500, "days");
     }
 }
 
@@ -46,5 +49,16 @@ mod tests {
         assert_eq!(cache.stale_if_error, Duration::from_secs(3_600));
         let clicks = ClickSettings::read(&mut Source::default()).expect("the defaults are sound");
         assert_eq!((clicks.flush_after, clicks.queue_bytes), (Duration::from_millis(100), 32 * 1024 * 1024));
+    }
+
+    #[test]
+    fn events_are_kept_unless_told_otherwise() {
+        let days = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            ClickSettings::read(&mut Source::new(pairs)).map(|clicks| clicks.kept_days)
+        };
+        assert_eq!(days(&[]), Some(None));
+        assert_eq!(days(&[("EVENT_RETENTION_DAYS", "90")]), Some(Some(90)));
+        assert_eq!(days(&[("EVENT_RETENTION_DAYS", "0")]), None);
     }
 }

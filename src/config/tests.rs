@@ -64,6 +64,15 @@ fn the_table_explains_each_variable_once() {
     }
 }
 
+/// An operator reads the list as a whole: a new variable has to replace another.
+#[test]
+fn there_are_at_most_45_variables() {
+    let page = include_str!("../../docs/configuration.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, variables().count());
+    assert!(rows <= 45, "{rows} variables");
+}
+
 #[test]
 fn each_default_is_what_giving_it_would_be() {
     let given = variables().filter_map(|variable| Some((variable.name.to_owned(), variable.default?.to_owned())));

@@ -49,13 +49,18 @@ pub struct StoreSettings {
     pub pool_size: u32,
     /// How long a call waits for a connection, or on SQLite for the permit to write.
     pub wait: Duration,
+    /// Whether the embedded database may be used.
+    pub embedded: bool,
+    /// Whether the service migrates a server's database at its start.
+    pub migrate: bool,
 }
 
 impl StoreSettings {
     /// The usual settings for an address.
     pub fn of(url: DatabaseUrl) -> Self {
         let (pool_size, wait) = (5, Duration::from_millis(800));
-        Self { url, direct_url: None, tls: None, ca_cert: None, schema: None, pool_size, wait }
+        let (direct_url, tls, ca_cert, schema) = (None, None, None, None);
+        Self { url, direct_url, tls, ca_cert, schema, pool_size, wait, embedded: true, migrate: false }
     }
 }
 

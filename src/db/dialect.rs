@@ -199,8 +199,5 @@ pub(crate) const STATEMENTS: &[Sql] = &[
 ];
 
 /// The temporary tables of [`crate::store::bulk`]: a chunk of each kind, and `import_claims`, which notes for each id
-/// of a user's row for whom it stands. The types and collations are those of the tables that they are compared with.
-pub(crate) const CREATE_STAGING: Sql = Sql {
-    postgres: include_str!("dialect/create_staging.postgres.sql"),
-    sqlite: include_str!("dialect/create_staging.sqlite.sql"),
-};
+/// of a user's row for whom it stands.
+pub(crate) const CREATE_STAGING: &str = include_str!("dialect/create_staging.sql");

@@ -1,10 +1,11 @@
-//! The whole of the data as it was at one moment, read in pieces while others go on writing.
+//! All data as it was at one moment, read in chunks while others write.
 
-use sqlx::{Sqlite, Transaction};
+use std::sync::Arc;
 
 use super::{
-    PgTx, Result, Store,
+    Result, Store, Tx, TxInner,
     columns::{event_columns, url_columns, user_columns},
+    on_tx,
 };
 use crate::domain::{Event, EventId, ShortCode, Url, UrlId, User, UserId, clock::Timestamp};
 
@@ -24,15 +25,6 @@ pub(crate) const STATEMENTS: &[&str] = &[USERS, URLS, EVENTS, RETIRED];
 /// PostgreSQL's isolation level in which every statement sees what the first one saw.
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// A transaction that reads. On SQLite a long one keeps the write-ahead log from being checkpointed.
-#[derive(Debug)]
-pub enum Snapshot {
-    /// On PostgreSQL.
-    Postgres(PgTx),
-    /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
-}
-
 /// A code that was once used, by a link that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct RetiredCode {
@@ -42,48 +34,27 @@ pub struct RetiredCode {
     pub retired_at: Timestamp,
 }
 
-/// Runs one body on the connection of a snapshot; the optional second name becomes the database's type.
-macro_rules! on_snapshot {
-    ($snapshot:expr, |$conn:ident $(, $db:ident)?| $body:expr) => {
-        match $snapshot {
-            $crate::db::snapshot::Snapshot::Postgres(tx) => {
-                $(type $db = sqlx::Postgres;)?
-                let $conn = &mut *tx;
-                $body
-            }
-            $crate::db::snapshot::Snapshot::Sqlite(tx) => {
-                $(type $db = sqlx::Sqlite;)?
-                let $conn = &mut **tx;
-                $body
-            }
-        }
-    };
-}
-pub(crate) use on_snapshot;
-
 /// Reads the rows after `$after`, `$limit` of them at most.
 macro_rules! rows_after {
-    ($snapshot:expr, $sql:expr, $after:expr, $limit:expr) => {
-        on_snapshot!($snapshot, |conn| {
-            sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(conn).await?
-        })
+    ($tx:expr, $sql:expr, $after:expr, $limit:expr) => {
+        on_tx!($tx, |conn| { sqlx::query_as($sql).bind($after).bind(i64::from($limit)).fetch_all(conn).await? })
     };
 }
 
 impl Store {
-    /// Begins to read. What is read is what was there at the first read.
-    ///
-    /// # Errors
-    /// If no connection can be had in time.
-    pub async fn snapshot(&self) -> Result<Snapshot> {
-        match self {
-            Self::Postgres { pool, .. } => Ok(Snapshot::Postgres(pool.current().begin_with(BEGIN_POSTGRES).await?)),
-            Self::Sqlite { pool, .. } => Ok(Snapshot::Sqlite(pool.begin().await?)),
-        }
+    /// Begins a transaction that reads what was there at its first read. On SQLite a long one keeps the write-ahead log
+    /// from being checkpointed.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        Ok(Tx::new(match self {
+            Self::Postgres { pool, peers, .. } => {
+                TxInner::Postgres(pool.current().begin_with(BEGIN_POSTGRES).await?, Arc::clone(peers))
+            }
+            Self::Sqlite { pool, .. } => TxInner::Sqlite(pool.begin().await?, None),
+        }))
     }
 }
 
-impl Snapshot {
+impl Tx {
     /// Users in `id` order.
     pub async fn users(&mut self, after: UserId, limit: u32) -> Result<Vec<User>> {
         Ok(rows_after!(self, USERS, after, limit))

@@ -12,7 +12,13 @@ mod activity;
 mod connections;
 mod request_line;
 
-use std::{convert::Infallible, future::ready, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::ready,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use futures_util::{FutureExt as _, future::Either};
@@ -57,6 +63,17 @@ const HEADERS: usize = 64;
 const SEND_BUFFER: u32 = 64 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
+
+/// The address that the service listens on, and its connections at most.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenSettings {
+    /// An address of this machine.
+    pub host: IpAddr,
+    /// TCP port; 0 for any free one.
+    pub port: u16,
+    /// Open connections at most.
+    pub connections: usize,
+}
 
 /// When to stop.
 #[derive(Debug, Clone)]

@@ -22,12 +22,12 @@ use crate::{
     cache::{CacheSettings, LinkCache, sync::CacheSync},
     clicks::{self, ClickSettings, Durability},
     db::{Store, StoreSettings},
-    domain::{Clock, HostNames, LimitMode, RateLimit, TargetPolicy},
+    domain::{Clock, HostNames, LimitMode, RateLimit},
     fleet::Monitor,
     limits::{Exclusive, LimitSettings, Limits, Load},
     metrics::RequestMetrics,
     outbound::Titles,
-    state::{AppState, HttpSettings, KeysAtWork, Shared, Trust},
+    state::{AppState, HttpSettings, KeysAtWork, Shared},
     visitors::{VisitorSettings, Visitors},
 };
 
@@ -46,8 +46,13 @@ fn one_at_once() -> Limits {
     Limits::new(settings)
 }
 
-const CLICKS: ClickSettings =
-    ClickSettings { flush_after: SECOND, queue_bytes: 1, durability: Durability::Buffered, commit_wait: SECOND };
+const CLICKS: ClickSettings = ClickSettings {
+    flush_after: SECOND,
+    queue_bytes: 1,
+    durability: Durability::Buffered,
+    commit_wait: SECOND,
+    kept_days: None,
+};
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {
@@ -67,13 +72,11 @@ async fn state() -> AppState {
         clicks: clicks::channel(CLICKS).0,
         titles: Titles::off(),
         settings: HttpSettings {
-            public_url: None,
             request_timeout: SECOND,
             bulk_timeout: SECOND,
             body_limit: 1024,
             bulk_limit: 1024,
-            trust: Trust::default(),
-            targets: TargetPolicy::default(),
+            ..HttpSettings::default()
         },
         replica: HeaderValue::from_static("test"),
         started_at: clock.now(),

@@ -15,7 +15,7 @@ use crate::{
         ids::MAX_ID,
         rollup::{day_of, slot_of},
     },
-    stats::exported::{Carried, CarriedRollup},
+    stats::exported::{ExportedRollup, RollupKind},
     store::bulk::{Bulk, BulkCode, BulkEvent, BulkUrl, BulkUser, Outcome},
 };
 
@@ -101,21 +101,21 @@ fn disabled_reason(text: &str, options: &Options) -> Result<DisabledReason, Inva
     if options.may_disable { DisabledReason::parse(text) } else { Err(Invalid("may be set by an administrator alone")) }
 }
 
-impl Record for CarriedRollup {
+impl Record for ExportedRollup {
     fn read(row: &Row<'_>, _options: &Options) -> Result<Self, Bad> {
-        let kind = row.required("rollup", carried)?;
+        let kind = row.required("rollup", rollup_kind)?;
         let subject =
             row.required("subject", |text| whole(text).filter(|subject| subject.abs() <= MAX_ID).ok_or(NO_SUBJECT))?;
         let count = |column| row.optional(column, |text| whole(text).filter(|count| *count >= 0).ok_or(NO_COUNT));
         let at =
             row.optional("at", |text| if text.len() == DAY { time(&format!("{text} 00:00:00")) } else { time(text) })?;
         let place = match kind {
-            Carried::Owner => row.required("user_id", str::parse::<UserId>)?.0,
-            Carried::Slot => slot_of(at.unwrap_or_default()),
+            RollupKind::Owner => row.required("user_id", str::parse::<UserId>)?.0,
+            RollupKind::Slot => slot_of(at.unwrap_or_default()),
             _ => day_of(at.unwrap_or_default()),
         };
         let dimension = match kind {
-            Carried::Value => row.required("dimension", dimension)? as i16,
+            RollupKind::Value => row.required("dimension", dimension)? as i16,
             _ => 0,
         };
         Ok(Self {
@@ -135,8 +135,8 @@ impl Record for CarriedRollup {
     }
 }
 
-fn carried(text: &str) -> Result<Carried, Invalid> {
-    let kind = Carried::ALL.into_iter().find(|kind| kind.name() == text);
+fn rollup_kind(text: &str) -> Result<RollupKind, Invalid> {
+    let kind = RollupKind::ALL.into_iter().find(|kind| kind.name() == text);
     kind.ok_or(Invalid("must be kept_since, owner, day, slot or value"))
 }
 

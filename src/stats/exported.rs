@@ -1,13 +1,10 @@
-//! What an export carries of the rollups: all that its events do not say.
+//! Exported rollups: what an export's events do not say.
 //!
-//! Days before `kept_since_day` are carried whole, since their events may be gone; of later days only the number of
+//! Days before `kept_since_day` are exported whole, since their events may be gone; of later days only the number of
 //! visitors, since an import counts their events again. Beside them the owners of links that are gone.
 
 use crate::{
-    db::{
-        Result,
-        snapshot::{Snapshot, on_snapshot},
-    },
+    db::{Result, Tx, on_tx},
     domain::rollup::SLOTS_PER_DAY,
 };
 
@@ -44,9 +41,9 @@ const VALUES: &str = r"
 
 pub(crate) const STATEMENTS: &[&str] = &[KEPT_SINCE, OWNERS, DAYS, SLOTS, VALUES];
 
-/// What a carried row is.
+/// What an exported row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Carried {
+pub enum RollupKind {
     /// The first day of which all click events are there: `place`.
     KeptSince,
     /// The owner, `place`, of a link that is gone, `subject`.
@@ -59,11 +56,11 @@ pub enum Carried {
     Value,
 }
 
-/// A row of rollups on its way from one database to another.
+/// A rollup on its way from one database to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CarriedRollup {
+pub struct ExportedRollup {
     /// What it is.
-    pub kind: Carried,
+    pub kind: RollupKind,
     /// Whose clicks.
     pub subject: i64,
     /// Day, slot or user, as `kind` says.
@@ -82,8 +79,8 @@ pub struct CarriedRollup {
 
 type Row = (i64, i64, i64, String, i64, i64, i64);
 
-impl Carried {
-    /// All, in the order in which they are carried.
+impl RollupKind {
+    /// All, in the order in which they are exported.
     pub const ALL: [Self; 5] = [Self::KeptSince, Self::Owner, Self::Day, Self::Slot, Self::Value];
 
     /// Its word in a file.
@@ -98,16 +95,12 @@ impl Carried {
     }
 }
 
-impl Snapshot {
-    /// What is to be carried of the rollups after a row, or from the beginning: exactly `limit` rows, but at the end.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn rollups(&mut self, after: Option<&CarriedRollup>, limit: u32) -> Result<Vec<CarriedRollup>> {
-        let kept: Option<i64> =
-            on_snapshot!(&mut *self, |conn| sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await?);
+impl Tx {
+    /// The rows after one, or from the beginning: `limit` of them, fewer only at the end.
+    pub async fn rollups(&mut self, after: Option<&ExportedRollup>, limit: u32) -> Result<Vec<ExportedRollup>> {
+        let kept: Option<i64> = on_tx!(self, |conn| sqlx::query_scalar(KEPT_SINCE).fetch_optional(conn).await?);
         let mut rows = Vec::new();
-        for kind in Carried::ALL {
+        for kind in RollupKind::ALL {
             let room = i64::from(limit) - i64::try_from(rows.len()).unwrap_or(i64::MAX);
             let after = match after {
                 Some(after) if after.kind > kind => continue,
@@ -115,38 +108,38 @@ impl Snapshot {
                 _ => None,
             };
             if room > 0 {
-                let found = self.carried(kind, after, kept, room).await?;
-                rows.extend(found.into_iter().map(|row| CarriedRollup::of(kind, row)));
+                let found = self.rollups_of(kind, after, kept, room).await?;
+                rows.extend(found.into_iter().map(|row| ExportedRollup::of(kind, row)));
             }
         }
         Ok(rows)
     }
 
-    async fn carried(
+    async fn rollups_of(
         &mut self,
-        kind: Carried,
-        after: Option<&CarriedRollup>,
+        kind: RollupKind,
+        after: Option<&ExportedRollup>,
         kept: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Row>> {
         let (subject, place) = after.map_or((i64::MIN, i64::MIN), |row| (row.subject, row.place));
         let (dimension, value) = after.map_or((0, ""), |row| (row.dimension, row.value.as_str()));
-        // If all events are there, no day is carried whole.
+        // If all events are there, no day is exported whole.
         let kept_day = kept.unwrap_or(i64::MIN / SLOTS_PER_DAY);
-        Ok(on_snapshot!(self, |conn| match kind {
-            Carried::KeptSince => {
+        Ok(on_tx!(self, |conn| match kind {
+            RollupKind::KeptSince => {
                 let day = kept.filter(|_| after.is_none());
                 day.map(|day| (0, day, 0, String::new(), 0, 0, 0)).into_iter().collect()
             }
-            Carried::Owner => sqlx::query_as(OWNERS).bind(subject).bind(limit).fetch_all(conn).await?,
-            Carried::Day => {
+            RollupKind::Owner => sqlx::query_as(OWNERS).bind(subject).bind(limit).fetch_all(conn).await?,
+            RollupKind::Day => {
                 sqlx::query_as(DAYS).bind(subject).bind(place).bind(kept_day).bind(limit).fetch_all(conn).await?
             }
-            Carried::Slot => {
+            RollupKind::Slot => {
                 let statement = sqlx::query_as(SLOTS).bind(subject).bind(place).bind(kept_day * SLOTS_PER_DAY);
                 statement.bind(limit).fetch_all(conn).await?
             }
-            Carried::Value => {
+            RollupKind::Value => {
                 let statement = sqlx::query_as(VALUES).bind(subject).bind(place).bind(dimension).bind(value);
                 statement.bind(kept_day).bind(limit).fetch_all(conn).await?
             }
@@ -154,8 +147,8 @@ impl Snapshot {
     }
 }
 
-impl CarriedRollup {
-    fn of(kind: Carried, (subject, place, dimension, value, people, bots, uniques): Row) -> Self {
+impl ExportedRollup {
+    fn of(kind: RollupKind, (subject, place, dimension, value, people, bots, uniques): Row) -> Self {
         Self { kind, subject, place, dimension, value, people, bots, uniques }
     }
 }

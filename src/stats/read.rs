@@ -6,10 +6,7 @@
 use sqlx::QueryBuilder;
 
 use crate::{
-    db::{
-        Result, Store,
-        snapshot::{Snapshot, on_snapshot},
-    },
+    db::{Result, Store, Tx, on_tx},
     domain::{
         Dimension, Subject, UrlId,
         rollup::{OTHER, SLOTS_PER_DAY},
@@ -97,13 +94,10 @@ impl Statistics {
 
 impl Store {
     /// The statistics of a link; none if there is no such link.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn url_statistics(&self, id: UrlId, calendar: &Calendar, top: Top) -> Result<Option<Statistics>> {
         let mut snapshot = self.snapshot().await?;
         let found: Option<i64> =
-            on_snapshot!(&mut snapshot, |conn| sqlx::query_scalar(URL_EXISTS).bind(id).fetch_optional(conn).await?);
+            on_tx!(snapshot, |conn| sqlx::query_scalar(URL_EXISTS).bind(id).fetch_optional(conn).await?);
         match found {
             Some(_) => snapshot.statistics(Subject::url(id), calendar, top).await.map(Some),
             None => Ok(None),
@@ -111,22 +105,19 @@ impl Store {
     }
 
     /// The statistics of a user's links, or of all.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn statistics(&self, subject: Subject, calendar: &Calendar, top: Top) -> Result<Statistics> {
         self.snapshot().await?.statistics(subject, calendar, top).await
     }
 }
 
-impl Snapshot {
+impl Tx {
     async fn statistics(&mut self, subject: Subject, calendar: &Calendar, top: Top) -> Result<Statistics> {
         let series = self.series(subject, calendar).await?;
         let (from, to) = calendar.days();
-        let unique = on_snapshot!(self, |conn| {
+        let unique = on_tx!(self, |conn| {
             sqlx::query_scalar(UNIQUES).bind(subject).bind(from).bind(to).fetch_one(conn).await?
         });
-        let rows: Vec<(i64, String, i64)> = on_snapshot!(self, |conn| {
+        let rows: Vec<(i64, String, i64)> = on_tx!(self, |conn| {
             let statement = sqlx::query_as(TOP).bind(subject).bind(from).bind(to);
             statement.bind(i64::from(top.0)).fetch_all(conn).await?
         });
@@ -137,9 +128,8 @@ impl Snapshot {
         let mut series = vec![Count::default(); calendar.starts().len()];
         let (slots_of_row, rows) = if calendar.is_of_whole_days() {
             let (from, to) = calendar.days();
-            let rows: Vec<(i64, i64, i64)> = on_snapshot!(&mut *self, |conn| {
-                sqlx::query_as(DAYS).bind(subject).bind(from).bind(to).fetch_all(conn).await?
-            });
+            let rows: Vec<(i64, i64, i64)> =
+                on_tx!(self, |conn| sqlx::query_as(DAYS).bind(subject).bind(from).bind(to).fetch_all(conn).await?);
             (SLOTS_PER_DAY, rows)
         } else {
             (1, self.cells(subject, &calendar.runs()).await?)
@@ -156,7 +146,7 @@ impl Snapshot {
     async fn cells(&mut self, subject: Subject, runs: &[Run]) -> Result<Vec<(i64, i64, i64)>> {
         let mut rows = Vec::new();
         for runs in runs.chunks(RUNS) {
-            rows.extend(on_snapshot!(&mut *self, |conn, Db| {
+            rows.extend(on_tx!(self, |conn, Db| {
                 let mut statement = QueryBuilder::<Db>::new("");
                 for (nth, run) in runs.iter().enumerate() {
                     statement.push(if nth == 0 { CELLS } else { MORE_CELLS });

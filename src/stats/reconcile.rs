@@ -148,7 +148,7 @@ impl Store {
     /// Begins a comparison.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if another process repairs, and if the database fails.
+    /// [`StoreError::Unavailable`] if another process repairs.
     pub async fn reconcile(&self, fix: bool) -> Result<Reconciliation> {
         let mut guard = None;
         if fix && !self.is_embedded() {
@@ -175,7 +175,7 @@ impl Reconciliation {
     /// what differs, or differed; none at the end.
     ///
     /// # Errors
-    /// If the database fails; the days before stay repaired.
+    /// After an error the days before stay repaired.
     pub async fn next_day(&mut self) -> Result<Option<(i64, Vec<Difference>)>> {
         let mut tx = self.begin_folded().await?;
         let since: i64 = on_tx!(tx, |conn| sqlx::query_scalar(KEPT_SINCE).bind(FIRST_DAY).fetch_one(conn).await?);
@@ -193,9 +193,6 @@ impl Reconciliation {
 
     /// Compares each link's total with the sum of its days, and repairs it if that was asked for: to be called after
     /// all days.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn totals(&mut self) -> Result<Vec<Difference>> {
         let mut tx = self.begin().await?;
         let rows: Vec<(UrlId, i64, i64, i64, i64)> = on_tx!(tx, |conn| sqlx::query_as(TOTALS).fetch_all(conn).await?);
@@ -248,11 +245,7 @@ impl Reconciliation {
                 TxInner::Postgres(tx, peers.clone())
             }
             Store::Sqlite { .. } if self.fix => return self.store.begin().await,
-            Store::Sqlite { pool, write_turn, .. } => {
-                let turn = write_turn.clone().acquire_owned().await;
-                let turn = turn.map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
-                TxInner::Sqlite(pool.begin().await?, turn)
-            }
+            Store::Sqlite { .. } => return self.store.snapshot().await,
         };
         Ok(Tx::new(inner))
     }

@@ -116,7 +116,7 @@ impl Store {
     /// tried again after a failure that leaves open whether it was stored.
     ///
     /// # Errors
-    /// If the database fails; the batch is then to be tried again under the same id.
+    /// After an error the batch is to be tried again under the same id.
     pub async fn store_clicks(&self, batch_id: &str, batch: &ClickBatch<'_>, now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         if tx.write_receipt(batch_id, now).await? {
@@ -129,9 +129,6 @@ impl Store {
 
     /// The salt under which the visitors of a day (in days since 1970-01-01, UTC) are hashed: `candidate`, unless
     /// another replica was first. Stored in hexadecimal digits.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn visitor_salt(&self, day: i64, candidate: &[u8; 32]) -> Result<[u8; 32]> {
         let mut tx = self.begin().await?;
         let candidate = hex::encode(candidate);
@@ -146,9 +143,6 @@ impl Store {
     }
 
     /// Forgets the receipts written at `until` or before; answers how many.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn prune_receipts(&self, until: Timestamp) -> Result<u64> {
         Ok(on_pool!(self, |pool| sqlx::query(PRUNE).bind(until).execute(pool).await?.rows_affected()))
     }

@@ -74,7 +74,7 @@ impl Store {
     /// one took. If another process is at it, nothing is done.
     ///
     /// # Errors
-    /// If the database fails; the steps before stay.
+    /// After an error the steps before stay.
     pub async fn sweep(&self, click_days: Option<u32>, now: Timestamp) -> Result<Swept> {
         let today = day_of(now);
         let last: Option<i64> = on_pool!(self, |pool| sqlx::query_scalar(SWEPT_ON).fetch_optional(pool).await)?;
@@ -93,9 +93,6 @@ impl Store {
     }
 
     /// The first day (since 1970-01-01, UTC) of which all click events are there; none if they were never pruned.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn clicks_kept_since(&self) -> Result<Option<i64>> {
         Ok(on_pool!(self, |pool| sqlx::query_scalar(KEPT_SINCE).fetch_optional(pool).await)?)
     }

@@ -155,9 +155,6 @@ impl Counted<'static> {
 
 impl Tx {
     /// Adds clicks to the rollups. Their events are to be stored in the same transaction.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub(crate) async fn roll_up(&mut self, sums: &Sums<'_>) -> Result<()> {
         let deltas = sums.deltas();
         // First of all: another writer of one of these days waits here.

@@ -32,16 +32,16 @@ use crate::{
 
 // None of the statements below `bulk` is in `STATEMENTS` but those on sequences: they name temporary tables, which are
 // there only while a `Bulk` is open.
-const DROP: [&str; 8] = [
-    "DROP TABLE import_users",
-    "DROP TABLE import_claims",
-    "DROP TABLE import_codes",
-    "DROP TABLE import_urls",
-    "DROP TABLE import_events",
-    "DROP TABLE import_slots",
-    "DROP TABLE import_totals",
-    "DROP TABLE import_values",
-];
+const DROP: &str = r"
+    DROP TABLE import_users;
+    DROP TABLE import_claims;
+    DROP TABLE import_codes;
+    DROP TABLE import_urls;
+    DROP TABLE import_events;
+    DROP TABLE import_slots;
+    DROP TABLE import_totals;
+    DROP TABLE import_values
+";
 
 /// A user to be found or created.
 #[derive(Debug, Clone)]
@@ -142,17 +142,16 @@ pub struct Bulk<'t> {
     /// Whether something is to be added to the rollups.
     has_clicks: bool,
     /// The day before which the rollups imported hold every click, whether its event came with them or not.
-    carried_until: Option<i64>,
+    whole_until: Option<i64>,
 }
 
 impl<'t> Bulk<'t> {
     /// Makes the temporary tables.
     pub async fn open(tx: &'t mut Tx) -> Result<Self> {
-        let sql = dialect::CREATE_STAGING.on(tx.is_embedded());
         on_tx!(tx, |conn| {
-            sqlx::raw_sql(sql).execute(conn).await?;
+            sqlx::raw_sql(dialect::CREATE_STAGING).execute(conn).await?;
         });
-        Ok(Self { tx, diverted: false, has_clicks: false, carried_until: None })
+        Ok(Self { tx, diverted: false, has_clicks: false, whole_until: None })
     }
 
     /// Adds the clicks to the rollups, removes the temporary tables and sees to it that the next ids given out are
@@ -162,11 +161,9 @@ impl<'t> Bulk<'t> {
         self.advance_sequences(reserve_named).await?;
         // Last: other clicks wait from here on.
         self.merge_clicks().await?;
-        for sql in DROP {
-            on_tx!(self.tx, |conn| {
-                sqlx::query(sql).execute(conn).await?;
-            });
-        }
+        on_tx!(self.tx, |conn| {
+            sqlx::raw_sql(DROP).execute(conn).await?;
+        });
         Ok(())
     }
 

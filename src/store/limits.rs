@@ -101,9 +101,6 @@ impl Store {
     }
 
     /// Deletes the buckets that are full; answers how many.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub async fn prune_buckets(&self, now: Timestamp) -> Result<u64> {
         let now = now.timestamp_micros();
         Ok(on_pool!(self, |pool| sqlx::query(PRUNE).bind(now).execute(pool).await?.rows_affected()))

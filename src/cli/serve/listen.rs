@@ -5,15 +5,14 @@ use tokio::net::TcpListener;
 
 use crate::{
     access::AccessSettings,
-    config::{Config, ListenConfig},
-    http::server::{self, ServerLimits},
+    http::server::{self, ListenSettings, ServerLimits},
 };
 
 /// Files that the program opens beside the connections of its clients: the database's, the log, what it is made of.
 const OTHER_FILES: usize = 128;
 
 /// Refuses to put an open API on an address that other machines reach, unless OPEN_API asks for that.
-pub(super) fn check_access(access: &AccessSettings, listen: &ListenConfig) -> anyhow::Result<()> {
+pub(super) fn check_access(access: &AccessSettings, listen: &ListenSettings) -> anyhow::Result<()> {
     if let Some(reason) = access.refusal(listen.host) {
         anyhow::bail!(reason);
     }
@@ -29,7 +28,7 @@ pub(super) fn check_access(access: &AccessSettings, listen: &ListenConfig) -> an
 }
 
 /// Listens on the configured address.
-pub(super) fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
+pub(super) fn listen(config: &ListenSettings) -> anyhow::Result<TcpListener> {
     let (host, port) = (config.host, config.port);
     let listener = server::listen((host, port).into())
         .with_context(|| format!("cannot listen on {host} port {port}; HOST and PORT choose another address"))?;
@@ -39,11 +38,10 @@ pub(super) fn listen(config: &ListenConfig) -> anyhow::Result<TcpListener> {
 }
 
 /// How many connections there may be.
-pub(super) fn server_limits(config: &Config) -> ServerLimits {
-    let load = &config.load;
+pub(super) fn server_limits(settings: &ListenSettings) -> ServerLimits {
     let files = open_files().map_or(usize::MAX, |files| files.saturating_sub(OTHER_FILES).max(1));
-    let connections = load.connections.min(files);
-    if connections < load.connections {
+    let connections = settings.connections.min(files);
+    if connections < settings.connections {
         tracing::warn!(connections, "fewer connections than MAX_CONNECTIONS: the system allows no more open files");
     }
     ServerLimits::new(connections)

@@ -1,6 +1,6 @@
--- The first six parameters are those of the token; none is taken if $1 is null. $7 owner, $8 code, $9 target, $10 title,
--- $11 now, $12 details of the event, $13 channel, $14 announcement or null. One row: when the bucket is full again, and the
--- id. No id: the code is or was another link's, or a token was needed and there is none.
+-- The first six parameters are those of the token; none is taken if $1 is null. $7 owner, $8 code, $9 target, $10
+-- title, $11 now, $12 details of the event, $13 channel, $14 announcement or null. One row: when the bucket is full
+-- again, and the id. No id: the code is or was another link's, or a token was needed and there is none.
 code AS (
     INSERT INTO codes (short_code)
     SELECT $8::text

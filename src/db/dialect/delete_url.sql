@@ -1,5 +1,5 @@
--- $1 id, $2 the owner or null for any, $3 now, $4 details of the event, $5 channel, $6 announcement, in which `*` stands
--- for the code. No row: there is no such link.
+-- $1 id, $2 the owner or null for any, $3 now, $4 details of the event, $5 channel, $6 announcement, in which `*`
+-- stands for the code. No row: there is no such link.
 WITH url AS (
     DELETE FROM urls
     WHERE id = $1 AND user_id = coalesce($2::bigint, user_id)

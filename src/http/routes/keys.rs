@@ -113,7 +113,7 @@ pub async fn list_keys(
     request_body = CreateKey,
     responses(
         (status = 201, description = "The key", body = CreatedKey),
-        (status = 403, description = "`scope_missing`, `scopes_exceeded`, or `keys_need_credentials` where the API is open"),
+        (status = 403, description = "`scope_missing`, `scopes_exceeded`; `keys_need_credentials` if the API is open"),
         (status = 409, description = "`too_many_keys`"),
     ),
 )]

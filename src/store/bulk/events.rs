@@ -115,7 +115,7 @@ impl Bulk<'_> {
 
     /// Refuses clicks of the days before `since` that no rollups came with.
     async fn refuse_gone_by(&mut self, since: i64, outcome: &mut Outcome) -> Result<()> {
-        let from = first_moment(self.carried_until.unwrap_or(FIRST_DAY));
+        let from = first_moment(self.whole_until.unwrap_or(FIRST_DAY));
         let gone: Vec<i64> = on_tx!(self.tx, |conn| {
             sqlx::query_scalar(GONE_BY).bind(from).bind(first_moment(since)).fetch_all(conn).await?
         });

@@ -1,4 +1,4 @@
-//! Rollups in bulk, as an export carries them: days whose events may be gone, and the visitors of the others.
+//! Exported rollups in bulk: days whose events may be gone, and the visitors of the others.
 //!
 //! A row that is there already stays as it is, so that importing the same files again changes nothing. From the first
 //! row on, other clicks wait until the import ends: this is for a database that is being restored.
@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{UrlId, UserId},
     stats::{
-        exported::{Carried, CarriedRollup},
+        exported::{ExportedRollup, RollupKind},
         rollups::{ADD_TOTALS, Tally, total_columns},
     },
 };
@@ -53,23 +53,23 @@ pub(crate) const ROW_STATEMENTS: &[Sql] = &[KEEP_DAYS, KEEP_UNIQUES, KEEP_SLOTS,
 
 impl Bulk<'_> {
     /// Finds or stores rollups. Of the days that they hold whole, events that follow are stored and not counted.
-    pub async fn rollups(&mut self, rows: &[CarriedRollup]) -> Result<Outcome> {
+    pub async fn rollups(&mut self, rows: &[ExportedRollup]) -> Result<Outcome> {
         // Before any other lock, in the order of the deletion of events.
         self.tx.hold_kept_since().await?;
         self.run(dialect::LOCK_ROLLUPS.on(self.tx.is_embedded())).await?;
         let (mut outcome, all) = (Outcome::default(), rows.len());
-        for row in rows.iter().filter(|row| row.kind == Carried::KeptSince) {
+        for row in rows.iter().filter(|row| row.kind == RollupKind::KeptSince) {
             self.tx.keep_since(row.place).await?;
-            self.carried_until = self.carried_until.max(Some(row.place));
+            self.whole_until = self.whole_until.max(Some(row.place));
             outcome.created += 1;
         }
         let rows = self.settled(rows, &mut outcome).await?;
-        outcome.created += self.keep_days(&rows, self.carried_until.unwrap_or(i64::MIN)).await?;
-        let of = |kind| -> Vec<&CarriedRollup> { rows.iter().filter(|row| row.kind == kind).collect() };
-        let owners = columns(&of(Carried::Owner), &[|row| row.subject, |row| row.place]);
+        outcome.created += self.keep_days(&rows, self.whole_until.unwrap_or(i64::MIN)).await?;
+        let of = |kind| -> Vec<&ExportedRollup> { rows.iter().filter(|row| row.kind == kind).collect() };
+        let owners = columns(&of(RollupKind::Owner), &[|row| row.subject, |row| row.place]);
         let slots =
-            columns(&of(Carried::Slot), &[|row| row.subject, |row| row.place, |row| row.people, |row| row.bots]);
-        let of_values = of(Carried::Value);
+            columns(&of(RollupKind::Slot), &[|row| row.subject, |row| row.place, |row| row.people, |row| row.bots]);
+        let of_values = of(RollupKind::Value);
         let mut values: Vec<Column<'_>> =
             columns(&of_values, &[|row| row.subject, |row| row.place, |row| row.dimension]);
         values.push(Column::Texts(of_values.iter().map(|row| row.value.as_str()).collect()));
@@ -81,7 +81,7 @@ impl Bulk<'_> {
     }
 
     /// The rows with the users whom they stand for; those of users that were left out are refused.
-    async fn settled(&mut self, rows: &[CarriedRollup], outcome: &mut Outcome) -> Result<Vec<CarriedRollup>> {
+    async fn settled(&mut self, rows: &[ExportedRollup], outcome: &mut Outcome) -> Result<Vec<ExportedRollup>> {
         let claims: HashMap<i64, i64> = if self.diverted {
             let claims: Vec<(i64, i64)> = on_tx!(self.tx, |conn| sqlx::query_as(CLAIMS).fetch_all(conn).await?);
             claims.into_iter().collect()
@@ -92,12 +92,12 @@ impl Bulk<'_> {
         let mut settled = Vec::with_capacity(rows.len());
         for (nth, row) in rows.iter().enumerate() {
             let (mut row, was_users) = (row.clone(), row.subject < 0);
-            if row.kind == Carried::Owner {
+            if row.kind == RollupKind::Owner {
                 row.place = stands_for(row.place);
             } else if row.subject < 0 {
                 row.subject = -stands_for(-row.subject);
             }
-            let is_nobodys = row.kind == Carried::Owner && row.place == 0;
+            let is_nobodys = row.kind == RollupKind::Owner && row.place == 0;
             if is_nobodys || (was_users && row.subject == 0) {
                 let nth = i64::try_from(nth).unwrap_or_default();
                 outcome.refuse(nth, "subject", "names a user whose row was left out");
@@ -109,9 +109,9 @@ impl Bulk<'_> {
     }
 
     /// Stores days before `until` whole, and the visitors of the others.
-    async fn keep_days(&mut self, rows: &[CarriedRollup], until: i64) -> Result<u64> {
-        let days = rows.iter().filter(|row| row.kind == Carried::Day);
-        let (whole, counted): (Vec<&CarriedRollup>, Vec<_>) = days.partition(|row| row.place < until);
+    async fn keep_days(&mut self, rows: &[ExportedRollup], until: i64) -> Result<u64> {
+        let days = rows.iter().filter(|row| row.kind == RollupKind::Day);
+        let (whole, counted): (Vec<&ExportedRollup>, Vec<_>) = days.partition(|row| row.place < until);
         let of_whole =
             columns(&whole, &[|row| row.subject, |row| row.place, |row| row.people, |row| row.bots, |row| row.uniques]);
         let new: Vec<(i64, i64, i64)> = self.tx.ask_rows(KEEP_DAYS, of_whole).await?;
@@ -132,6 +132,6 @@ impl Bulk<'_> {
 }
 
 /// Columns of numbers.
-fn columns(rows: &[&CarriedRollup], values: &[fn(&CarriedRollup) -> i64]) -> Vec<Column<'static>> {
+fn columns(rows: &[&ExportedRollup], values: &[fn(&ExportedRollup) -> i64]) -> Vec<Column<'static>> {
     values.iter().map(|value| Column::Numbers(rows.iter().map(|row| value(row)).collect())).collect()
 }

@@ -139,7 +139,7 @@ async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> a
             with_store(&config.store, false, async |store| reconcile::run(&args, store).await).await
         }
         Command::Sweep(args) => {
-            let days = config.retention.event_days;
+            let days = config.clicks.kept_days;
             with_store(&config.store, false, async |store| sweep::run(&args, store, days).await).await
         }
         Command::Key(args) => with_store(&config.store, false, async |store| key::run(&args, store).await).await,

@@ -11,6 +11,7 @@
 //!
 //! Leaves out: progress bars, and what is printed.
 
+pub mod from;
 mod header;
 mod records;
 mod report;

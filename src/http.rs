@@ -51,7 +51,9 @@ pub fn router(app: AppState) -> Router {
     // The last layer is the outermost: the caller is known first, since rate limits are the caller's; then its rate
     // limit is checked, before the request waits for anything.
     let again = from_fn_with_state(app.clone(), again::with_free_ids);
-    let database = database_routes().layer(again).layer(permits).layer(limit.clone());
+    let working = |routes: OpenApiRouter<AppState>| routes.layer(again.clone()).layer(permits.clone());
+    let long = working(long_routes()).layer(bulk_limit.clone());
+    let database = working(database_routes()).layer(limit.clone()).merge(long);
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
     let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
@@ -62,7 +64,7 @@ pub fn router(app: AppState) -> Router {
 
 /// The OpenAPI document, made from the handlers.
 pub fn document() -> utoipa::openapi::OpenApi {
-    let routes = database_routes().merge(bulk_routes()).merge(own_routes()).merge(public_routes());
+    let routes = database_routes().merge(long_routes()).merge(bulk_routes()).merge(own_routes()).merge(public_routes());
     let mut document = openapi::Document::openapi();
     document.merge(routes.into_openapi());
     openapi::complete(&mut document);
@@ -84,7 +86,7 @@ fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
 fn database_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(users::list_users, users::create_user))
-        .routes(routes!(users::read_user, users::update_user, users::delete_user))
+        .routes(routes!(users::read_user, users::update_user))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(urls::list_urls, urls::create_url))
@@ -94,6 +96,11 @@ fn database_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(replicas::list_replicas))
         .routes(routes!(stats::url_stats))
         .routes(routes!(stats::stats))
+}
+
+/// Routes whose work has no bound but the rows of a user: these have the time of an upload.
+fn long_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(users::delete_user))
 }
 
 /// Routes that take files. Their limits are their own: the file's size, and the time it may take.

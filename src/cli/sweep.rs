@@ -38,7 +38,8 @@ pub async fn run(args: &Args, store: &Store, event_days: Option<u32>) -> anyhow:
     match swept.leap {
         leap if leap > MAX_LEAP => {
             bail!(
-                "the clock is {leap} days beyond the last time: if it is right, `buoy sweep --catch-up` deletes the rest"
+                "the clock is {leap} days beyond the last time: if it is right, `buoy sweep --catch-up` deletes the \
+                 rest"
             )
         }
         _ => Ok(()),

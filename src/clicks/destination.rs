@@ -123,7 +123,12 @@ impl Destination {
         let mut pause = FIRST_PAUSE;
         while let Err(error) = self.try_part(&id, clicks).await {
             if error.is_about_values() {
+                self.ledger.set_trouble(None);
                 return Err(error);
+            }
+            // Once may be chance, such as a deadlock.
+            if pause > FIRST_PAUSE {
+                self.ledger.set_trouble(Some(error.public_reason()));
             }
             // Once is enough to say: a longer outage has its own line per attempt to connect.
             if pause == FIRST_PAUSE {
@@ -137,6 +142,7 @@ impl Destination {
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
+        self.ledger.set_trouble(None);
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! The ledger of this process: how many clicks came in and what became of them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Why a click was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +37,20 @@ pub struct Ledger {
     stored: AtomicU64,
     lost: [AtomicU64; Loss::ALL.len()],
     degraded: AtomicU64,
+    /// Why the last two attempts to store clicks failed.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Ledger {
+    /// Why clicks cannot be stored at present, in words without secrets; none if they can.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
     /// Clicks taken from redirects.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Acquire)

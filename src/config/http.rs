@@ -24,7 +24,7 @@ concern! {
         body_limit = "BODY_LIMIT_BYTES", "1048576", form::whole(1_024..=1_073_741_824, "bytes");
         /// Bytes that a bulk upload may have.
         bulk_limit = "BULK_LIMIT_BYTES", "268435456", form::whole(1_024..=68_719_476_736_u64, "bytes");
-        /// Seconds that a bulk upload may take, from its first byte to its answer.
+        /// Seconds that a bulk upload may take, from its first byte to its answer, and the deletion of a user.
         bulk_timeout = "BULK_TIMEOUT_SECONDS", "90", form::seconds(1..=86_400);
         /// Concurrent requests that need the database; as many wait for a second, the rest is answered with 503.
         concurrent = "MAX_CONCURRENT_REQUESTS", "512", form::whole(1..=1_000_000, "requests");

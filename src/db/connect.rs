@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    SqliteConnection,
+    Connection as _, SqliteConnection,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -135,27 +135,39 @@ async fn open_sqlite(options: &SqliteConnectOptions, settings: &StoreSettings) -
         // What is deleted is overwritten: salts and e-mail addresses do not stay in the file.
         .pragma("secure_delete", "on")
         .busy_timeout(settings.wait);
-    // An in-memory database belongs to its connection.
-    let in_memory =
-        options.get_filename().to_str().is_some_and(|name| name.contains(":memory:") || name.contains("mode=memory"));
-    let (readers, lists) = if in_memory { (0, 0) } else { shares(settings.pool_size.min(SQLITE_READERS)) };
+    let (readers, lists) = shares(settings.pool_size.min(SQLITE_READERS));
     let pool = |connections: u32| {
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(settings.wait)
             .idle_timeout(None)
             .max_lifetime(None)
+            .after_release(|connection, _| Box::pin(has_ended(connection)))
     };
     let write_turn = Arc::new(Semaphore::new(1));
     let lists = (lists > 0).then(|| {
-        let limited = pool(lists)
+        pool(lists)
             .after_connect(|connection, _| Box::pin(limit_list(connection)))
-            .before_acquire(|connection, _| Box::pin(async move { limit_list(connection).await.map(|()| true) }));
-        limited.connect_lazy_with(options.clone())
+            .before_acquire(|connection, _| Box::pin(async move { limit_list(connection).await.map(|()| true) }))
     });
     // One more for the writer.
-    let pool = pool(readers + 1).connect_with(options).await?;
+    let pool = pool(readers + 1).connect_with(options.clone()).await?;
+    let lists = match lists {
+        // Connected now, since it never writes and so stays: on a full disk, those that failed to write are closed, and
+        // the first connection to a file needs room beside it.
+        Some(lists) => Some(lists.connect_with(options).await?),
+        None => None,
+    };
     Ok(Store::Sqlite { pool, lists, write_turn, wait: settings.wait })
+}
+
+/// Whether no transaction is left on a connection that comes back. After a full disk or a failed write SQLite undoes a
+/// transaction by itself. The driver's own attempt then fails, and it would take every later transaction for a part of
+/// this one.
+async fn has_ended(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // Waits for the attempt.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// SQLite has no statement timeout: from now on the connection interrupts whatever runs for longer than

@@ -150,6 +150,8 @@ mod tests {
         net::{TcpListener, TcpSocket},
     };
 
+    use sqlx::Connection as _;
+
     use super::*;
 
     /// An address that does not answer: its queue of connections is full.
@@ -178,6 +180,21 @@ mod tests {
             assert_eq!((reached.stream.peer_addr().unwrap(), reached.after_silence), (alive, after_silence));
         }
         assert!(dial(&[closed]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_database_is_reached_by_a_detour() {
+        let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL names a server");
+        let options: PgConnectOptions = url.parse().unwrap();
+        let (host, port) = (options.get_host().to_owned(), options.get_port());
+        let mut addresses: Vec<SocketAddr> = lookup_host((host, port)).await.unwrap().collect();
+        let (silent, _listener, _filling) = dead().await;
+        addresses.insert(0, silent);
+        let way = Way::new(options);
+        assert!(way.find_among(&addresses).await.unwrap());
+        let mut database = sqlx::PgConnection::connect_with(&way.options()).await.unwrap();
+        let answer: i32 = sqlx::query_scalar("SELECT 6 * 7").fetch_one(&mut database).await.unwrap();
+        assert_eq!(answer, 42);
     }
 
     #[tokio::test]

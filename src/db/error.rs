@@ -54,6 +54,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The failure in words that tell nothing of the program or its data.
+    pub fn public_reason(&self) -> String {
+        match self {
+            Self::Unexpected(_) | Self::Migration(_) => "the database refused a statement".to_owned(),
+            told => told.to_string(),
+        }
+    }
+
     /// Whether the database finds fault with the values of a statement: no other try will succeed with them.
     ///
     /// PostgreSQL's classes 22 (data exception), 23 (integrity constraint) and 54 (limit exceeded); SQLite's codes 18

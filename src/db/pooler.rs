@@ -18,6 +18,8 @@ use sqlx::{
     postgres::{PgArguments, PgConnection, PgCopyIn, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
+use tokio::time::timeout;
+
 type Step = Either<PgQueryResult, PgRow>;
 
 /// The connections of the moment.
@@ -54,8 +56,13 @@ impl Connections {
     /// As [`Connections::begin`].
     pub async fn begin_with(&self, begin: &'static str) -> sqlx::Result<PgTx> {
         let inner = match &self.opening {
-            // One message, hence one transaction from its beginning.
-            Some(opening) => self.pool.begin_with(AssertSqlSafe(format!("{begin}; {opening}"))).await?,
+            // One message, hence one transaction from its beginning. It waits until the pooler has a server free, which
+            // the pooler itself bounds by minutes.
+            Some(opening) => {
+                let begun = self.pool.begin_with(AssertSqlSafe(format!("{begin}; {opening}")));
+                let wait = self.pool.options().get_acquire_timeout();
+                timeout(wait, begun).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?
+            }
             None => self.pool.begin_with(begin).await?,
         };
         Ok(PgTx { inner, pooled: self.opening.is_some() })

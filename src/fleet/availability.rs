@@ -10,7 +10,7 @@ const CONNECTING: &str = "connecting";
 /// Why the database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// A stable word: `connecting`, `unreachable`, `refusing`, `schema_missing` or `schema_too_old`.
+    /// A stable word: `connecting`, `unreachable`, `refusing`, `read_only`, `schema_missing` or `schema_too_old`.
     pub code: &'static str,
     /// A sentence for the operator, without secrets.
     pub reason: String,
@@ -23,7 +23,7 @@ pub enum DatabaseStatus {
     NeverReady(Outage),
     /// It answers, and has the schema that this version needs.
     Ready,
-    /// Requests may use it, but it has no connection left for the listener.
+    /// Requests may use it, but the listener cannot: it has no connection left, or takes no changes.
     WithoutListener(Outage),
     /// It was usable and is not now.
     Lost(Outage),

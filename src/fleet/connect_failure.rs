@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Unreachable(String),
     /// The server answers, but has no connection to spare.
     Refusing(String),
+    /// The server answers, and takes no changes.
+    ReadOnly,
     /// The configuration is wrong: credentials, certificate, address.
     Refused(String),
     /// The schema is not sufficient.
@@ -27,6 +29,10 @@ impl Failure {
     pub(super) fn outage(&self) -> Outage {
         match self {
             Self::Unreachable(reason) | Self::Refused(reason) => Outage { code: "unreachable", reason: reason.clone() },
+            Self::ReadOnly => {
+                let reason = "it takes no changes: it is read-only, perhaps as a standby or for want of room";
+                Outage { code: "read_only", reason: reason.to_owned() }
+            }
             Self::Refusing(reason) => Outage { code: "refusing", reason: reason.clone() },
             Self::Schema(SchemaState::TooOld { version }) => Outage {
                 code: "schema_too_old",
@@ -39,6 +45,11 @@ impl Failure {
                 Outage { code: "schema_missing", reason: "it has no schema yet: run `buoy migrate`".to_owned() }
             }
         }
+    }
+
+    /// Whether the database still serves requests.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self, Self::Refusing(_) | Self::ReadOnly)
     }
 
     /// What an error means that came while connecting.
@@ -82,6 +93,8 @@ fn unreachable(cause: &std::io::Error) -> String {
 fn answered(cause: &dyn sqlx::error::DatabaseError) -> Failure {
     let code = cause.code().unwrap_or_default();
     match code.get(..2) {
+        // read_only_sql_transaction, of a standby too.
+        Some("25") if code == "25006" => Failure::ReadOnly,
         // PgBouncer's words, under the code of a violated protocol.
         Some("08") if cause.message().contains("unsupported startup parameter") => {
             Failure::Refused(IS_A_POOLER.to_owned())

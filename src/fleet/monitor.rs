@@ -13,6 +13,7 @@ use super::{Availability, DatabaseStatus, Observer, Outage, connect_failure::Fai
 use crate::db::{
     Peers, ReplaceablePool, Result, Server, Store, StoreError,
     address::IS_A_POOLER,
+    dialect,
     migrate::{SchemaState, version_found},
 };
 
@@ -104,8 +105,10 @@ impl Monitor {
     /// Declares the database lost, unless it answered.
     fn lose(&self, server: &Monitored, failure: &Failure) {
         let outage = failure.outage();
-        tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
-        if !matches!(failure, Failure::Refusing(_)) {
+        if failure.serves() {
+            tracing::warn!(code = outage.code, reason = outage.reason, "no connection for changes");
+        } else {
+            tracing::warn!(code = outage.code, reason = outage.reason, "database lost");
             server.pool.replace();
         }
         self.set_outage(failure);
@@ -138,11 +141,12 @@ impl Monitor {
 
     fn set_outage(&self, failure: &Failure) {
         let outage = failure.outage();
-        let refusing = matches!(failure, Failure::Refusing(_));
         self.status.send_modify(|status| {
             *status = match status {
+                // Its schema is known to be sufficient.
+                _ if matches!(failure, Failure::ReadOnly) => DatabaseStatus::WithoutListener(outage),
                 DatabaseStatus::NeverReady(_) => DatabaseStatus::NeverReady(outage),
-                _ if refusing => DatabaseStatus::WithoutListener(outage),
+                _ if failure.serves() => DatabaseStatus::WithoutListener(outage),
                 _ => DatabaseStatus::Lost(outage),
             };
         });
@@ -168,8 +172,24 @@ impl Monitored {
             listener.enter(&self.peers, &*self.observer).await.map_err(Failure::of_connecting)?;
             Ok(listener)
         };
+        let attempt = async {
+            match attempt.await {
+                Err(Failure::ReadOnly) => Err(self.read_only().await),
+                other => other,
+            }
+        };
         let timed_out = || Err(Failure::Unreachable(format!("no answer within {} ms", limit.as_millis())));
         timeout(limit, attempt).await.unwrap_or_else(|_| timed_out())
+    }
+
+    /// What a database is good for that takes no changes, so that the listener could not begin.
+    async fn read_only(&self) -> Failure {
+        let version = sqlx::query_scalar(dialect::SCHEMA_VERSION.postgres).fetch_one(&self.pool.current()).await;
+        match version_found(version).map(SchemaState::of) {
+            Ok(SchemaState::Sufficient { .. }) => Failure::ReadOnly,
+            Ok(state) => Failure::Schema(state),
+            Err(error) => Failure::Unreachable(error.to_string()),
+        }
     }
 
     /// Tells the other replicas not to wait for this one any more.

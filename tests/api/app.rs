@@ -53,6 +53,18 @@ impl TestApp {
         Self { server, base, client: client(), database: Arc::clone(database) }
     }
 
+    /// The service on a database, whose files can be bounded by [`Server::limit_files`] as a full disk does.
+    pub(crate) async fn start_boundable(database: &Arc<Database>, variables: &[(&str, &str)]) -> Self {
+        let mut all = vec![("DATABASE_URL", database.url.as_str())];
+        all.extend(variables);
+        // A file that would grow beyond its bound sends this signal, unlike a disk that is full.
+        let mut server = Server::start_ignoring("XFSZ", database.folder(), &all);
+        let base = server.address().await;
+        let app = Self { server, base, client: client(), database: Arc::clone(database) };
+        app.until_ready().await;
+        app
+    }
+
     /// Waits until `/ready` answers 200 with `ready`.
     pub(crate) async fn until_ready(&self) {
         self.until("ready", || async {

@@ -26,6 +26,7 @@ mod limits_lists;
 mod limits_tokens;
 mod lists;
 mod logs;
+mod no_changes;
 mod observability;
 mod outages;
 mod platform;

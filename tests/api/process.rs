@@ -113,7 +113,13 @@ impl Server {
 
     /// The same with SIGHUP ignored, as nohup starts a program.
     pub(crate) fn start_under_nohup(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let script = ["-c", "trap '' HUP; exec \"$0\" serve", env!("CARGO_BIN_EXE_buoy")];
+        Self::start_ignoring("HUP", folder, variables)
+    }
+
+    /// The same with a signal ignored.
+    pub(crate) fn start_ignoring(signal: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let script = format!("trap '' {signal}; exec \"$0\" serve");
+        let script = ["-c", script.as_str(), env!("CARGO_BIN_EXE_buoy")];
         Self::spawn(with_clean_environment(Command::new("/bin/sh"), folder, &script, &[]), variables)
     }
 
@@ -125,6 +131,14 @@ impl Server {
         gather(child.0.stdout.take(), &lines, &stalled);
         gather(child.0.stderr.take(), &lines, &stalled);
         Self { child, lines, stalled }
+    }
+
+    /// Bounds what its files may grow to, as a full disk does; none lifts the bound.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = [format!("--pid={}", self.child.0.id()), format!("--fsize={limit}:")];
+        let set = Command::new("prlimit").args(arguments).status().expect("prlimit of util-linux runs");
+        assert!(set.success(), "the limit is set");
     }
 
     /// From now on its output is not read, or is read again.

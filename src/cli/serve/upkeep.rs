@@ -48,8 +48,8 @@ async fn prune_once(app: &AppState, event_days: Option<u32>) -> crate::db::Resul
     if event_days.is_some() && swept.leap > MAX_LEAP {
         tracing::warn!(
             days = swept.leap,
-            "the clock is far beyond the last time that click events were deleted, so most are kept; if it is right, run \
-             `buoy sweep --catch-up`"
+            "the clock is far beyond the last time that click events were deleted, so most are kept; if it is right, \
+             run `buoy sweep --catch-up`"
         );
     }
     Ok(())

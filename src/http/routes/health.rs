@@ -32,7 +32,7 @@ pub struct Health {
 /// Whether this replica should get traffic.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or `degraded`: the database was lost, and what can be served without it is.
+    /// `ready`, or `degraded`: the database was lost or takes no changes, and what can be served is.
     #[schema(example = "ready")]
     status: &'static str,
     /// What the status was made from.
@@ -44,6 +44,8 @@ pub struct Readiness {
 pub struct Checks {
     /// The database, as the background monitor last saw it.
     database: Check,
+    /// Whether clicks can be stored. Until then they wait in memory.
+    clicks: Check,
     /// Whether this process is shutting down.
     shutdown: Check,
 }
@@ -108,7 +110,9 @@ pub async fn ready(State(app): State<AppState>) -> Response {
             Some(outage)
         }
     };
-    let checks = Checks { database: Check::database(outage), shutdown: Check::shutdown(draining) };
+    let trouble = app.clicks.ledger().trouble();
+    let clicks = Check::clicks(trouble.clone());
+    let checks = Checks { database: Check::database(outage), clicks, shutdown: Check::shutdown(draining) };
     match (draining, database) {
         (true, _) => not_ready("draining", "This replica is shutting down", checks),
         (false, DatabaseStatus::NeverReady(outage)) => {
@@ -116,6 +120,9 @@ pub async fn ready(State(app): State<AppState>) -> Response {
             not_ready("not_ready", detail, checks)
         }
         (false, DatabaseStatus::WithoutListener(_) | DatabaseStatus::Lost(_)) => {
+            Json(Readiness { status: "degraded", checks }).into_response()
+        }
+        (false, DatabaseStatus::Ready) if trouble.is_some() => {
             Json(Readiness { status: "degraded", checks }).into_response()
         }
         (false, DatabaseStatus::Ready) => Json(Readiness { status: "ready", checks }).into_response(),
@@ -138,6 +145,13 @@ impl Check {
         match outage {
             None => Self { status: "ok", code: None, reason: None },
             Some(outage) => Self { status: "failing", code: Some(outage.code), reason: Some(outage.reason.clone()) },
+        }
+    }
+
+    fn clicks(trouble: Option<String>) -> Self {
+        match trouble {
+            None => Self { status: "ok", code: None, reason: None },
+            reason => Self { status: "failing", code: Some("not_stored"), reason },
         }
     }
 

@@ -1,9 +1,9 @@
 //! Programs that neither `isbot` nor `woothee` know. No other list that is kept for Rust has them: `voight_kampff` ends
 //! in 2020, and `iscrawl` answers from a cache that takes texts of one length and place for each other.
 //!
-//! Browsers begin with `Mozilla/` or `Opera/`, whatever they are. What begins otherwise is a program, unless it is one of
-//! the few browsers that never did. So are the agents of native apps (`CFNetwork`, `Dalvik`, `okhttp`): a person who taps a
-//! link in an app is sent to a browser or to a view that is one, and the app itself fetches previews.
+//! Browsers begin with `Mozilla/` or `Opera/`, whatever they are. What begins otherwise is a program, unless it is one
+//! of the few browsers that never did. So are the agents of native apps (`CFNetwork`, `Dalvik`, `okhttp`): a person who
+//! taps a link in an app is sent to a browser or to a view that is one, and the app itself fetches previews.
 
 /// How browsers begin.
 const BROWSERS: [&str; 2] = ["Mozilla/", "Opera/"];
@@ -113,8 +113,8 @@ mod tests {
             "Dillo/3.1.1",
             "NetSurf/3.11 (Linux)",
             "DoCoMo/2.0 P903i(c100;TB;W24H12)",
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Slack/4.35.126 Electron/27.1.2 Safari/537.36",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 [FBAN/FBIOS;FBAV/430.0]",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Slack/4.35.126 Electron/27.1.2",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 [FBAN/FBIOS]",
         ] {
             assert!(!Traits::of(text).is_bot, "{text}");
         }

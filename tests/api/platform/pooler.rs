@@ -1,6 +1,9 @@
 //! PgBouncer in transaction mode: no statement finds the session of the one before, and no start-up parameter arrives.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use reqwest::{Method, multipart};
@@ -142,6 +145,48 @@ async fn a_change_is_seen_immediately_on_every_replica() {
         }
     }
     fleet.assert_calm();
+}
+
+/// Transactions that hold every server of the pooler for this database.
+async fn hold_servers(database: &Database) -> Vec<PgConnection> {
+    let options: sqlx::postgres::PgConnectOptions = through_pooler(&database.name).parse().unwrap();
+    let options = options.extra_float_digits(None).statement_cache_capacity(0);
+    let mut held = Vec::new();
+    // As many as `scripts/with-pgbouncer` says. The service's own may be in between.
+    while held.len() < 3 {
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
+        held.push(connection);
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_without_a_free_server_is_not_waited_for() {
+    let database = Arc::new(Database::fresh(Kind::Postgres).await);
+    let (url, direct) = (through_pooler(&database.name), database.url.clone());
+    let variables =
+        [("DATABASE_URL", url.as_str()), ("DATABASE_DIRECT_URL", direct.as_str()), ("DATABASE_WAIT_MS", "800")];
+    let app = TestApp::start_on(&database, &variables).await;
+    let link = app.url(app.user("ann").await, "https://example.com").await;
+    let held = hold_servers(&database).await;
+    let path = format!("/urls/{}", link["id"]);
+    for _ in 0..3 {
+        let begun = Instant::now();
+        app.get(&path).await.problem(503, "database_unavailable");
+        let body = json!({"user_id": link["user_id"], "original_url": "https://example.com"});
+        app.post("/urls", &body).await.problem(503, "database_unavailable");
+        // Two waits of 800 ms, and what a busy machine adds.
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+    drop(held);
+    app.until("served", || async { app.get(&path).await.status == 200 }).await;
+    app.url(link["user_id"].as_i64().unwrap(), "https://example.com").await;
+    assert_eq!(
+        app.get("/urls").await.expect(200).as_array().map(Vec::len),
+        Some(2),
+        "nothing was made that was refused"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,13 +7,16 @@
 //! There are two modes. With an administrator's token, the API needs it or a key. Without one the API is open.
 
 mod keyring;
+mod site;
 
 use std::{fmt, net::IpAddr};
 
+use cookie::Key;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use self::keyring::KeyRing;
+pub use self::site::{ForeignSite, SEC_FETCH_SITE, foreign_site};
 use crate::{
     db::{Store, StoreError},
     domain::{Clock, HostNames, KeyHolder, Secret},
@@ -21,6 +24,9 @@ use crate::{
 
 /// Characters from which on a token is too long to be found by trying.
 const LONG: usize = 20;
+
+/// Tells the session key from all else that is derived from the token, and makes the text long enough for HKDF.
+const SESSIONS: &str = "buoy: key of the console's sessions, 1: ";
 
 /// Who may use the API, and under which names it is reached.
 #[derive(Clone, Debug)]
@@ -62,6 +68,11 @@ impl AdminToken {
     pub fn is_short(&self) -> bool {
         self.0.len() < LONG
     }
+
+    /// The key of the console's sessions, by HKDF.
+    fn session_key(&self) -> Key {
+        Key::derive_from(format!("{SESSIONS}{}", self.0).as_bytes())
+    }
 }
 
 impl fmt::Debug for AdminToken {
@@ -81,8 +92,8 @@ pub struct Access {
 enum Mode {
     /// Anyone may do everything, under these names.
     Open(HostNames),
-    /// Credentials are needed.
-    Guarded(TokenDigest),
+    /// Credentials are needed. The key seals the sessions of the console.
+    Guarded(TokenDigest, Box<Key>),
 }
 
 /// A token as it is compared: two digests have one length, and comparing them tells nothing by the time that it takes.
@@ -106,7 +117,7 @@ impl Access {
     /// The API needs credentials if there is an administrator's token; else it is open under its names.
     pub fn new(settings: &AccessSettings) -> Self {
         let mode = match &settings.admin_token {
-            Some(token) => Mode::Guarded(TokenDigest::of(token)),
+            Some(token) => Mode::Guarded(TokenDigest::of(token), Box::new(token.session_key())),
             None => Mode::Open(settings.allowed_hosts.clone()),
         };
         Self { mode, keys: KeyRing::default() }
@@ -116,18 +127,26 @@ impl Access {
     pub fn open_under(&self) -> Option<&HostNames> {
         match &self.mode {
             Mode::Open(hosts) => Some(hosts),
-            Mode::Guarded(_) => None,
+            Mode::Guarded(..) => None,
+        }
+    }
+
+    /// The key of the console's sessions; none if the API is open. It changes with the administrator's token.
+    pub fn session_key(&self) -> Option<&Key> {
+        match &self.mode {
+            Mode::Open(_) => None,
+            Mode::Guarded(_, key) => Some(key),
         }
     }
 
     /// Whether the administrator's token might be found by trying, so that not everyone may try as often as they like.
     pub fn is_guessable(&self) -> bool {
-        matches!(&self.mode, Mode::Guarded(admin) if admin.is_short)
+        matches!(&self.mode, Mode::Guarded(admin, _) if admin.is_short)
     }
 
     /// Whether this is the administrator's token, which is known without the database.
     pub fn is_admin(&self, token: &str) -> bool {
-        matches!(&self.mode, Mode::Guarded(admin) if admin.is(token))
+        matches!(&self.mode, Mode::Guarded(admin, _) if admin.is(token))
     }
 
     /// Who holds this key; none if it is not good.

@@ -10,12 +10,10 @@ mod recorder;
 mod shares;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
-
-use serde::Deserialize;
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
-    domain::{UrlId, UserId, clock::Timestamp},
+    domain::{Invalid, UrlId, UserId, clock::Timestamp},
     visitors::Visitor,
 };
 
@@ -48,14 +46,33 @@ impl Click {
     }
 }
 
-/// When a redirect is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// When a redirect is answered, written `buffered`, `committed` or `committed:MILLISECONDS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Immediately; what waits in memory is lost if the process is killed.
     Buffered,
-    /// When its click is in a committed batch, or when [`ClickSettings::commit_wait`] is over.
-    Committed,
+    /// When its click is in a committed batch, or after this time.
+    Committed(Duration),
+}
+
+/// How long a redirect waits for its click to be committed if no time is given.
+const COMMIT_WAIT: Duration = Duration::from_millis(500);
+
+impl FromStr for Durability {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        const FORM: Invalid = Invalid("must be buffered, committed or committed:MILLISECONDS");
+        match text.split_once(':') {
+            None if text == "buffered" => Ok(Self::Buffered),
+            None if text == "committed" => Ok(Self::Committed(COMMIT_WAIT)),
+            Some(("committed", millis)) => {
+                let millis = millis.parse().ok().filter(|millis| (1..=10_000).contains(millis)).ok_or(FORM)?;
+                Ok(Self::Committed(Duration::from_millis(millis)))
+            }
+            _ => Err(FORM),
+        }
+    }
 }
 
 /// How clicks are gathered, and how long their events are kept.
@@ -67,8 +84,6 @@ pub struct ClickSettings {
     pub queue_bytes: usize,
     /// What a redirect waits for.
     pub durability: Durability,
-    /// How long it waits at most.
-    pub commit_wait: Duration,
     /// Days after which click events are deleted, if they ever are.
     pub kept_days: Option<u32>,
 }
@@ -88,7 +103,7 @@ impl ClickSettings {
         match self.durability {
             Durability::Buffered if clicks > BUSY => self.flush_after * BUSY_FACTOR,
             Durability::Buffered => self.flush_after,
-            Durability::Committed => Duration::ZERO,
+            Durability::Committed(_) => Duration::ZERO,
         }
     }
 }

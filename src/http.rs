@@ -38,8 +38,9 @@ use self::known::Parameters;
 use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
 use crate::{domain::Policy, state::AppState};
 
-/// Every route, ready to be served.
-pub fn router(app: AppState) -> Router {
+/// Every route, ready to be served. `pages` puts those for people beside the others. It is also given the routes
+/// behind the gate, to be asked with a [`crate::state::SignedIn`].
+pub fn router(app: AppState, pages: impl FnOnce(Router<AppState>, Router) -> Router<AppState>) -> Router {
     let document = document();
     let known = from_fn_with_state(Arc::new(Parameters::of(&document)), known::known_parameters);
     let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
@@ -58,8 +59,11 @@ pub fn router(app: AppState) -> Router {
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
     let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
     let guarded = database.merge(bulk).merge(own_routes().layer(limit.clone())).layer(known).layer(gate);
-    let (routes, _) = guarded.merge(public_routes().layer(limit)).split_for_parts();
-    enclosed(routes.merge(documentation), app)
+    let (guarded, _) = guarded.split_for_parts();
+    let api = guarded.clone().with_state(app.clone());
+    let (public, _) = public_routes().layer(limit).split_for_parts();
+    let routes = guarded.merge(public).merge(documentation);
+    enclosed(pages(with_fallbacks(routes), api), app)
 }
 
 /// The OpenAPI document, made from the handlers.
@@ -71,11 +75,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// Answers what is no route, or no method of one.
+fn with_fallbacks(routes: Router<AppState>) -> Router<AppState> {
+    routes.fallback(redirect::follow_with_slash).method_not_allowed_fallback(middleware::wrong_method)
+}
+
 /// Puts around routes what every request passes through.
 fn enclosed(routes: Router<AppState>, app: AppState) -> Router {
     routes
-        .fallback(redirect::follow_with_slash)
-        .method_not_allowed_fallback(middleware::wrong_method)
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(middleware::one_host))
         .layer(from_fn_with_state(app.clone(), middleware::envelope))

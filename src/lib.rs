@@ -4,7 +4,7 @@
 //!
 //! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` →
 //! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` →
-//! `state` → `http` → `lifecycle`, `telemetry` → `config` → `cli` → `main`
+//! `state` → `http`, `console` → `lifecycle`, `telemetry` → `config` → `cli` → `main`
 //!
 //! A room declares its settings type; `config` fills them in.
 //! ARCHITECTURE.md draws the map and follows a request through it.
@@ -14,6 +14,7 @@ pub mod cache;
 pub mod cli;
 pub mod clicks;
 pub mod config;
+pub mod console;
 pub mod db;
 pub mod domain;
 pub mod export;

@@ -2,13 +2,18 @@
 
 use std::{
     collections::HashSet,
+    fmt,
+    net::IpAddr,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use axum::http::{HeaderName, HeaderValue};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -17,7 +22,7 @@ use crate::{
     cache::LinkCache,
     clicks::{ClickRecorder, Ledger},
     db::{Committed, Peers, PoolUse, Result, Store, StoreError, Tx},
-    domain::{Caller, Clock, ShortCode, TargetPolicy, TrustedProxies, clock::Timestamp},
+    domain::{Caller, Clock, Secret, ShortCode, TargetPolicy, TrustedProxies, clock::Timestamp},
     fleet::Availability,
     limits::{Exclusive, Limits, Load},
     metrics::RequestMetrics,
@@ -31,6 +36,8 @@ use crate::{
 pub struct HttpSettings {
     /// Scheme, host and perhaps port of short links; taken from each request if there is none.
     pub public_url: Option<Url>,
+    /// Whether there are pages for people under `/console`.
+    pub console: bool,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a bulk upload may take.
@@ -58,8 +65,27 @@ pub struct Trust {
     pub proxies: TrustedProxies,
 }
 
+/// Who opened a connection: set on each request by the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+/// An address appears in no log.
+impl fmt::Debug for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerAddress").finish_non_exhaustive()
+    }
+}
+
+/// The caller of a request that the console makes for the person who signed in. Set within the process alone: the
+/// gate believes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn(pub Caller);
+
 /// How long a change waits for the other replicas to invalidate their cached links.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
+
+/// How long a request waits for a process that has just started to connect for the first time.
+pub const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// How long a reader of events or statistics waits for clicks on their way.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
@@ -171,6 +197,19 @@ impl AppState {
     /// If the code is not in the cache and the database cannot be asked.
     pub async fn link(&self, code: &ShortCode) -> std::result::Result<Option<Arc<Link>>, Arc<StoreError>> {
         self.cache.link(code, &self.0.store, &self.availability).await
+    }
+
+    /// Who has this key; none if it is not good.
+    ///
+    /// # Errors
+    /// If the database would have to be asked, and is away, fails, or takes longer than a request may.
+    pub async fn holder(&self, secret: &Secret) -> Result<Option<Caller>> {
+        self.availability.first_attempt(FIRST_ATTEMPT).await;
+        let asked = self.access.holder(secret, self.store()?, &self.clock);
+        match timeout(self.settings.request_timeout, asked).await {
+            Ok(holder) => Ok(holder?.map(Caller::Key)),
+            Err(_) => Err(StoreError::TooSlow),
+        }
     }
 
     /// Begins a change that `caller` asked for.

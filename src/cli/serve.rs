@@ -21,10 +21,14 @@ use crate::{
     cache::{LinkCache, sync::CacheSync},
     clicks::{self, ClickRecorder},
     config::Config,
+    console,
     db::Store,
     domain::Clock,
     fleet::{Availability, Monitor},
-    http::server::{Site, Stop, serve},
+    http::{
+        self,
+        server::{Site, Stop, serve},
+    },
     lifecycle::{Lifecycle, Tasks},
     limits::{Exclusive, Limits, Load},
     metrics::RequestMetrics,
@@ -100,8 +104,9 @@ impl Parts {
         tasks.spawn(upkeep::prune(app.clone(), config.clicks.kept_days, tasks.soft()));
         let limits = server_limits(&config.listen);
         let stop = Stop { stopping: tasks.soft(), deadline: tasks.hard() };
+        let router = http::router(app.clone(), |routes, api| console::pages(&app, routes, api));
         tasks.spawn(async move {
-            if !serve(listener, Site::new(app), stop, limits).await {
+            if !serve(listener, Site::new(app, router), stop, limits).await {
                 tracing::warn!("requests were cut off at the deadline");
             }
         });

@@ -118,11 +118,10 @@ impl ClickRecorder {
     /// If clicks are to be committed, returns when this one is stored, or when its time is up or `database` is
     /// known to be away: the click stays in the queue then, and the redirect is counted as degraded.
     pub async fn record(&self, click: Click, database: &Availability) {
-        if self.is_buffered() {
+        let Durability::Committed(limit) = self.shared.settings.durability else {
             self.enqueue(click, None);
             return;
-        }
-        let limit = self.shared.settings.commit_wait;
+        };
         let (done, stored) = oneshot::channel();
         let queued = self.enqueue(click, Some(done));
         let may_wait = queued && database.outage().is_none();

@@ -208,7 +208,7 @@ pub(super) fn proxies() -> Form<TrustedProxies> {
 }
 
 /// A value that parses itself.
-fn parsed<T: FromStr>(expected: &str) -> Form<T> {
+pub(super) fn parsed<T: FromStr>(expected: &str) -> Form<T> {
     Form::new(expected, |text| text.parse().ok())
 }
 

@@ -18,6 +18,8 @@ concern! {
     HttpSettings {
         /// Scheme, host and perhaps port that short links are shown under. Left unset they are taken from each request.
         public_url = "PUBLIC_URL", unset like "https://go.example.com", form::origin();
+        /// Whether there are pages for people under /console.
+        console = "CONSOLE", "true", form::flag();
         /// Seconds that a request may take before it is answered with 503.
         request_timeout = "REQUEST_TIMEOUT_SECONDS", "30", form::seconds(1..=3_600);
         /// Bytes that a request's body may have.

@@ -23,11 +23,11 @@ concern! {
         /// MiB of memory for clicks that wait for the database; beyond it clicks are lost, and counted as lost.
         queue_bytes = "CLICK_QUEUE_MB", "32", form::mebibytes(1..=4_096);
         /// When a redirect is answered: buffered, immediately, and kill -9 loses what was not written yet; or
-        /// committed, when its click is in a committed batch.
-        durability = "CLICK_DURABILITY", "buffered", form::choice::<Durability>("buffered or committed");
-        /// Milliseconds that a redirect waits at most for its click to be committed; it is answered all the same
-        /// then, and counted as degraded.
-        commit_wait = "CLICK_COMMIT_WAIT_MS", "500", form::millis(1..=10_000);
+        /// committed, when its click is in a committed batch. A redirect waits 500 ms at most, or as long as
+        /// committed:MILLISECONDS says; then it is answered all the same, and counted as degraded.
+        durability = "CLICK_DURABILITY", "buffered", form::parsed::<Durability>(
+            "buffered, committed, or committed:400 with 1 to 10000 milliseconds",
+        );
         /// Days after which click events are deleted; statistics and all other events stay. Left unset they are kept
         /// for ever.
         kept_days = "EVENT_RETENTION_DAYS", unset like "90", form::whole(1..=36_500, "days");

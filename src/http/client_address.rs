@@ -11,11 +11,8 @@ use axum::{
     http::{Extensions, HeaderMap, HeaderValue, header::FORWARDED, request::Parts},
 };
 
+pub use crate::state::PeerAddress;
 use crate::state::{AppState, Trust};
-
-/// Who opened the connection: set on each request by [`super::server`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub IpAddr);
 
 /// Who sent the request, proxies passed over.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,12 +121,6 @@ fn address(text: &str) -> Option<IpAddr> {
         None => text.parse().or_else(|error| without_port().map_or(Err(error), str::parse)),
     };
     parsed.ok().map(|address: IpAddr| address.to_canonical())
-}
-
-impl fmt::Debug for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerAddress").finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for ClientAddress {

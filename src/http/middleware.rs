@@ -11,7 +11,11 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{Error, error::Cause};
-use crate::{db::StoreError, domain::Caller, state::AppState};
+use crate::{
+    db::StoreError,
+    domain::Caller,
+    state::{AppState, FIRST_ATTEMPT},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REPLICA: HeaderName = HeaderName::from_static("x-replica");
@@ -24,9 +28,6 @@ const REQUEST_LINES: &str = "buoy::request";
 const REDIRECT_LINES: &str = "buoy::redirect";
 /// Letters of a method that a line holds: a client may invent long ones.
 const METHOD_LETTERS: usize = 32;
-
-/// How long a request waits for a process that has just started to connect for the first time.
-pub(super) const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Gives the request an id, answers it, adds the headers that every answer has, and writes its log line.
 pub async fn envelope(State(app): State<AppState>, request: Request, next: Next) -> Response {

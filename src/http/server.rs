@@ -115,9 +115,9 @@ pub struct Site {
 }
 
 impl Site {
-    /// Everything that buoy serves.
-    pub fn new(app: AppState) -> Self {
-        Self { router: super::router(app.clone()), app: Some(app) }
+    /// These routes, and cached links without them.
+    pub fn new(app: AppState, router: Router) -> Self {
+        Self { router, app: Some(app) }
     }
 
     fn cached(&self, request: &mut Request<Incoming>, peer: PeerAddress) -> Option<Response> {

@@ -46,13 +46,8 @@ fn one_at_once() -> Limits {
     Limits::new(settings)
 }
 
-const CLICKS: ClickSettings = ClickSettings {
-    flush_after: SECOND,
-    queue_bytes: 1,
-    durability: Durability::Buffered,
-    commit_wait: SECOND,
-    kept_days: None,
-};
+const CLICKS: ClickSettings =
+    ClickSettings { flush_after: SECOND, queue_bytes: 1, durability: Durability::Buffered, kept_days: None };
 
 /// The handles of a service on a database of its own, in memory.
 async fn state() -> AppState {

@@ -6,7 +6,7 @@
 use sqlx::QueryBuilder;
 
 use crate::{
-    db::{Result, Store, Tx, on_tx},
+    db::{Result, Store, Tx, on_pool, on_tx},
     domain::{
         Dimension, Subject, UrlId,
         rollup::{OTHER, SLOTS_PER_DAY},
@@ -27,6 +27,8 @@ const UNIQUES: &str = r"
     WHERE subject = $1
     AND day >= $2
     AND day < $3";
+// The beginning of a statement; its subjects and the first day follow.
+const DAYS_OF: &str = "SELECT subject, day, people + bots FROM click_days WHERE subject IN (";
 /// The first `$4` values of each dimension by their clicks; all others, and what was counted as others, in one row.
 const TOP: &str = include_str!("read/top.sql");
 
@@ -102,6 +104,25 @@ impl Store {
             Some(_) => snapshot.statistics(Subject::url(id), calendar, top).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The clicks of links by day since `first_day`, days without any left out: the link's id, the day, clicks.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn clicks_by_day(&self, urls: &[UrlId], first_day: i64) -> Result<Vec<(i64, i64, i64)>> {
+        if urls.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(on_pool!(self, |pool, Db| {
+            let mut statement = QueryBuilder::<Db>::new(DAYS_OF);
+            let mut subjects = statement.separated(", ");
+            for id in urls {
+                subjects.push_bind(Subject::url(*id));
+            }
+            statement.push(") AND day >= ").push_bind(first_day);
+            statement.build_query_as::<(i64, i64, i64)>().fetch_all(pool).await
+        })?)
     }
 
     /// The statistics of a user's links, or of all.

@@ -6,7 +6,7 @@ pub mod create;
 use super::{paging::bounds, select::Select};
 use crate::{
     db::{Result, Store, Tx, columns::url_columns, on_pool, on_tx},
-    domain::{DisabledReason, ShortCode, TargetUrl, Url, UrlId, UserId, page::PageStart},
+    domain::{DisabledReason, ShortCode, TargetUrl, Url, UrlId, UserId, clock::Timestamp, page::PageStart},
 };
 
 const BY_ID: &str = concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1");
@@ -15,13 +15,14 @@ const LINK_BY_CODE: &str = r"
     FROM urls
     WHERE short_code = $1
 ";
+const CODE_USE: &str = "SELECT retired_at FROM codes WHERE short_code = $1";
 pub(super) const OWNER: &str = "SELECT user_id FROM urls WHERE id = $1";
 
 // The beginning of the list and of its count; conditions follow in `filtered`.
 const LIST: &str = concat!("SELECT ", url_columns!(), " FROM urls");
 const COUNT: &str = "SELECT 1 FROM urls";
 
-pub(crate) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, OWNER];
+pub(crate) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, CODE_USE, OWNER];
 
 /// Which links a list holds; `None` takes all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,6 +68,13 @@ impl Store {
     /// The link with this code, active or not.
     pub async fn link(&self, code: &ShortCode) -> Result<Option<Link>> {
         Ok(on_pool!(self, |pool| sqlx::query_as(LINK_BY_CODE).bind(code).fetch_optional(pool).await)?)
+    }
+
+    /// Whether the link of this code is gone; none if no link has or had the code.
+    pub async fn code_use(&self, code: &ShortCode) -> Result<Option<bool>> {
+        let retired_at: Option<Option<Timestamp>> =
+            on_pool!(self, |pool| sqlx::query_scalar(CODE_USE).bind(code).fetch_optional(pool).await)?;
+        Ok(retired_at.map(|retired_at| retired_at.is_some()))
     }
 
     /// At most `limit` links in `id` order.

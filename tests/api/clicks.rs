@@ -145,7 +145,7 @@ async fn many_clicks_wait_longer_for_each_other(kind: Kind) {
 }
 
 async fn kill_9_loses_no_committed_click(kind: Kind) {
-    let variables = [("CLICK_DURABILITY", "committed"), ("CLICK_COMMIT_WAIT_MS", "10000")];
+    let variables = [("CLICK_DURABILITY", "committed:10000")];
     let (answered, _, stored) = kill_under_load(kind, &variables, Duration::from_millis(300)).await;
     assert!((answered..=answered + 8).contains(&stored), "{answered} <= {stored}");
 }

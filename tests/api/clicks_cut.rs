@@ -87,7 +87,7 @@ async fn what_the_queue_cannot_hold_is_declared_lost_to_the_click() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn committed_clicks_do_not_hold_visitors_up_in_an_outage() {
-    let variables = [("CLICK_DURABILITY", "committed"), ("CLICK_COMMIT_WAIT_MS", "400")];
+    let variables = [("CLICK_DURABILITY", "committed:400")];
     let (mut forwarder, app, paths) = behind_forwarder(&variables).await;
     assert_eq!(app.metric("buoy_clicks_degraded_total").await, 0.0);
     // Answered means stored, with no waiting for a flush.

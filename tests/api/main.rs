@@ -12,6 +12,7 @@ mod process;
 mod bulk;
 mod clicks;
 mod clicks_cut;
+mod console;
 mod contract;
 mod disabled;
 mod edge;

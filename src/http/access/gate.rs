@@ -3,8 +3,8 @@
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, WWW_AUTHENTICATE},
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
         request::Parts,
     },
     middleware::Next,
@@ -13,12 +13,11 @@ use axum::{
 
 use super::table::{Need, need};
 use crate::{
+    access::{ForeignSite, foreign_site},
     domain::{Caller, HostNames, Scope, Secret},
-    http::{Error, error::NO_STORE, limits, middleware::FIRST_ATTEMPT, server::UnencodedTarget},
-    state::AppState,
+    http::{Error, error::NO_STORE, limits, server::UnencodedTarget},
+    state::{AppState, SignedIn},
 };
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses who may not use a route; tells the handler, and the request's log line, who may.
 pub async fn gate(State(app): State<AppState>, request: Request, next: Next) -> Response {
@@ -41,6 +40,10 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
         let detail = "The target of the request holds bytes that must be percent-encoded";
         return Err(Error::new(StatusCode::BAD_REQUEST, "malformed_target", detail));
     }
+    let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if let Some(SignedIn(caller)) = request.extensions.get() {
+        return allowed(*caller, &request.method, route).map(|()| *caller);
+    }
     if let Some(hosts) = app.access.open_under() {
         return own_site(hosts, request).map(|()| Caller::Open);
     }
@@ -51,7 +54,6 @@ async fn admit(app: &AppState, request: &Parts) -> Result<Caller, Error> {
         Err(unauthorized) => return Err(failed(app, request, unauthorized)),
     };
     let caller = caller.ok_or_else(|| failed(app, request, invalid()))?;
-    let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     allowed(caller, &request.method, route).map(|()| caller)
 }
 
@@ -67,12 +69,7 @@ async fn by_token(app: &AppState, request: &Parts, token: &str) -> Result<Option
         return Ok(Some(Caller::Admin));
     }
     let Some(secret) = secret else { return Ok(None) };
-    app.availability.first_attempt(FIRST_ATTEMPT).await;
-    let asked = app.access.holder(&secret, app.store()?, &app.clock);
-    match tokio::time::timeout(app.settings.request_timeout, asked).await {
-        Ok(holder) => Ok(holder?.map(Caller::Key)),
-        Err(_) => Err(Error::too_slow()),
-    }
+    Ok(app.holder(&secret).await?)
 }
 
 /// The answer if credentials were missing or wrong: that, or 429 if it was one too many.
@@ -110,24 +107,14 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
 
 /// Refuses requests that a foreign web page makes a browser send, by the names in them.
 fn own_site(hosts: &HostNames, request: &Parts) -> Result<(), Error> {
-    let headers = &request.headers;
-    // A request without a host (HTTP/1.0) comes from no browser.
-    let asked = match headers.get(HOST) {
-        None => request.uri.authority().map_or("localhost", |authority| authority.as_str()),
-        Some(host) => host.to_str().unwrap_or_default(),
+    let (code, detail) = match foreign_site(hosts, request) {
+        None => return Ok(()),
+        Some(ForeignSite::Host) => {
+            ("foreign_host", "The API is open, and this is not one of its names: ALLOWED_HOSTS lists them")
+        }
+        Some(ForeignSite::Origin) => ("foreign_origin", "The API is open, and pages of other sites may not use it"),
     };
-    if !hosts.know(asked) {
-        let detail = "The API is open, and this is not one of its names: ALLOWED_HOSTS lists them";
-        return Err(Error::new(StatusCode::FORBIDDEN, "foreign_host", detail));
-    }
-    let own = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| hosts.own(origin, asked));
-    let is_read = matches!(request.method, Method::GET | Method::HEAD);
-    let is_cross_site = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site == "cross-site");
-    if (is_cross_site && !is_read) || !headers.get_all(ORIGIN).iter().all(own) {
-        let detail = "The API is open, and pages of other sites may not use it";
-        return Err(Error::new(StatusCode::FORBIDDEN, "foreign_origin", detail));
-    }
-    Ok(())
+    Err(Error::new(StatusCode::FORBIDDEN, code, detail))
 }
 
 /// One answer for what is malformed, unknown, expired and revoked: which it was helps only who guesses.

@@ -17,10 +17,10 @@ use crate::{
         client_address::{ClientAddress, PeerAddress},
         extract::{Named, Resource},
         limits,
-        middleware::{self, Envelope, FIRST_ATTEMPT},
+        middleware::{self, Envelope},
     },
     metrics::REDIRECT_ROUTE,
-    state::AppState,
+    state::{AppState, FIRST_ATTEMPT},
     store::Link,
     visitors::{self, is_counted},
 };

@@ -11,12 +11,16 @@ pub mod export;
 pub mod healthcheck;
 pub mod import;
 pub mod key;
+pub mod man;
 pub mod migrate;
+pub mod output;
 pub mod reconcile;
+pub mod restore;
 pub mod serve;
 pub mod sweep;
+pub mod user;
 
-use std::{collections::HashMap, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
@@ -34,14 +38,14 @@ const ABOUT: &str = "Short links that stay afloat: a link service with an HTTP A
 const AFTER_HELP: &str = "\
 Without a command, buoy runs the one that BUOY_COMMAND names, else it serves.
 
-All configuration comes from environment variables; `buoy config` lists each with its value, default and meaning.
-Without DATABASE_URL the data is in the file buoy.db, an SQLite database that is created where it is missing.
+All configuration comes from environment variables; `buoy config` lists each with its value, default and meaning. \
+Without DATABASE_URL the data is in the file buoy.db, an SQLite database that `buoy serve` creates.
 
 Examples:
-  buoy                                             serve on http://127.0.0.1:8080
-  DATABASE_URL=postgres://u:p@db/buoy buoy migrate bring a PostgreSQL database to the newest schema
-  buoy import seed/                                take in the CSV files of a folder
-  buoy --env-file prod.env config                  show what a file of variables amounts to
+  buoy                              serve on http://127.0.0.1:8080
+  buoy import seed/                 take in the CSV files of a folder
+  buoy --env-file prod.env migrate  bring the database of these variables to the newest schema
+  buoy --env-file prod.env config   show what a file of variables amounts to
 ";
 
 /// How long the process waits for threads that are stuck in the system when it ends.
@@ -78,6 +82,10 @@ enum Command {
     Key(key::Args),
     /// Copy the embedded database to a file while it is in use
     Backup(backup::Args),
+    /// Put a backup in the place of the embedded database
+    Restore(restore::Args),
+    /// Create users
+    User(user::Args),
     /// Ask a running service whether it is ready; exit with 1 if it is not
     Healthcheck(healthcheck::Args),
     /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 if
@@ -87,6 +95,8 @@ enum Command {
     Config(config::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
 }
 
 /// Runs the program and answers its exit code: 0, 1 if the command failed, 2 if it was not understood.
@@ -110,6 +120,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
             return config::run(&args, variables);
         }
         Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
+        Command::Man(args) => return man::run(&args, CommandLine::command()),
         Command::Doctor(args) => return doctor::run(&args, variables),
         _ => {}
     }
@@ -144,8 +155,10 @@ async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> a
         }
         Command::Key(args) => with_store(&config.store, false, async |store| key::run(&args, store).await).await,
         Command::Backup(args) => with_store(&config.store, false, async |store| backup::run(&args, store).await).await,
+        Command::Restore(args) => restore::run(&args, &config.store.url).await,
+        Command::User(args) => with_store(&config.store, false, async |store| user::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.listen).await,
-        Command::Config(_) | Command::Completions(_) | Command::Doctor(_) => Ok(()),
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
     }
 }
 
@@ -191,10 +204,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         // The log tells of the signal.
         return ExitCode::from(forced.exit_code());
     }
-    let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(is_broken_pipe) {
+    if output::is_broken_pipe(error) {
         // The reader, as `head`, has seen enough.
         return ExitCode::SUCCESS;
     }
@@ -203,9 +213,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Tells the operator something although there is no log.
-#[expect(clippy::print_stderr, reason = "for commands without a log, and when a command fails")]
 fn say(what: &dyn std::fmt::Display) {
-    eprintln!("buoy: {what}");
+    output::note(format_args!("buoy: {what}"));
 }
 
 /// Opens the configured database, does `work` with it, and closes it. The command may create a missing SQLite file if

@@ -6,16 +6,17 @@
 //! so memory stays small however many there are.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use chrono::DateTime;
 use csv_async::AsyncWriter;
-use tokio::{fs::File, io::BufWriter};
+use tokio::io::BufWriter;
 
 use crate::{
-    db::{Store, StoreError, Tx, snapshot::RetiredCode},
+    db::{Store, StoreError, Tx, private_file, snapshot::RetiredCode},
     domain::{Dimension, Event, EventId, Url, UrlId, User, UserId, clock::Timestamp, rollup::SLOT_SECONDS},
     stats::exported::{ExportedRollup, RollupKind},
 };
@@ -46,7 +47,7 @@ pub type Counts = [u64; FILES.len()];
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// A file exists that would be overwritten.
-    #[error("{}: exists already, and is not overwritten unless told so", .0.display())]
+    #[error("{} exists already; --force overwrites it", .0.display())]
     Exists(PathBuf),
     /// A file cannot be written.
     #[error("{}: {cause}", path.display())]
@@ -62,8 +63,17 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
-/// Writes all data to files in `folder`, which is made if it is missing. With `overwrite`, files that are there give
-/// way.
+/// What cells look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As they are, for an import.
+    AsStored,
+    /// With an apostrophe before what a spreadsheet would take for a formula.
+    ForSpreadsheets,
+}
+
+/// Writes all data to files in `folder`, which is created if it is missing. With `overwrite`, files that are there give
+/// way. Only their owner may read them, and no symbolic link is followed.
 ///
 /// # Errors
 /// Names the file that exists or cannot be written.
@@ -71,73 +81,93 @@ pub async fn export(
     store: &Store,
     folder: &Path,
     overwrite: bool,
+    form: Form,
     progress: &dyn Progress,
 ) -> Result<Counts, ExportError> {
     tokio::fs::create_dir_all(folder).await.map_err(failed(folder))?;
     for path in FILES.map(|file| folder.join(file)) {
-        if !overwrite && tokio::fs::try_exists(&path).await.map_err(failed(&path))? {
+        if !overwrite && tokio::fs::symlink_metadata(&path).await.is_ok() {
             return Err(ExportError::Exists(path));
         }
     }
-    let written = write_all(store, folder, progress).await;
+    let files = Files { folder, form, progress };
+    let written = files.write_all(store).await;
     for path in FILES.map(|file| folder.join(file)) {
         let partial = partial(&path);
-        if written.is_ok() {
-            tokio::fs::rename(&partial, &path).await.map_err(failed(&path))?;
-        } else {
+        match written {
+            Ok(_) if overwrite => tokio::fs::rename(&partial, &path).await.map_err(failed(&path))?,
+            Ok(_) => private_file::publish(&partial, &path).await.map_err(|cause| match cause.kind() {
+                std::io::ErrorKind::AlreadyExists => ExportError::Exists(path.clone()),
+                _ => failed(&path)(cause),
+            })?,
             // What was written so far is of no use; that it stays is no further harm.
-            tokio::fs::remove_file(&partial).await.ok();
+            Err(_) => drop(tokio::fs::remove_file(&partial).await),
         }
     }
     written
 }
 
-async fn write_all(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<Counts, ExportError> {
-    // What is still to be folded in then is of the last second, and its events tell of it.
-    store.fold_clicks(FOLD_LOCK_TIMEOUT).await?;
-    let mut snapshot = store.snapshot().await?;
-    let [users, urls, events, codes, rollups] = FILES;
-    Ok([
-        write::<User>(&mut snapshot, folder, users, progress).await?,
-        write::<Url>(&mut snapshot, folder, urls, progress).await?,
-        write::<Event>(&mut snapshot, folder, events, progress).await?,
-        write::<RetiredCode>(&mut snapshot, folder, codes, progress).await?,
-        write::<ExportedRollup>(&mut snapshot, folder, rollups, progress).await?,
-    ])
+/// The files that are written.
+struct Files<'a> {
+    folder: &'a Path,
+    form: Form,
+    progress: &'a dyn Progress,
 }
 
-async fn write<T: Record>(
-    snapshot: &mut Tx,
-    folder: &Path,
-    name: &'static str,
-    progress: &dyn Progress,
-) -> Result<u64, ExportError> {
-    let path = partial(&folder.join(name));
-    let file = File::create(&path).await.map_err(failed(&path))?;
-    let mut writer = AsyncWriter::from_writer(BufWriter::with_capacity(BUFFER, file));
-    writer.write_record(T::HEADER).await.map_err(unwritten(&path))?;
-    let (mut last, mut count) = (None, 0);
-    loop {
-        let rows = T::after(snapshot, last.as_ref()).await?;
-        for row in &rows {
-            row.write(&mut writer).await.map_err(unwritten(&path))?;
-        }
-        let written = rows.len() as u64;
-        count += written;
-        progress.advance(name, written);
-        match rows.into_iter().next_back() {
-            Some(row) if written == u64::from(CHUNK) => last = Some(row),
-            _ => break,
-        }
+impl Files<'_> {
+    async fn write_all(&self, store: &Store) -> Result<Counts, ExportError> {
+        // What is still to be folded in then is of the last second, and its events tell of it.
+        store.fold_clicks(FOLD_LOCK_TIMEOUT).await?;
+        let mut snapshot = store.snapshot().await?;
+        let [users, urls, events, codes, rollups] = FILES;
+        Ok([
+            self.write::<User>(&mut snapshot, users).await?,
+            self.write::<Url>(&mut snapshot, urls).await?,
+            self.write::<Event>(&mut snapshot, events).await?,
+            self.write::<RetiredCode>(&mut snapshot, codes).await?,
+            self.write::<ExportedRollup>(&mut snapshot, rollups).await?,
+        ])
     }
-    writer.flush().await.map_err(failed(&path))?;
-    let file = writer.into_inner().await.map_err(failed(&path))?.into_inner();
-    file.sync_all().await.map_err(failed(&path))?;
-    Ok(count)
+
+    async fn write<T: Record>(&self, snapshot: &mut Tx, name: &'static str) -> Result<u64, ExportError> {
+        let path = partial(&self.folder.join(name));
+        let file = private_file::create_anew(&path).await.map_err(failed(&path))?;
+        let mut writer = AsyncWriter::from_writer(BufWriter::with_capacity(BUFFER, file));
+        writer.write_record(T::HEADER).await.map_err(unwritten(&path))?;
+        let (mut last, mut count) = (None, 0);
+        loop {
+            let rows = T::after(snapshot, last.as_ref()).await?;
+            for row in &rows {
+                let cells = row.cells();
+                let cells = cells.iter().map(|cell| self.form.of(cell));
+                writer
+                    .write_record(cells.map(|cell| cell.into_owned().into_bytes()))
+                    .await
+                    .map_err(unwritten(&path))?;
+            }
+            let written = rows.len() as u64;
+            count += written;
+            self.progress.advance(name, written);
+            match rows.into_iter().next_back() {
+                Some(row) if written == u64::from(CHUNK) => last = Some(row),
+                _ => break,
+            }
+        }
+        writer.flush().await.map_err(failed(&path))?;
+        let file = writer.into_inner().await.map_err(failed(&path))?.into_inner();
+        file.sync_all().await.map_err(failed(&path))?;
+        Ok(count)
+    }
 }
 
-type Writer = AsyncWriter<BufWriter<File>>;
-type Written = Result<(), csv_async::Error>;
+impl Form {
+    /// A cell in this form. A negative number is no formula.
+    fn of(self, cell: &str) -> Cow<'_, str> {
+        let is_negative = cell.strip_prefix('-').is_some_and(|number| number.parse::<u64>().is_ok());
+        let begins_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative;
+        if self == Self::ForSpreadsheets && begins_formula { format!("'{cell}").into() } else { cell.into() }
+    }
+}
 
 /// A row as it stands in a file.
 trait Record: Sized {
@@ -146,7 +176,8 @@ trait Record: Sized {
     /// The rows that follow `last`.
     async fn after(snapshot: &mut Tx, last: Option<&Self>) -> Result<Vec<Self>, StoreError>;
 
-    async fn write(&self, writer: &mut Writer) -> Written;
+    /// Its cells, in the order of the header.
+    fn cells(&self) -> Vec<Cow<'_, str>>;
 }
 
 impl Record for User {
@@ -156,9 +187,9 @@ impl Record for User {
         snapshot.users(last.map_or(UserId(0), |user| user.id), CHUNK).await
     }
 
-    async fn write(&self, writer: &mut Writer) -> Written {
-        let (id, created_at) = (self.id.to_string(), time(self.created_at));
-        writer.write_record([&id, self.username.as_str(), self.email.as_str(), &created_at]).await
+    fn cells(&self) -> Vec<Cow<'_, str>> {
+        let (username, email) = (self.username.as_str(), self.email.as_str());
+        vec![number(self.id), username.into(), email.into(), time(self.created_at)]
     }
 }
 
@@ -179,14 +210,22 @@ impl Record for Url {
         snapshot.urls(last.map_or(UrlId(0), |url| url.id), CHUNK).await
     }
 
-    async fn write(&self, writer: &mut Writer) -> Written {
-        let (id, user_id) = (self.id.to_string(), self.user_id.to_string());
-        let (created_at, updated_at) = (time(self.created_at), time(self.updated_at));
+    fn cells(&self) -> Vec<Cow<'_, str>> {
         let title = self.title.as_ref().map_or("", |title| title.as_str());
         let is_active = if self.is_active { "True" } else { "False" };
         let (code, target) = (self.short_code.as_str(), self.original_url.as_str());
         let reason = self.disabled_reason.as_ref().map_or("", |reason| reason.as_str());
-        writer.write_record([&id, &user_id, code, target, title, is_active, &created_at, &updated_at, reason]).await
+        vec![
+            number(self.id),
+            number(self.user_id),
+            code.into(),
+            target.into(),
+            title.into(),
+            is_active.into(),
+            time(self.created_at),
+            time(self.updated_at),
+            reason.into(),
+        ]
     }
 }
 
@@ -197,11 +236,10 @@ impl Record for Event {
         snapshot.events(last.map_or(EventId(0), |event| event.id), CHUNK).await
     }
 
-    async fn write(&self, writer: &mut Writer) -> Written {
-        let (id, url_id, timestamp) = (self.id.to_string(), self.url_id.to_string(), time(self.timestamp));
-        let user_id = self.user_id.map(|id| id.to_string()).unwrap_or_default();
+    fn cells(&self) -> Vec<Cow<'_, str>> {
+        let user_id = self.user_id.map(number).unwrap_or_default();
         let (event_type, details) = (self.event_type.as_str(), self.details.as_str());
-        writer.write_record([&id, &url_id, &user_id, event_type, &timestamp, details]).await
+        vec![number(self.id), number(self.url_id), user_id, event_type.into(), time(self.timestamp), details.into()]
     }
 }
 
@@ -212,8 +250,8 @@ impl Record for RetiredCode {
         snapshot.retired_codes(last.map_or("", |code| code.short_code.as_str()), CHUNK).await
     }
 
-    async fn write(&self, writer: &mut Writer) -> Written {
-        writer.write_record([self.short_code.as_str(), &time(self.retired_at)]).await
+    fn cells(&self) -> Vec<Cow<'_, str>> {
+        vec![self.short_code.as_str().into(), time(self.retired_at)]
     }
 }
 
@@ -225,26 +263,29 @@ impl Record for ExportedRollup {
         snapshot.rollups(last, CHUNK).await
     }
 
-    async fn write(&self, writer: &mut Writer) -> Written {
+    fn cells(&self) -> Vec<Cow<'_, str>> {
         let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         let (user_id, at) = match self.kind {
-            RollupKind::Owner => (self.place.to_string(), String::new()),
-            RollupKind::Slot => (String::new(), time(moment(self.place * SLOT_SECONDS))),
-            _ => (String::new(), moment(self.place * 86_400).format("%Y-%m-%d").to_string()),
+            RollupKind::Owner => (number(self.place), "".into()),
+            RollupKind::Slot => ("".into(), time(moment(self.place * SLOT_SECONDS))),
+            _ => ("".into(), moment(self.place * 86_400).format("%Y-%m-%d").to_string().into()),
         };
         let known = Dimension::ALL.into_iter().find(|known| i64::from(*known as i16) == self.dimension);
         let dimension = known.map_or("", Dimension::name);
-        let [subject, people, bots, uniques] =
-            [self.subject, self.people, self.bots, self.uniques].map(|number| number.to_string());
-        let names = [self.kind.name(), &subject, &user_id, &at, dimension, &self.value, &people, &bots, &uniques];
-        writer.write_record(names).await
+        let [people, bots, uniques] = [self.people, self.bots, self.uniques].map(number);
+        let (kind, value) = (self.kind.name().into(), self.value.as_str().into());
+        vec![kind, number(self.subject), user_id, at, dimension.into(), value, people, bots, uniques]
     }
 }
 
 /// As the published data set writes times: UTC without a zone, with microseconds if there are any.
-fn time(moment: Timestamp) -> String {
+fn time(moment: Timestamp) -> Cow<'static, str> {
     let format = if moment.timestamp_subsec_micros() == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
-    moment.format(format).to_string()
+    moment.format(format).to_string().into()
+}
+
+fn number(number: impl ToString) -> Cow<'static, str> {
+    number.to_string().into()
 }
 
 fn partial(path: &Path) -> PathBuf {

@@ -21,7 +21,7 @@ mod values;
 
 pub use self::{
     header::Kind,
-    report::{BadRow, FileReport, Report},
+    report::{BadRow, FileReport, Reason, Report},
     source::{Source, sources_from_paths},
 };
 use self::{records::Record, source::File};

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::output;
 use crate::db::Store;
 
 const AFTER_HELP: &str = "\
-The copy is the database as it is at one moment, while the service goes on reading and writing. It is a database like
-the original: DATABASE_URL=sqlite:FILE serves from it. An existing file is never overwritten. For PostgreSQL use
-pg_dump.
+The copy is the database as it is at one moment, while the service goes on reading and writing. It is a database \
+like the original, and only its owner may read it. An existing file is never overwritten. `buoy restore` puts it \
+back. For PostgreSQL use pg_dump.
 
 Example:
   buoy backup buoy-monday.db
@@ -26,9 +27,8 @@ pub struct Args {
 ///
 /// # Errors
 /// If the file exists or cannot be written, and on PostgreSQL.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let bytes = store.backup(&args.file).await?;
-    println!("{}: {bytes} bytes", args.file.display());
+    output::line(format_args!("{}: {bytes} bytes", args.file.display()))?;
     Ok(())
 }

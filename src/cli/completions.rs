@@ -1,8 +1,8 @@
 //! `buoy completions`: a script that completes the command line in a shell.
 
-use std::io;
-
 use clap_complete::Shell;
+
+use super::output;
 
 /// Which shell.
 #[derive(Debug, clap::Args)]
@@ -14,8 +14,10 @@ pub struct Args {
 /// Prints the script.
 ///
 /// # Errors
-/// Never; the signature is that of every command.
+/// If it cannot be written.
 pub fn run(args: &Args, command: &mut clap::Command) -> anyhow::Result<()> {
-    clap_complete::generate(args.shell, command, "buoy", &mut io::stdout());
-    Ok(())
+    // Into memory first: the library panics if its writer fails.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, command, "buoy", &mut script);
+    Ok(output::bytes(&script)?)
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-It takes the configuration of the service, connects to its database once, and changes nothing. Run it on the host of
+It takes the configuration of the service, connects to its database once, and changes nothing. Run it on the host of \
 the service: on App Platform in the component's console, or as a job with BUOY_COMMAND=doctor.
 
 Example:

@@ -2,48 +2,55 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::{
     db::Store,
-    export::{ExportError, FILES, Progress, export},
+    export::{FILES, Form, Progress, export},
 };
 
 const AFTER_HELP: &str = "\
-Writes users.csv, urls.csv, events.csv, retired_codes.csv (codes of deleted links, which are never given to another
-link), and rollups.csv (statistics of days whose events may have been deleted). All show the same moment, while the
-service goes on. `buoy import` of the folder into an empty database gives the same database.
+Writes users.csv, urls.csv, events.csv, retired_codes.csv (codes of deleted links, which are never given to another \
+link), and rollups.csv (statistics of days whose events may have been deleted). All show the same moment, while the \
+service goes on, and only their owner may read them. `buoy import` of the folder into an empty database gives the \
+same database.
 
-Example:
+A spreadsheet takes a cell that begins with = + - or @ for a formula, and users choose names and titles. Open files \
+in a spreadsheet only if --for-spreadsheets wrote them. Such files are not for `buoy import`: they come back \
+changed.
+
+Examples:
   buoy export backup-monday/
+  buoy export --for-spreadsheets to-look-at/
 ";
 
 /// The folder to write to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The folder for the files; made if it is missing
+    /// The folder for the files; created if it is missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Overwrite files of these names
     #[arg(long)]
     force: bool,
+    /// Put an apostrophe before cells that a spreadsheet would take for formulas; not for import
+    #[arg(long)]
+    for_spreadsheets: bool,
 }
 
 /// Exports, and prints how many rows each file has.
 ///
 /// # Errors
 /// If a file exists already (unless forced) or cannot be written, or the database fails.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let bar = Bar::new();
-    let exported = export(store, &args.folder, args.force, &bar).await;
+    let form = if args.for_spreadsheets { Form::ForSpreadsheets } else { Form::AsStored };
+    let exported = export(store, &args.folder, args.force, form, &bar).await;
     bar.0.finish_and_clear();
-    let exists = matches!(exported, Err(ExportError::Exists(_)));
-    let counts = if exists { exported.context("--force overwrites")? } else { exported? };
-    for (file, rows) in FILES.iter().zip(counts) {
-        println!("{file}: {rows} rows");
+    for (file, rows) in FILES.iter().zip(exported?) {
+        output::line(format_args!("{file}: {rows} rows"))?;
     }
     Ok(())
 }

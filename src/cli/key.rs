@@ -1,7 +1,11 @@
 //! `buoy key`: makes, lists and revokes keys from a shell, which needs no key but access to the database.
 
+use std::fmt::Display;
+
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+
+use super::output;
 
 use crate::{
     db::Store,
@@ -10,12 +14,14 @@ use crate::{
 
 const AFTER_HELP: &str = "\
 A key acts for a user: with it a program sees and changes that user's links and events, as far as its scopes allow:
+
   links:read    read links, events and the user
   links:write   create, change and delete links, post events, make and revoke keys
   stats:read    read statistics
   admin         everything, of all users
-The key is printed once, and nowhere kept. A revoked key is refused on every replica within a second, and with it all
-keys that were made with it.
+
+The key is printed once, and nowhere kept. A revoked key is refused on every replica within a second, and with it \
+all keys that were made with it.
 
 Examples:
   buoy key create --user tidyriver02 --name 'deploy script' --scope links:read --scope links:write
@@ -74,7 +80,8 @@ enum Action {
 pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     match &args.action {
         Action::Create { user, name, scopes, days } => {
-            let scopes = Scopes::of(scopes.iter().map(String::as_str)).context("--scope")?;
+            let scopes =
+                Scopes::of(scopes.iter().map(String::as_str)).map_err(|fault| anyhow::anyhow!("--scope {fault}"))?;
             let user_id = named(store, user).await?;
             create(store, user_id, name.clone(), scopes, *days).await
         }
@@ -83,11 +90,6 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the command's answer: the key alone goes to standard output"
-)]
 async fn create(
     store: &Store,
     user_id: UserId,
@@ -102,14 +104,16 @@ async fn create(
     let key = tx.create_key(&NewKey { user_id, name, scopes, expires_at }, &secret, None, now).await?;
     let key = key.context("the key was not made")?;
     tx.commit().await?;
-    eprintln!("key {} of user {user_id} with {scopes}; it is shown this once:", key.id);
-    println!("{}", secret.expose());
-    Ok(())
+    // The key alone goes to standard output.
+    output::note(format_args!("key {} of user {user_id} with {scopes}; it is shown this once:", key.id));
+    Ok(output::line(secret.expose())?)
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 async fn list(store: &Store, user: UserId) -> anyhow::Result<()> {
-    println!("{:>6}  {:<13}  {:<9}  {:<20}  {:<38}  name", "id", "begins with", "state", "last used", "scopes");
+    let row = |id: &dyn Display, prefix: &str, state: &str, used: &str, scopes: &str, name: &dyn Display| {
+        output::line(format_args!("{id:>6}  {prefix:<13}  {state:<9}  {used:<20}  {scopes:<38}  {name}"))
+    };
+    row(&"id", "begins with", "state", "last used", "scopes", &"name")?;
     let now = Clock::system().now();
     let mut after = Cursor::after(0);
     loop {
@@ -123,21 +127,18 @@ async fn list(store: &Store, user: UserId) -> anyhow::Result<()> {
                 _ => "good",
             };
             let used = key.last_used_at.map_or("never".to_owned(), |used| used.format("%Y-%m-%dT%H:%MZ").to_string());
-            let (id, prefix, scopes, name) = (key.id, &key.prefix, key.scopes.to_string(), &key.name);
-            println!("{id:>6}  {prefix:<13}  {state:<9}  {used:<20}  {scopes:<38}  {name}");
+            row(&key.id, &key.prefix, state, &used, &key.scopes.to_string(), &key.name)?;
         }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 async fn revoke(store: &Store, id: KeyId) -> anyhow::Result<()> {
     let mut tx = store.begin().await?;
     if !tx.revoke_key(id, None, Clock::system().now()).await? {
         bail!("there is no key with the id {id}; `buoy key list` shows a user's");
     }
     tx.commit().await?;
-    println!("key {id} is revoked");
-    Ok(())
+    Ok(output::line(format_args!("key {id} is revoked"))?)
 }
 
 /// The user that is meant: by id if it is a number, else by name.

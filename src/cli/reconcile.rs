@@ -1,8 +1,12 @@
 //! `buoy reconcile`: whether the statistics say what the events say.
 
+use std::io;
+
 use anyhow::bail;
 use chrono::DateTime;
 use clap::ValueEnum;
+
+use super::output;
 
 use crate::{
     db::Store,
@@ -11,9 +15,9 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Compares the sums that statistics are read from with the click events, day by day in UTC, while clicks come in. Days
-whose events may have been deleted (EVENT_RETENTION_DAYS) are left alone; a link's total is compared with the sum of
-its days. Unique visitors cannot be counted again. Exits with 1 if something differs, and with 0 if --fix has
+Compares the sums that statistics are read from with the click events, day by day in UTC, while clicks come in. Days \
+whose events may have been deleted (EVENT_RETENTION_DAYS) are left alone; a link's total is compared with the sum of \
+its days. Unique visitors cannot be counted again. Exits with 1 if something differs, and with 0 if --fix has \
 repaired it. On SQLite no other process can write while a day is repaired.
 
 Examples:
@@ -52,9 +56,9 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
     let (mut days, mut found) = (0_u64, 0_u64);
     while let Some((_, differences)) = reconciliation.next_day().await? {
         days += 1;
-        found = print(args.format, &differences, found);
+        found = print(args.format, &differences, found)?;
     }
-    found = print(args.format, &reconciliation.totals().await?, found);
+    found = print(args.format, &reconciliation.totals().await?, found)?;
     reconciliation.finish().await?;
     tracing::info!(days, differences = found, fixed = args.fix, "compared");
     match (found, args.fix) {
@@ -68,15 +72,14 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<()> {
 }
 
 /// Prints differences; answers how many there are with those before.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
-fn print(format: Format, differences: &[Difference], before: u64) -> u64 {
+fn print(format: Format, differences: &[Difference], before: u64) -> io::Result<u64> {
     if format == Format::Table && before == 0 && !differences.is_empty() {
-        println!("{:<14} {:<22} {:>14} {:>14}  of", "whose", "when", "held", "expected");
+        output::line(format_args!("{:<14} {:<22} {:>14} {:>14}  of", "whose", "when", "held", "expected"))?;
     }
     for difference in differences {
-        println!("{}", if format == Format::Json { as_json(difference) } else { as_line(difference) });
+        output::line(if format == Format::Json { as_json(difference) } else { as_line(difference) })?;
     }
-    before + differences.len() as u64
+    Ok(before + differences.len() as u64)
 }
 
 fn as_line(difference: &Difference) -> String {

@@ -2,12 +2,13 @@
 
 use anyhow::bail;
 
+use super::output;
 use crate::{db::Store, domain::Clock, stats::retention::MAX_LEAP};
 
 const AFTER_HELP: &str = "\
-Deletes click events older than EVENT_RETENTION_DAYS, if that is set, and what tells visitors apart after two days. If
-the clock is more than a week beyond the last time, it may be wrong: click events of the days after that week stay.
-With --catch-up the clock is believed, here and by the running service.
+Deletes click events older than EVENT_RETENTION_DAYS, if that is set, and what tells visitors apart after two days. \
+If the clock is more than a week beyond the last time, it may be wrong: click events of the days after that week \
+stay. With --catch-up the clock is believed, here and by the running service.
 
 Examples:
   buoy sweep
@@ -27,14 +28,14 @@ pub struct Args {
 ///
 /// # Errors
 /// The clock is far ahead of the last time, or the database fails.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 pub async fn run(args: &Args, store: &Store, event_days: Option<u32>) -> anyhow::Result<()> {
     let now = Clock::system().now();
     if args.catch_up {
         store.believe_clock(now).await?;
     }
     let swept = store.sweep(event_days, now).await?;
-    println!("deleted {} click events and {} rows of visitors", swept.clicks, swept.visitors);
+    let (clicks, visitors) = (swept.clicks, swept.visitors);
+    output::line(format_args!("deleted {clicks} click events and {visitors} rows of visitors"))?;
     match swept.leap {
         leap if leap > MAX_LEAP => {
             bail!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, private_file};
 
 const COPY: &str = "VACUUM INTO $1";
 
@@ -48,13 +48,13 @@ impl Store {
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let name = partial.to_str().ok_or_else(|| BackupError::Name(path.to_owned()))?;
-        // Left there by an earlier copy that was interrupted; the database writes to new or empty files only.
-        remove(&partial).await.map_err(failed)?;
+        // The database writes to new or empty files only.
+        private_file::create_anew(&partial).await.map_err(failed)?;
         let copied = match sqlx::query(COPY).bind(name).execute(pool).await {
             Ok(_) => complete(&partial, path).await,
             Err(error) => Err(BackupError::Store(error.into())),
         };
-        remove(&partial).await.map_err(failed)?;
+        private_file::remove(&partial).await.map_err(failed)?;
         copied
     }
 }
@@ -64,19 +64,11 @@ async fn complete(partial: &Path, path: &Path) -> Result<u64, BackupError> {
     let linked = async {
         let file = tokio::fs::File::open(partial).await?;
         file.sync_all().await?;
-        // A link, not a renaming: renaming would overwrite.
-        tokio::fs::hard_link(partial, path).await?;
+        private_file::publish(partial, path).await?;
         file.metadata().await.map(|about| about.len())
     };
     linked.await.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
         _ => BackupError::File { path: path.to_owned(), cause },
     })
-}
-
-async fn remove(path: &Path) -> std::io::Result<()> {
-    match tokio::fs::remove_file(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -73,6 +73,9 @@ impl Store {
         match &settings.url.options {
             Options::Postgres(options) => Ok(open_postgres(Server::new(options, settings), settings)),
             Options::Sqlite(options) => {
+                if let Some(file) = settings.url.file() {
+                    sqlite_file::create_private(file);
+                }
                 let opened = async {
                     let store = open_sqlite(options, settings).await?;
                     store.migrate().await?;

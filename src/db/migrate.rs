@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Connection as _,
+    ConnectOptions as _, Connection as _, SqliteConnection,
     migrate::{MigrateError, Migrator},
 };
 
@@ -76,6 +76,11 @@ impl Store {
         let version = super::on_pool!(self, |pool| sqlx::query_scalar(sql).fetch_one(pool).await);
         version_found(version).map(SchemaState::of)
     }
+}
+
+/// The same for one connection to an SQLite file.
+pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<()> {
+    SQLITE.run(connection).await.map_err(failed)
 }
 
 /// On a connection of its own: the pool's limits on statements and waiting are made for requests, and the lock that

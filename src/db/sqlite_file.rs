@@ -1,8 +1,12 @@
 //! The file of the embedded database: whether it is there, and why it cannot be opened, in words for the operator.
 
-use super::{DatabaseUrl, Result, StoreError, error::READ_ONLY};
+use std::path::Path;
+
+use super::{DatabaseUrl, Result, StoreError, error::READ_ONLY, private_file};
 
 /// SQLite's result codes: <https://www.sqlite.org/rescode.html>.
+const BUSY: u32 = 5;
+const LOCKED: u32 = 6;
 const CORRUPT: u32 = 11;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
@@ -42,8 +46,28 @@ pub(super) fn explained(url: &DatabaseUrl, error: StoreError) -> StoreError {
     StoreError::File(format!("the database {} cannot be opened: {reason}", url.place()))
 }
 
-/// The primary result code, which the low byte holds.
+/// Creates the file if it is not there, for its owner alone: SQLite would let everyone read it. What SQLite keeps
+/// beside it gets the same mode. A file that cannot be created is told when it is opened.
+pub(super) fn create_private(file: &Path) {
+    private_file::create(file).ok();
+}
+
+/// Whether a file is no database, or so damaged that it cannot be opened.
+pub(super) fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(NOTADB | CORRUPT))
+}
+
+/// Whether another process has the database open.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(BUSY | LOCKED))
+}
+
 fn code(error: &StoreError) -> Option<u32> {
     let StoreError::Unexpected(error) = error else { return None };
+    primary_code(error)
+}
+
+/// The primary result code, which the low byte holds.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
     error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }

@@ -1,11 +1,13 @@
 //! What became of the rows.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use super::Kind;
 
 /// Bad rows that are described; the others are counted.
 const DESCRIBED: usize = 1_000;
+/// Reasons that are told apart.
+const REASONS: usize = 100;
 
 /// What became of the rows of an import.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +16,16 @@ pub struct Report {
     pub files: Vec<FileReport>,
     /// The first thousand bad rows.
     pub bad_rows: Vec<BadRow>,
+    reasons: BTreeMap<Reason, u64>,
+}
+
+/// Why rows were refused. Written `user_id names no user`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// The field at fault; empty if it is the row as a whole.
+    pub field: &'static str,
+    /// Why, worded to follow the field's name.
+    pub why: Cow<'static, str>,
 }
 
 /// What became of the rows of a file.
@@ -62,6 +74,16 @@ impl Report {
         self.files.iter().map(|file| file.refused).sum()
     }
 
+    /// The first hundred reasons, and how many rows were refused for each.
+    pub fn reasons(&self) -> impl Iterator<Item = (&Reason, u64)> {
+        self.reasons.iter().map(|(reason, rows)| (reason, *rows))
+    }
+
+    /// How many rows were there already.
+    pub fn found(&self) -> u64 {
+        self.files.iter().map(|file| file.found).sum()
+    }
+
     pub(super) fn begin(&mut self, name: &str, kind: Kind) {
         self.files.push(FileReport { name: name.to_owned(), kind, rows: 0, created: 0, found: 0, refused: 0 });
     }
@@ -82,6 +104,10 @@ impl Report {
     pub(super) fn refuse(&mut self, line: u64, field: &'static str, why: Cow<'static, str>) {
         let Some(file) = self.files.last_mut() else { return };
         file.refused += 1;
+        let reason = Reason { field, why: why.clone() };
+        if self.reasons.len() < REASONS || self.reasons.contains_key(&reason) {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
         if self.bad_rows.len() < DESCRIBED {
             self.bad_rows.push(BadRow { file: file.name.clone(), line, field, why });
         }
@@ -91,8 +117,20 @@ impl Report {
 impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, rows, created, found, refused, .. } = self;
+        if *rows == 0 {
+            return write!(f, "{name}: no row of data follows the header");
+        }
         write!(f, "{name}: {rows} rows, {created} created, {found} found")?;
         if *refused > 0 { write!(f, ", {refused} refused") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            "" => f.write_str(&self.why),
+            field => write!(f, "{field} {}", self.why),
+        }
     }
 }
 

@@ -48,6 +48,17 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)])
     Finished { status, out: text(out), err: text(err) }
 }
 
+/// Runs the program with nothing that reads its standard output; answers how it ended, and what it said on standard error.
+pub(crate) fn run_unread(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (ExitStatus, String) {
+    let (unread, pipe) = std::io::pipe().expect("a pipe can be made");
+    drop(unread);
+    let mut command = buoy(folder, arguments, variables);
+    let mut child = Running(command.stdout(pipe).stderr(Stdio::piped()).spawn().expect("buoy starts"));
+    let said = reader(child.0.stderr.take());
+    let status = child.wait(PATIENCE).expect("the program ends by itself");
+    (status, said.join().expect("the output is text"))
+}
+
 fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     let mut pipe = pipe.expect("the output is piped");
     std::thread::spawn(move || {

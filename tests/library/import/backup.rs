@@ -1,5 +1,7 @@
 //! Copies of the embedded database.
 
+use std::os::unix::fs::{MetadataExt as _, symlink};
+
 use buoy::{
     db::{Store, StoreSettings},
     domain::{EmailAddress, NewUser, Username},
@@ -21,7 +23,8 @@ async fn a_copy_is_taken_while_another_writes() {
     let copy = world.database.folder().join("copy.db");
     let bytes = world.store.backup(&copy).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(bytes, std::fs::metadata(&copy).unwrap().len());
+    let about = std::fs::metadata(&copy).unwrap();
+    assert_eq!((bytes, about.mode() & 0o777), (about.len(), 0o600));
 
     let url = format!("sqlite:{}", copy.display()).parse().unwrap();
     let limit = std::time::Duration::from_secs(5);
@@ -31,6 +34,11 @@ async fn a_copy_is_taken_while_another_writes() {
 
     let refused = copied.store.backup(&copy).await.unwrap_err().to_string();
     assert!(refused.ends_with("copy.db: exists already, and is not overwritten"), "{refused}");
+    let (planted, victim) = (copied.database.folder().join("new.db.partial"), copied.database.folder().join("victim"));
+    std::fs::write(&victim, "mine").unwrap();
+    symlink(&victim, &planted).unwrap();
+    copied.store.backup(&copied.database.folder().join("new.db")).await.unwrap();
+    assert_eq!((std::fs::read(&victim).unwrap(), planted.exists()), (b"mine".to_vec(), false));
     let nowhere = copied.database.folder().join("missing/copy.db");
     assert!(copied.store.backup(&nowhere).await.is_err());
 }

@@ -1,8 +1,10 @@
 //! An export is the database: importing it into an empty one gives the same rows and the same next ids.
 
+use std::os::unix::fs::{MetadataExt as _, symlink};
+
 use buoy::{
     domain::{Caller, Details, NewUrl, TargetUrl, UrlId, UserId, rollup::Dimension},
-    export::{FILES, export},
+    export::{FILES, Form, export},
     import::sources_from_paths,
     stats::{Counted, NewClick},
 };
@@ -13,7 +15,7 @@ use crate::{
         on_both_databases,
         sums::{assert_clicks_add_up, number},
     },
-    import::world::{World, fixtures, strict},
+    import::world::{World, fixtures, strict, text},
 };
 
 on_both_databases!(
@@ -43,7 +45,7 @@ async fn with_a_past(kind: Kind) -> World {
 
 async fn move_to(from: &World, to: &World) {
     let folder = from.database.folder().join("export");
-    export(&from.store, &folder, false, &()).await.unwrap();
+    export(&from.store, &folder, false, Form::AsStored, &()).await.unwrap();
     let sources = sources_from_paths(&[folder]).await.unwrap();
     let report = to.import(sources, &strict()).await.unwrap();
     assert_eq!(report.created(), report.rows());
@@ -82,7 +84,7 @@ async fn an_export_is_what_was_imported(kind: Kind) {
     let world = World::new(kind).await;
     world.furnish().await;
     let folder = world.database.folder().join("export");
-    let counts = export(&world.store, &folder, false, &()).await.unwrap();
+    let counts = export(&world.store, &folder, false, Form::AsStored, &()).await.unwrap();
     assert_eq!(counts, [4, 3, 4, 2, 0]);
     let exported = std::fs::read_to_string(folder.join("urls.csv")).unwrap();
     assert_eq!(exported, std::fs::read_to_string(fixtures().join("urls.csv")).unwrap());
@@ -90,16 +92,63 @@ async fn an_export_is_what_was_imported(kind: Kind) {
     assert_eq!(left.len(), FILES.len(), "no unfinished file is left");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_are_for_their_owner_and_no_planted_link_is_followed() {
+    let world = World::new(Kind::Sqlite).await;
+    let (folder, victim) = (world.database.folder().join("export"), world.database.folder().join("victim"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&victim, "mine").unwrap();
+    symlink(&victim, folder.join("users.csv.partial")).unwrap();
+    symlink(&victim, folder.join("urls.csv")).unwrap();
+    symlink("nowhere", folder.join("events.csv")).unwrap();
+    for planted in ["urls.csv", "events.csv"] {
+        let refused = export(&world.store, &folder, false, Form::AsStored, &()).await.unwrap_err().to_string();
+        assert!(refused.ends_with(&format!("{planted} exists already; --force overwrites it")), "{refused}");
+        std::fs::remove_file(folder.join(planted)).unwrap();
+    }
+    symlink(&victim, folder.join("urls.csv")).unwrap();
+    export(&world.store, &folder, true, Form::AsStored, &()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+    for file in FILES {
+        let about = std::fs::symlink_metadata(folder.join(file)).unwrap();
+        assert_eq!((about.is_file(), about.mode() & 0o777), (true, 0o600), "{file}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spreadsheets_are_shown_no_formula_and_other_exports_come_back() {
+    let world = World::new(Kind::Sqlite).await;
+    let mut files = ["id,username,email\n".to_owned(), "id,user_id,short_code,original_url,title\n".to_owned()];
+    let names = ["=1+1", "+49", "-x", "@sum", "'plain", "a=b"];
+    for (i, name) in names.iter().enumerate() {
+        let id = i + 1;
+        files[0].push_str(&format!("{id},{name},{id}@x.example\n"));
+        files[1].push_str(&format!("{id},{id},-{id}x,https://x.example,{name}\n"));
+    }
+    let sources: Vec<_> = files.iter().map(|file| text("x.csv", file)).collect();
+    world.import(sources, &strict()).await.unwrap();
+    let folder = world.database.folder().join("sheets");
+    export(&world.store, &folder, false, Form::ForSpreadsheets, &()).await.unwrap();
+    let users = std::fs::read_to_string(folder.join("users.csv")).unwrap();
+    let shown: Vec<&str> = users.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert_eq!(shown, ["'=1+1", "'+49", "'-x", "'@sum", "'plain", "a=b"]);
+    let urls = std::fs::read_to_string(folder.join("urls.csv")).unwrap();
+    assert!(urls.contains("\n1,1,'-1x,https://x.example,'=1+1,True,"), "{urls}");
+    let other = World::new(Kind::Sqlite).await;
+    move_to(&world, &other).await;
+    assert_eq!(world.content().await, other.content().await);
+}
+
 async fn existing_files_are_kept(kind: Kind) {
     let world = World::new(kind).await;
     let folder = world.database.folder().join("export");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("events.csv"), "mine").unwrap();
-    let refused = export(&world.store, &folder, false, &()).await.unwrap_err().to_string();
-    assert!(refused.contains("events.csv: exists already"), "{refused}");
+    let refused = export(&world.store, &folder, false, Form::AsStored, &()).await.unwrap_err().to_string();
+    assert!(refused.contains("events.csv exists already; --force overwrites it"), "{refused}");
     assert_eq!(std::fs::read_to_string(folder.join("events.csv")).unwrap(), "mine");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
-    export(&world.store, &folder, true, &()).await.unwrap();
+    export(&world.store, &folder, true, Form::AsStored, &()).await.unwrap();
     let events = std::fs::read_to_string(folder.join("events.csv")).unwrap();
     assert_eq!(events, "id,url_id,user_id,event_type,timestamp,details\n");
 }

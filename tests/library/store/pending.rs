@@ -82,6 +82,6 @@ async fn an_export_folds_first(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     store(&fixture, "large", 300, 0).await;
     let folder = tempfile::tempdir().unwrap();
-    buoy::export::export(&fixture.store, folder.path(), true, &()).await.unwrap();
+    buoy::export::export(&fixture.store, folder.path(), true, buoy::export::Form::AsStored, &()).await.unwrap();
     assert_eq!((pending(&fixture.database).await, number(&fixture.database, TOTAL).await), (0, 300));
 }

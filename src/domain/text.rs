@@ -10,15 +10,35 @@ pub(super) fn no_control_characters(text: &str) -> Result<(), Invalid> {
     if text.chars().any(char::is_control) { Err(Invalid("must not contain control characters")) } else { Ok(()) }
 }
 
+/// Whether a character is not seen, or turns the direction of the text around it: with such characters one name can be
+/// made to look like another. U+200C and U+200D are taken: Persian, Indian scripts and emoji need them.
+pub fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// Refuses control characters, and format characters that hide in a text.
+pub(super) fn no_hidden_characters(text: &str) -> Result<(), Invalid> {
+    no_control_characters(text)?;
+    if text.chars().any(is_hidden) {
+        return Err(Invalid("must not contain format characters such as U+202E or U+200B"));
+    }
+    Ok(())
+}
+
 /// Refuses text of more than `limit` characters with `message`, which names the limit.
 pub(super) fn at_most(text: &str, limit: usize, message: &'static str) -> Result<(), Invalid> {
     // A character has four bytes at most: characters are counted only if the length in bytes leaves it open.
     if text.len() > limit && text.chars().nth(limit).is_some() { Err(Invalid(message)) } else { Ok(()) }
 }
 
-/// Refuses what is no line of 1 to `limit` characters: control characters, white space around it, nothing at all.
+/// Refuses what is no line of 1 to `limit` characters: control and format characters, white space around it, nothing at all.
 pub(super) fn one_line(text: &str, limit: usize, message: &'static str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
+    no_hidden_characters(text)?;
     at_most(text, limit, message)?;
     match text {
         "" => Err(Invalid("must not be empty")),

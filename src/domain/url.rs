@@ -5,11 +5,11 @@ use utoipa::ToSchema;
 use super::{
     ShortCode, TargetUrl, UrlId, UserId,
     clock::Timestamp,
-    text::{Invalid, at_most, checked_text, no_control_characters, one_line},
+    text::{Invalid, at_most, checked_text, no_hidden_characters, one_line},
 };
 
 checked_text!(
-    /// A link's title for people: at most 500 characters, no control characters.
+    /// A link's title for people: at most 500 characters, no control or hidden format characters.
     Title, check_title, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "Roadmap update"
 );
 
@@ -122,7 +122,7 @@ impl Url {
 }
 
 fn check_title(text: &str) -> Result<(), Invalid> {
-    no_control_characters(text)?;
+    no_hidden_characters(text)?;
     at_most(text, 500, "must have at most 500 characters")
 }
 
@@ -197,7 +197,8 @@ mod tests {
         {
             assert_eq!(DisabledReason::parse(reason).unwrap().is_legal(), is_legal, "{reason}");
         }
-        for bad in ["", " spam", "spam ", "a\nb", &"x".repeat(201)] {
+        assert!(Title::parse("safe \u{202e}gpj.exe").is_err() && Title::parse("👩\u{200d}🚀").is_ok());
+        for bad in ["", " spam", "spam ", "a\nb", "a\u{200b}b", &"x".repeat(201)] {
             assert!(DisabledReason::parse(bad).is_err(), "{bad:?}");
         }
         assert!(DisabledReason::parse("ü".repeat(200)).is_ok());

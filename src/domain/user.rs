@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use super::{
     UserId,
     clock::Timestamp,
-    text::{Invalid, checked_text, one_line},
+    text::{Invalid, checked_text, is_hidden, one_line},
 };
 
 checked_text!(
-    /// A user's unique name: 1 to 100 characters of any script, no control characters, no white space around it.
+    /// A user's unique name: 1 to 100 characters of any script, no control or format characters, no white space around.
     Username, check_username, min_length = 1, max_length = 100,
     pattern = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$", example = "tidyriver02"
 );
@@ -59,7 +59,7 @@ fn check_username(text: &str) -> Result<(), Invalid> {
 fn check_email(text: &str) -> Result<(), Invalid> {
     const NO_ADDRESS: Invalid = Invalid("is not an e-mail address");
     let (local, domain) = text.split_once('@').ok_or(NO_ADDRESS)?;
-    let blank = text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let blank = text.chars().any(|c| c.is_whitespace() || c.is_control() || is_hidden(c));
     let dots = domain.starts_with('.') || domain.ends_with('.') || domain.contains("..");
     if local.is_empty() || domain.is_empty() || domain.contains('@') || blank || dots {
         return Err(NO_ADDRESS);
@@ -75,6 +75,11 @@ mod tests {
     fn names_of_every_script_are_taken() {
         for name in ["ann", "نور", "🛟🛟", "o'neil", "Robert'); DROP TABLE users;--", &"é".repeat(100)] {
             assert_eq!(Username::parse(name).unwrap().as_str(), name);
+        }
+        assert!(Username::parse("नि\u{200d}म 👩\u{200d}🚀 می\u{200c}خواهم").is_ok());
+        for hidden in ["\u{202e}", "\u{200b}", "\u{feff}", "\u{2066}", "\u{ad}", "\u{e0041}", "\u{3164}"] {
+            assert!(Username::parse(format!("a{hidden}nn")).is_err(), "{}", hidden.escape_unicode());
+            assert!(EmailAddress::parse(format!("a{hidden}nn@x.example")).is_err(), "{}", hidden.escape_unicode());
         }
         for name in ["", " ann", "ann\n", "a\0b", &"x".repeat(101), &"é".repeat(101)] {
             assert!(Username::parse(name).is_err(), "{name:?}");

@@ -34,8 +34,6 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// Columns in each row, unknown ones included.
     pub(super) width: usize,
-    /// Whether lines end in CRLF: then the last field of each row ends in a carriage return that is not its own.
-    pub(super) ends_in_cr: bool,
     places: Vec<(&'static str, usize)>,
 }
 
@@ -94,11 +92,11 @@ impl Header {
         if record.len() > MAX_COLUMNS {
             return Err(format!("its header has more than {MAX_COLUMNS} columns"));
         }
+        if record.as_slice().contains(&0) {
+            return Err("is in UTF-16: save it as UTF-8 (in Excel as CSV UTF-8)".to_owned());
+        }
         let names: Vec<String> = record.iter().map(name).collect();
-        let kind = Kind::told_by(&names).ok_or(
-            "its header is of no known kind; expected username,email or user_id,original_url or url_id,event_type \
-             or short_code,retired_at, and more columns where there are more",
-        )?;
+        let kind = Kind::told_by(&names).ok_or_else(|| unknown(&names))?;
         let Columns { required, optional } = kind.columns();
         let mut places = Vec::new();
         for column in required.iter().chain(optional) {
@@ -112,8 +110,7 @@ impl Header {
                 (None, _) => {}
             }
         }
-        let ends_in_cr = record.iter().next_back().is_some_and(|name| name.ends_with(b"\r"));
-        Ok(Self { kind, width: names.len(), ends_in_cr, places })
+        Ok(Self { kind, width: names.len(), places })
     }
 
     /// The position of a column.
@@ -124,6 +121,20 @@ impl Header {
     /// Whether the file has this column.
     pub(super) fn has(&self, column: &str) -> bool {
         self.place(column).is_some()
+    }
+}
+
+/// What is wrong with a header of no known kind.
+fn unknown(names: &[String]) -> String {
+    if names.first().is_some_and(|name| name.starts_with("sep=")) {
+        return "begins with the line sep= of a spreadsheet: remove it, and separate columns by commas".to_owned();
+    }
+    let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+    match separators.iter().find(|(sign, _)| names.iter().any(|name| name.contains(*sign))) {
+        Some((_, word)) => format!("its columns are separated by {word}: separate them by commas"),
+        None => "its header is of no known kind; expected username,email or user_id,original_url or url_id,event_type \
+                 or short_code,retired_at, and perhaps more columns"
+            .to_owned(),
     }
 }
 

@@ -76,11 +76,7 @@ impl<'f> Row<'f> {
     }
 
     fn text(&self, column: &'static str) -> Result<Option<&'f str>, Bad> {
-        let bytes = self.header.place(column).and_then(|place| {
-            let bytes = self.record.get(place)?;
-            let is_last = place + 1 == self.header.width;
-            Some(if is_last && self.header.ends_in_cr { bytes.strip_suffix(b"\r").unwrap_or(bytes) } else { bytes })
-        });
+        let bytes = self.header.place(column).and_then(|place| self.record.get(place));
         bytes.map(std::str::from_utf8).transpose().map_err(|_| Bad::field(column, Invalid("is not UTF-8")))
     }
 }

@@ -104,22 +104,13 @@ impl<'a> File<'a> {
     /// Reads the header of `source`.
     pub(super) async fn open(source: Source<'a>, only: Option<Kind>) -> Result<Self, ImportError> {
         let Source { name, content, .. } = source;
-        let metered = Metered {
-            content,
-            read: 0,
-            since_row: 0,
-            longest: MAX_HEADER,
-            odd_quotes: false,
-            last: b'\n',
-            ended: false,
-        };
-        // By default a carriage return alone ends a row too, and lines are then miscounted.
+        // CR, LF and CRLF each end a row.
         let mut reader = AsyncReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .terminator(Terminator::Any(b'\n'))
+            .terminator(Terminator::CRLF)
             .buffer_capacity(BUFFER)
-            .create_reader(metered);
+            .create_reader(Metered::new(content));
         let mut record = ByteRecord::new();
         let header = match reader.read_byte_record(&mut record).await {
             Ok(true) => Header::parse(&record),
@@ -154,17 +145,18 @@ impl<'a> File<'a> {
         Ok(Some(Row { header: &self.header, record: &self.record, line: self.line(), is_cut_off }))
     }
 
-    /// The line on which the row just read begins. Counted back from its end: the reader's own count takes blank
-    /// lines before the row for its beginning.
+    /// The line on which the row just read begins. Counted back from its end, as blank lines may stand before it. The
+    /// reader's own count knows no CR.
     fn line(&self) -> u64 {
-        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let end = u64::from(!self.reader.get_ref().ended_within_line());
-        self.reader.position().line().saturating_sub(inside + end)
+        let metered = self.reader.get_ref();
+        let inside: usize = self.record.iter().map(|field| breaks(b' ', field).count()).sum();
+        let end = u64::from(!metered.ended_within_line());
+        (1 + metered.breaks_before(self.reader.position().byte())).saturating_sub(inside as u64 + end)
     }
 
     /// Whether the line just read holds nothing, which is no row.
     fn is_blank(&self) -> bool {
-        self.record.len() == 1 && matches!(&self.record[0], b"" | b"\r")
+        self.record.len() == 1 && self.record[0].is_empty()
     }
 
     /// Bytes read since this was last asked.
@@ -191,9 +183,34 @@ struct Metered<'a> {
     odd_quotes: bool,
     last: u8,
     ended: bool,
+    /// Bytes of the content before the last read, and in it.
+    start: u64,
+    latest: u64,
+    /// Line breaks before the last read, and where those of the last read are within it.
+    passed: u64,
+    breaks: Vec<usize>,
 }
 
-impl Metered<'_> {
+/// Where lines end in `bytes`, which follow the byte `last`: at LF, or at CR with any LF after it.
+fn breaks(last: u8, bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let before = std::iter::once(last).chain(bytes.iter().copied());
+    let pairs = before.zip(bytes.iter().copied()).enumerate();
+    pairs.filter(|(_, (last, byte))| *byte == b'\r' || (*byte == b'\n' && *last != b'\r')).map(|(at, _)| at)
+}
+
+impl<'a> Metered<'a> {
+    fn new(content: Box<dyn AsyncRead + Send + Unpin + 'a>) -> Self {
+        let (longest, last) = (MAX_HEADER, b'\n');
+        let (read, since_row, start, latest, passed) = (0, 0, 0, 0, 0);
+        let (odd_quotes, ended, breaks) = (false, false, Vec::new());
+        Self { content, read, since_row, longest, odd_quotes, last, ended, start, latest, passed, breaks }
+    }
+
+    /// Line breaks before this byte of the content, which is in the last read or at its end.
+    fn breaks_before(&self, byte: u64) -> u64 {
+        self.passed + self.breaks.partition_point(|at| self.start + (*at as u64) < byte) as u64
+    }
+
     /// Whether the content has ended with quotation marks open. A closed file ends its last line, or at least its last
     /// quotation.
     fn ended_within_quotes(&self) -> bool {
@@ -201,7 +218,7 @@ impl Metered<'_> {
     }
 
     fn ended_within_line(&self) -> bool {
-        self.ended && self.last != b'\n'
+        self.ended && !matches!(self.last, b'\n' | b'\r')
     }
 }
 
@@ -219,6 +236,12 @@ impl AsyncRead for Metered<'_> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut this.content).poll_read(context, buffer))?;
         let new = &buffer.filled()[before..];
+        // The reader asks for more when it has used up what it has.
+        this.passed += this.breaks.len() as u64;
+        this.start += this.latest;
+        this.latest = new.len() as u64;
+        this.breaks.clear();
+        this.breaks.extend(breaks(this.last, new));
         this.read += new.len() as u64;
         this.since_row += new.len() as u64;
         this.odd_quotes ^= new.iter().filter(|byte| **byte == b'"').count() % 2 == 1;

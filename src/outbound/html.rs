@@ -10,7 +10,7 @@ use html5gum::{
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
 
-use crate::domain::Title;
+use crate::domain::{Title, text::is_hidden};
 
 /// Characters of a title, as [`Title`] allows.
 const TITLE_CHARS: usize = 500;
@@ -67,9 +67,10 @@ fn title_element(page: &str) -> Option<Vec<u8>> {
     Tokenizer::new_with_emitter(page, emitter).find_map(Result::ok)
 }
 
-/// White space as single spaces, no control characters, cut to the length of a title.
+/// White space as single spaces, no control or hidden characters, cut to the length of a title.
 fn tidied(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let seen: String = text.chars().filter(|c| !is_hidden(*c)).collect();
+    let words = seen.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     let cut: String = line.chars().take(TITLE_CHARS).collect();
     cut.trim_end().to_owned()

@@ -52,12 +52,14 @@ async fn one_bad_row_keeps_everything_out(kind: Kind) {
 async fn line_ends_and_marks_do_not_matter() {
     let world = World::new(Kind::Sqlite).await;
     let crlf = USERS.replace('\n', "\r\n");
+    let cr = USERS.replace('\n', "\r");
+    let mixed = USERS.replacen('\n', "\r", 1).replace('\n', "\r\n\r\n\n\r");
     let marked = format!("\u{feff}{crlf}");
     let open_ended = USERS.trim_end().to_owned();
     let quoted = "\"id\",\"username\",\"email\"\r\n\"1\",\"ann\",\"ann@x.example\"\r\n\r\n".to_owned();
     let wide = "email,colour,username,id\nann@x.example,blue,ann,1\n".to_owned();
     world.counts(&[USERS]).await;
-    for file in [crlf, marked, open_ended, quoted, wide] {
+    for file in [crlf, cr, mixed, marked, open_ended, quoted, wide] {
         assert_eq!(world.counts(&[&file]).await, [(0, 1, 0)], "{file:?}");
         let slow = Source { name: "slow.csv".to_owned(), bytes: None, content: Box::new(OneByOne(file.as_bytes())) };
         let report = world.import(vec![slow], &strict()).await.unwrap();
@@ -83,11 +85,25 @@ impl AsyncRead for OneByOne<'_> {
 async fn lines_are_counted_as_editors_do() {
     let world = World::new(Kind::Sqlite).await;
     let rows = "url_id,event_type,details\n1,click,\"{\n\n}\"\n0,click,{}\n\n\n0,click,\"{\n}\"\n0,click,{}";
-    for file in [rows.to_owned(), rows.replace('\n', "\r\n")] {
+    for file in [rows.to_owned(), rows.replace('\n', "\r\n"), rows.replace('\n', "\r")] {
         let lines: Vec<String> = world.bad_rows(&[&file]).await;
         let lines: Vec<&str> = lines.iter().filter_map(|line| line.split(':').nth(1)).collect();
         assert_eq!(lines, ["5", "8", "10"], "{file:?}");
     }
+    // Longer than what is read at a time, with another end to each line.
+    let mut file = "url_id,event_type\n".to_owned();
+    for i in 0..30_000 {
+        file.push_str(["0,click\r", "0,click\r\n", "0,click\n"][i % 3]);
+    }
+    let slow = |content| Source { name: "slow.csv".to_owned(), bytes: None, content };
+    for source in [text("0.csv", &file), slow(Box::new(OneByOne(file.as_bytes())))] {
+        let report = world.import(vec![source], &lenient()).await.unwrap();
+        assert_eq!((report.rows(), report.refused()), (30_000, 30_000));
+        let lines: Vec<u64> = report.bad_rows.iter().map(|row| row.line).collect();
+        assert_eq!(lines, (2..1_002).collect::<Vec<_>>());
+    }
+    let open_ended = "url_id,event_type\r1,click\r1,click\r0,click";
+    assert_eq!(world.bad_rows(&[open_ended]).await[0].split(':').nth(1), Some("4"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,11 +128,36 @@ async fn a_file_cut_off_within_a_row_loses_that_row_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn utf_16_is_refused_by_name() {
+    let world = World::new(Kind::Sqlite).await;
+    for bytes in ["username,email\r\n", "\u{feff}username,email\n"].map(|file| file.encode_utf16().collect::<Vec<_>>())
+    {
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes: Vec<u8> = bytes.iter().copied().flat_map(order).collect();
+            let source = Source { name: "x.csv".to_owned(), bytes: None, content: Box::new(&*bytes) };
+            let error = world.import(vec![source], &lenient()).await.unwrap_err().to_string();
+            assert_eq!(error, "x.csv: is in UTF-16: save it as UTF-8 (in Excel as CSV UTF-8)");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_import_file_is_named() {
     let world = World::new(Kind::Sqlite).await;
     for (content, expected) in [
         ("", "x.csv: is empty; expected a header and rows"),
         ("id,username\n", "x.csv: its header lacks the column email, which users need"),
+        (
+            "username;email\nann;ann@x.example\n",
+            "x.csv: its columns are separated by semicolons: separate them by commas",
+        ),
+        ("username\temail\r\n", "x.csv: its columns are separated by tabs: separate them by commas"),
+        ("username|email\r", "x.csv: its columns are separated by vertical bars: separate them by commas"),
+        (
+            "sep=;\nusername;email\n",
+            "x.csv: begins with the line sep= of a spreadsheet: remove it, and separate columns",
+        ),
+        ("SEP=,\r\nusername,email\r\n", "x.csv: begins with the line sep= of a spreadsheet"),
         ("colour,shape\n", "x.csv: its header is of no known kind; expected username,email"),
     ] {
         let error = world.import(vec![text("x.csv", content)], &lenient()).await.unwrap_err().to_string();

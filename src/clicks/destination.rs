@@ -89,8 +89,7 @@ impl Destination {
 
     /// Drops the salts of days that are past, as the database does.
     pub(super) fn forget_salts(&mut self) {
-        let first = day_of(self.clock.now()) - SALT_DAYS;
-        self.salts.retain(|day, _| *day >= first);
+        forget_past(&mut self.salts, day_of(self.clock.now()));
     }
 
     /// Folds pending rows that are due, of any replica. A fold that fails is made up for by a later one.
@@ -178,6 +177,10 @@ impl Destination {
     }
 }
 
+fn forget_past(salts: &mut Salts, today: i64) {
+    salts.retain(|day, _| *day >= today - SALT_DAYS);
+}
+
 fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {
     let is_bot = click.visitor.is_bot();
     // A program's click is no visit.
@@ -191,4 +194,18 @@ fn new_click<'a>(click: &'a Click, salts: &Salts) -> NewClick<'a> {
         values: click.visitor.values().collect(),
     };
     NewClick { counted, details: click.visitor.details() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_salt_is_in_memory_for_two_days() {
+        let mut salts: Salts = (100..104).map(|day| (day, Salt::new(&[7; 32]))).collect();
+        forget_past(&mut salts, 103);
+        assert_eq!(salts.keys().copied().collect::<Vec<_>>(), [102, 103]);
+        forget_past(&mut salts, 105);
+        assert!(salts.is_empty());
+    }
 }

@@ -26,8 +26,10 @@ use crate::domain::RateLimit;
 
 /// Networks that have a bucket of their own at most.
 const CAPACITY: usize = 10_000;
-/// How often a full table is searched for buckets that are full again.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often buckets that are full again are dropped: no address stays for longer than it is limited.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// The same if the table is full.
+const SWEEP_FULL_EVERY: Duration = Duration::from_secs(1);
 /// The /48 around an IPv6 client: what a site has. Its bucket is so many times a client's.
 const SITE: u8 = 48;
 const SITE_FACTOR: u32 = 8;
@@ -66,7 +68,7 @@ impl Networks {
     /// Takes a token of a network, or only looks for one; the rate and the burst are divided by `replicas`. Answers
     /// the tokens that are left, or after how long there is one.
     pub(super) fn ask(&self, network: IpNet, replicas: u32, takes: bool) -> Result<u32, Duration> {
-        self.sweep_if_full();
+        self.sweep();
         let price = SITE_FACTOR.saturating_mul(replicas.max(1));
         let left = self.pay(Probe { network, takes }, price)?;
         if network.addr().is_ipv6() {
@@ -86,12 +88,10 @@ impl Networks {
         }
     }
 
-    fn sweep_if_full(&self) {
-        if self.limiter.len() < CAPACITY {
-            return;
-        }
+    fn sweep(&self) {
+        let every = if self.limiter.len() < CAPACITY { SWEEP_EVERY } else { SWEEP_FULL_EVERY };
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY) {
+        if swept.is_none_or(|swept| swept.elapsed() >= every) {
             *swept = Some(Instant::now());
             self.limiter.retain_recent();
         }
@@ -208,7 +208,7 @@ mod tests {
         for nth in 0..u32::try_from(CAPACITY).unwrap() {
             networks.ask(IpNet::from(std::net::IpAddr::from(nth.to_be_bytes())), 1, true).ok();
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(SWEEP_FULL_EVERY);
         assert_eq!(networks.ask(network("203.0.113.1/32"), 1, true), Ok(0));
         assert_eq!(networks.limiter.len(), 1);
     }

@@ -7,6 +7,8 @@
 
 use std::time::Instant;
 
+use sqlx::AssertSqlSafe;
+
 use crate::{
     db::{Lock, Result, Store, Tx, dialect, on_pool, on_tx},
     domain::{
@@ -108,10 +110,13 @@ impl Store {
     /// Empties the write-ahead log of SQLite, which else holds pages as they were before something was deleted. What
     /// is read meanwhile stays in it until the next time.
     async fn truncate_log(&self) -> Result<()> {
-        let Self::Sqlite { pool, write_turn, .. } = self else { return Ok(()) };
-        // Other writers queue here rather than poll for the lock that this takes.
+        let Self::Sqlite { pool, write_turn, wait, .. } = self else { return Ok(()) };
+        // Other writers queue here rather than poll for the lock that this takes. Readers are waited for while it is
+        // held, so for less than a writer waits.
         let _turn = write_turn.acquire().await.ok();
-        sqlx::query(TRUNCATE_LOG).execute(pool).await?;
+        let (patience, usual) = (wait.as_millis() / 4, wait.as_millis());
+        let sql = format!("PRAGMA busy_timeout = {patience}; {TRUNCATE_LOG}; PRAGMA busy_timeout = {usual}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await?;
         Ok(())
     }
 

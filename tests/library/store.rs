@@ -2,6 +2,7 @@
 
 mod batches;
 mod changes;
+mod full;
 mod limits;
 mod lists;
 mod locks;

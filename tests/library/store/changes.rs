@@ -10,7 +10,7 @@ use buoy::{
 };
 
 use crate::{
-    common::{database::Kind, on_both_databases},
+    common::{database::Kind, on_both_databases, sums::number},
     store::{Fixture, at, new_url, new_user},
 };
 
@@ -22,6 +22,7 @@ on_both_databases!(
     a_title_is_given_where_there_is_none,
     codes_once_used_stay_used,
     deleting_a_user_takes_the_links_along,
+    a_user_with_any_number_of_links_can_be_deleted,
     events_name_what_exists,
 );
 
@@ -175,6 +176,28 @@ async fn deleting_a_user_takes_the_links_along(kind: Kind) {
         assert_eq!(kinds_of_events(&fixture, url.id).await, ["created", "deleted"]);
         let again = new_url(bob.id, Some(url.short_code.as_str()));
         assert!(matches!(fixture.create_url(&again, at(10)).await, Err(StoreError::Taken("short_code"))));
+    }
+    assert_eq!(fixture.store.url(kept.id).await.unwrap(), Some(kept));
+}
+
+async fn a_user_with_any_number_of_links_can_be_deleted(kind: Kind) {
+    // More than two steps.
+    const LINKS: i64 = 10_001;
+    let fixture = Fixture::new(kind).await;
+    let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
+    let kept = fixture.url(bob.id, "kept").await;
+    let numbers = format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {LINKS})");
+    let moment = "'2026-01-01T00:00:00+00:00'";
+    fixture.execute(&format!("{numbers} INSERT INTO codes (short_code) SELECT 'c' || i FROM n")).await;
+    let columns = "user_id, short_code, original_url, is_active, created_at, updated_at";
+    let values = format!("{}, 'c' || i, 'https://example.com', TRUE, {moment}, {moment}", ann.id);
+    fixture.execute(&format!("{numbers} INSERT INTO urls ({columns}) SELECT {values} FROM n")).await;
+    assert_eq!(fixture.delete_user(ann.id, at(9), &details("user_deleted")).await, Some(()));
+    assert_eq!(fixture.store.user(ann.id).await.unwrap(), None);
+    for (left, count) in
+        [("urls", 1), ("codes WHERE retired_at IS NOT NULL", LINKS), ("events WHERE event_type = 'deleted'", LINKS)]
+    {
+        assert_eq!(number(&fixture.database, &format!("SELECT count(*) FROM {left}")).await, count, "{left}");
     }
     assert_eq!(fixture.store.url(kept.id).await.unwrap(), Some(kept));
 }

@@ -1,7 +1,7 @@
 # The commands a person types; `make help` lists them. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint deny fuzz fmt coverage bench-import bench-clicks up down test-fleet rehearse load bench users
+.PHONY: help run test lint deny fuzz fmt coverage bench-import bench-clicks up down test-fleet test-console screenshots rehearse load bench users
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ down: ## Stop the fleet; its data stays
 
 test-fleet: ## Test the fleet over real containers (needs a container engine)
 	cargo test --workspace --locked --test fleet
+
+test-console: ## Walk through the console in Chromium (Debian: chromium, chromium-driver)
+	cargo test --workspace --locked --test console
+
+screenshots: ## Write docs/images with the console's pages, in Chromium
+	cargo test --workspace --locked --test console -- screenshots
 
 rehearse: ## Rehearse the deployment of .do/app.yaml in containers, under load (needs a container engine)
 	cargo run --quiet --locked -p platform -- rehearse

@@ -5,13 +5,14 @@
 mod report;
 mod server;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 
 use self::report::{Check, Report};
 use crate::{
     config::{Config, ConfigError, warnings},
+    console::Finding,
     db::{Server, Store, StoreSettings, migrate::SchemaState},
     visitors::Visitors,
 };
@@ -49,7 +50,7 @@ pub fn run(args: &Args, variables: HashMap<String, String>) -> anyhow::Result<()
         Ok(config) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.context("cannot start the runtime")?;
-            let report = runtime.block_on(examine(args, &config, warnings));
+            let report = runtime.block_on(examine(args.instances, &config, warnings));
             runtime.shutdown_timeout(super::LEAVE_BEHIND_AFTER);
             report
         }
@@ -73,7 +74,12 @@ fn unusable(error: &ConfigError) -> Report {
     }))
 }
 
-async fn examine(args: &Args, config: &Config, warnings: Vec<String>) -> Report {
+/// What it would find in the environment of a running service, for the console.
+pub(super) async fn findings(config: Arc<Config>) -> Vec<Finding> {
+    examine(None, &config, Vec::new()).await.into_findings()
+}
+
+async fn examine(instances: Option<u32>, config: &Config, warnings: Vec<String>) -> Report {
     let mut report = Report::default();
     let server = Server::of(&config.store);
     report.add(configuration(config, warnings, server.as_ref().is_some_and(Server::is_elsewhere)));
@@ -88,7 +94,7 @@ async fn examine(args: &Args, config: &Config, warnings: Vec<String>) -> Report 
         ));
     }
     match server {
-        Some(server) => server::examine(&server, config, args.instances, &mut report).await,
+        Some(server) => server::examine(&server, config, instances, &mut report).await,
         None => report.add(embedded(&config.store).await),
     }
     report

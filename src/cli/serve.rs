@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use self::listen::{check_access, listen, server_limits};
+use super::doctor;
 use crate::{
     access::Access,
     cache::{LinkCache, sync::CacheSync},
@@ -104,7 +105,8 @@ impl Parts {
         tasks.spawn(upkeep::prune(app.clone(), config.clicks.kept_days, tasks.soft()));
         let limits = server_limits(&config.listen);
         let stop = Stop { stopping: tasks.soft(), deadline: tasks.hard() };
-        let router = http::router(app.clone(), |routes, api| console::pages(&app, routes, api));
+        let examine = examine(config);
+        let router = http::router(app.clone(), |routes, api| console::pages(&app, routes, api, examine));
         tasks.spawn(async move {
             if !serve(listener, Site::new(app, router), stop, limits).await {
                 tracing::warn!("requests were cut off at the deadline");
@@ -152,6 +154,12 @@ fn assemble(
         load: Load::new(config.http.concurrent),
         keys_at_work: KeysAtWork::default(),
     }
+}
+
+/// What `buoy doctor` finds, for the console.
+fn examine(config: &Config) -> console::Examine {
+    let config = Arc::new(config.clone());
+    Arc::new(move || Box::pin(doctor::findings(Arc::clone(&config))))
 }
 
 /// Starts the task that looks up titles, if that is configured.

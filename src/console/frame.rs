@@ -17,6 +17,10 @@ pub(super) const SHORTCUTS: &str = "buoy-keys";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Links,
+    Statistics,
+    Users,
+    Import,
+    Fleet,
     None,
 }
 
@@ -81,6 +85,10 @@ impl Frame {
 
     pub(super) fn may_write(&self) -> bool {
         self.caller.may(Scope::LinksWrite)
+    }
+
+    pub(super) fn may_see_statistics(&self) -> bool {
+        self.caller.may(Scope::StatsRead)
     }
 
     pub(super) fn is_admin(&self) -> bool {

@@ -5,7 +5,9 @@ pub(super) mod code;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod edit;
+mod history;
 pub(super) mod list;
+pub(super) mod one;
 mod row;
 mod spark;
 
@@ -26,6 +28,7 @@ pub(super) struct Link {
     pub(super) disabled_reason: Option<String>,
     #[serde(default)]
     pub(super) clicks: i64,
+    pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
 }
 

@@ -121,6 +121,19 @@ impl Visit {
         self.ask(Method::GET, path, None).await?.read()
     }
 
+    /// Hands a request's body and its content type on to the API, and answers what it says.
+    ///
+    /// # Errors
+    /// What the API refused.
+    pub(super) async fn forward(&self, method: Method, path: &str, request: Request) -> Result<Answer, Fault> {
+        let (parts, body) = request.into_parts();
+        let mut request = self.origin.request(method, path, body)?;
+        if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
+            request.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+        }
+        self.send(request).await
+    }
+
     async fn send(&self, mut request: Request) -> Result<Answer, Fault> {
         request.extensions_mut().insert(SignedIn(self.caller));
         let answer = self.api.send(request).await?;

@@ -2,5 +2,7 @@
 
 mod browser;
 mod links;
+mod people;
 mod sessions;
+mod statistics;
 mod visitors;

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
+use crate::console::Finding;
+
 /// How one check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,6 +16,16 @@ pub(super) enum Status {
     Warn,
     /// It does not work.
     Fail,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// One thing looked at.
@@ -54,6 +66,17 @@ impl Report {
 
     pub(super) fn add(&mut self, check: Check) {
         self.checks.push(check);
+    }
+
+    /// The checks as the console shows them.
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        let finding = |check: Check| Finding {
+            name: check.name,
+            status: check.status.name(),
+            found: check.found,
+            mend: check.mend,
+        };
+        self.checks.into_iter().map(finding).collect()
     }
 
     pub(super) fn failures(&self) -> usize {

@@ -50,7 +50,7 @@ async fn of<'a>(visit: &Visit, form: &'a Posted, fault: Fault) -> Result<CreateP
 /// Creates a link, and its owner first if there is no user yet; shows the form again if something is refused.
 pub(in crate::console) async fn create(visit: Visit, form: Posted) -> Result<Response, Fault> {
     match try_to(&visit, &form).await {
-        Ok(link) => Ok(Redirect::to(&format!("/console/links/{}/edit?created=1", link.id)).into_response()),
+        Ok(link) => Ok(Redirect::to(&format!("/console/links/{}?created=1", link.id)).into_response()),
         Err(fault) if fault.is_of_form() => {
             let status = fault.status();
             show_as(status, &of(&visit, &form, fault).await?)

@@ -92,7 +92,7 @@ pub(in crate::console) async fn change(visit: Visit, Path(id): Path<String>, for
     match visit.ask(Method::PATCH, &super::path(link.id), Some(&changes(&visit, &link, &form))).await {
         Ok(_) => {
             let flash = Flash::new("save", vec![link.id], 0).ok_or_else(Fault::not_found)?;
-            Ok(flash.redirect("/console"))
+            Ok(flash.redirect(&format!("/console/links/{}", link.id)))
         }
         Err(fault) if fault.is_of_form() => {
             let status = fault.status();

@@ -5,8 +5,8 @@ use sqlx::{Executor as _, SqlSafeStr as _};
 use crate::{
     db::{Result, Store, dialect, on_pool, privileges, sequences, snapshot},
     fleet::{diagnose, replicas},
-    stats::{exported, pending, read, reconcile, record, retention, rollups},
-    store::{bulk, events, idempotency, keys, limits, ranking, urls, users},
+    stats::{exported, pending, read, reconcile, record, retention, rollups, watermark},
+    store::{bulk, events, idempotency, keys, ledger, limits, ranking, urls, users},
 };
 
 /// Said alike on both databases.
@@ -16,6 +16,7 @@ const PORTABLE: &[&[&str]] = &[
     urls::create::STATEMENTS,
     urls::change::STATEMENTS,
     events::STATEMENTS,
+    ledger::STATEMENTS,
     idempotency::STATEMENTS,
     keys::STATEMENTS,
     limits::STATEMENTS,
@@ -35,6 +36,7 @@ const WORDED: &[&[dialect::Sql]] = &[
     rollups::STATEMENTS,
     record::ROW_STATEMENTS,
     reconcile::ROW_STATEMENTS,
+    watermark::ROW_STATEMENTS,
     bulk::ROW_STATEMENTS,
     urls::change::ROW_STATEMENTS,
 ];

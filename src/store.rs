@@ -7,6 +7,7 @@ pub mod bulk;
 pub mod events;
 pub mod idempotency;
 pub mod keys;
+pub mod ledger;
 pub mod limits;
 mod own_events;
 mod paging;
@@ -19,6 +20,7 @@ pub use self::{
     events::EventFilter,
     idempotency::{Claim, RecordedAnswer},
     keys::{KeyCounts, KnownKey},
+    ledger::{Gap, LedgerEvent},
     limits::{Bucket, Taken},
     ranking::CountedUrl,
     urls::{Link, UrlFilter},

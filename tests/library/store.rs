@@ -11,6 +11,7 @@ mod reconcile;
 mod retention;
 mod rollups;
 mod round_trips;
+mod watermark;
 mod wire;
 mod words;
 

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod completions;
 pub mod config;
 pub mod doctor;
+pub mod events;
 pub mod export;
 pub mod healthcheck;
 pub mod import;
@@ -86,6 +87,8 @@ enum Command {
     Restore(restore::Args),
     /// Create users
     User(user::Args),
+    /// Print the events of a running service as they happen
+    Events(events::Args),
     /// Ask a running service whether it is ready; exit with 1 if it is not
     Healthcheck(healthcheck::Args),
     /// Check a running environment: database, encryption, schema, privileges, connections, clock; exit with 1 if
@@ -122,6 +125,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Completions(args) => return completions::run(&args, &mut CommandLine::command()),
         Command::Man(args) => return man::run(&args, CommandLine::command()),
         Command::Doctor(args) => return doctor::run(&args, variables),
+        Command::Events(args) => return events::run(&args, &variables),
         _ => {}
     }
     let config = Config::from_vars(variables).inspect_err(|_| warnings.iter().for_each(|warning| say(warning)))?;
@@ -158,7 +162,9 @@ async fn run_async(command: Command, config: Config, dropped: DroppedLines) -> a
         Command::Restore(args) => restore::run(&args, &config.store.url).await,
         Command::User(args) => with_store(&config.store, false, async |store| user::run(&args, store).await).await,
         Command::Healthcheck(args) => healthcheck::run(&args, &config.listen).await,
-        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Doctor(_) | Command::Events(_) => {
+            Ok(())
+        }
     }
 }
 

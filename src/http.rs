@@ -35,7 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
 use self::known::Parameters;
-use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, urls, users};
+use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, stream, urls, users};
 use crate::{domain::Policy, state::AppState};
 
 /// Every route, ready to be served. `pages` puts those for people beside the others. It is also given the routes
@@ -57,8 +57,10 @@ pub fn router(app: AppState, pages: impl FnOnce(Router<AppState>, Router) -> Rou
     let database = working(database_routes()).layer(limit.clone()).merge(long);
     let while_available = from_fn_with_state(app.clone(), middleware::while_available);
     let database = database.layer(while_available.clone()).layer(limited(Policy::Creations));
-    let bulk = bulk_routes().layer(bulk_limit).layer(while_available).layer(limited(Policy::Bulk));
-    let guarded = database.merge(bulk).merge(own_routes().layer(limit.clone())).layer(known).layer(gate);
+    let bulk = bulk_routes().layer(bulk_limit).layer(while_available.clone()).layer(limited(Policy::Bulk));
+    let streams = stream_routes().layer(limit.clone()).layer(while_available);
+    let own = own_routes().layer(limit.clone());
+    let guarded = database.merge(bulk).merge(streams).merge(own).layer(known).layer(gate);
     let (guarded, _) = guarded.split_for_parts();
     let api = guarded.clone().with_state(app.clone());
     let (public, _) = public_routes().layer(limit).split_for_parts();
@@ -68,7 +70,8 @@ pub fn router(app: AppState, pages: impl FnOnce(Router<AppState>, Router) -> Rou
 
 /// The OpenAPI document, made from the handlers.
 pub fn document() -> utoipa::openapi::OpenApi {
-    let routes = database_routes().merge(long_routes()).merge(bulk_routes()).merge(own_routes()).merge(public_routes());
+    let routes = database_routes().merge(long_routes()).merge(bulk_routes()).merge(stream_routes());
+    let routes = routes.merge(own_routes()).merge(public_routes());
     let mut document = openapi::Document::openapi();
     document.merge(routes.into_openapi());
     openapi::complete(&mut document);
@@ -117,6 +120,11 @@ fn bulk_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk::import_urls))
         .routes(routes!(bulk::import_events))
         .layer(DefaultBodyLimit::disable())
+}
+
+/// Routes whose answers do not end: they are bounded in number, and hold no permit.
+fn stream_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(stream::stream_events))
 }
 
 /// Routes behind the gate that do without the database.

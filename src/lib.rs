@@ -3,7 +3,7 @@
 //! The floors, each importing only from those below it (`tests/architecture.rs` keeps them apart):
 //!
 //! `domain` → `db` → `stats`, `fleet` → `store`, `visitors` →
-//! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `limits`, `metrics`, `outbound` →
+//! `statements`, `access`, `cache`, `clicks`, `import`, `export`, `feed`, `limits`, `metrics`, `outbound` →
 //! `state` → `http`, `console` → `lifecycle`, `telemetry` → `config` → `cli` → `main`
 //!
 //! A room declares its settings type; `config` fills them in.
@@ -18,6 +18,7 @@ pub mod console;
 pub mod db;
 pub mod domain;
 pub mod export;
+pub mod feed;
 pub mod fleet;
 pub mod http;
 pub mod import;

@@ -23,6 +23,7 @@ use crate::{
     clicks::{ClickRecorder, Ledger},
     db::{Committed, Peers, PoolUse, Result, Store, StoreError, Tx},
     domain::{Caller, Clock, Secret, ShortCode, TargetPolicy, TrustedProxies, clock::Timestamp},
+    feed::Feed,
     fleet::Availability,
     limits::{Exclusive, Limits, Load},
     metrics::RequestMetrics,
@@ -112,6 +113,8 @@ pub struct Shared {
     pub visitors: Visitors,
     /// The recorder that takes the clicks of redirects.
     pub clicks: ClickRecorder,
+    /// What streams of events listen to.
+    pub feed: Feed,
     /// Looks up the titles of targets, if that is asked for.
     pub titles: Titles,
     /// Tells the time.

@@ -25,6 +25,7 @@ use crate::{
     console,
     db::Store,
     domain::Clock,
+    feed::Feed,
     fleet::{Availability, Monitor},
     http::{
         self,
@@ -75,6 +76,7 @@ pub async fn run(config: Config, dropped: DroppedLines) -> anyhow::Result<()> {
     let titles = start_titles(&config, &store, &parts.requests);
     let app = AppState::new(store.clone(), Shared { titles, metrics: RequestMetrics::with(dropped), ..shared });
     let (availability, clock) = (app.availability.clone(), app.clock.clone());
+    parts.requests.spawn(app.feed.clone().run(store.clone(), availability.clone(), parts.requests.soft()));
     let (soft, hard) = (parts.clicks.soft(), parts.clicks.hard());
     parts.clicks.spawn(writer.run(store.clone(), availability, clock, soft, hard));
     parts.take_requests(listener, app, &config);
@@ -141,6 +143,7 @@ fn assemble(
         metrics: RequestMetrics::default(),
         visitors,
         clicks,
+        feed: Feed::default(),
         titles: Titles::off(),
         settings: config.http.clone(),
         replica: HeaderValue::try_from(replica_name()).unwrap_or(HeaderValue::from_static("unnamed")),

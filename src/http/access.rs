@@ -8,6 +8,7 @@ pub mod table;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
+pub(in crate::http) use self::gate::bearer;
 pub use self::gate::gate;
 use super::Error;
 use crate::domain::Caller;

@@ -109,6 +109,7 @@ pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
 fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
     let parameters: Vec<&Parameter> = operation.parameters.iter().flatten().filter_map(inline).collect();
     let takes = |place| parameters.iter().any(|parameter| parameter.parameter_in == place);
+    let is_keyed = parameters.iter().any(|parameter| parameter.name == "Idempotency-Key");
     let is_paged = parameters.iter().any(|parameter| parameter.name == "per_page");
     let kinds = [
         (true, ANY),
@@ -116,7 +117,7 @@ fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
         (path.contains('{'), NAMED),
         (operation.request_body.is_some(), WITH_BODY),
         (takes(ParameterIn::Query), FILTERED),
-        (takes(ParameterIn::Header), KEYED),
+        (is_keyed, KEYED),
         (need != Need::Nothing, STRICT),
     ];
     let responses = &mut operation.responses.responses;

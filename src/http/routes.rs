@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod redirect;
 pub mod replicas;
 pub mod stats;
+pub mod stream;
 pub mod urls;
 pub mod users;

@@ -65,6 +65,7 @@ async fn state() -> AppState {
         metrics: RequestMetrics::default(),
         visitors: Visitors::open(&VisitorSettings::default()).unwrap(),
         clicks: clicks::channel(CLICKS).0,
+        feed: Default::default(),
         titles: Titles::off(),
         settings: HttpSettings {
             request_timeout: SECOND,

@@ -191,6 +191,8 @@ impl Guarded {
             ("POST", "/events") => {
                 case(about_link, Body::Json(json!({"event_type": "noted", "url_id": link})), 201, 404)
             }
+            // A place that is none: a stream that is let in does not end.
+            ("GET", "/events/stream") => case("/events/stream?after=x".to_owned(), Body::None, 422, 422),
             ("GET", "/events/{id}") => {
                 let events = self.app.ask(ADMIN, Method::GET, &format!("/events?url_id={link}&per_page=1"), None).await;
                 case(format!("/events/{}", events.expect(200)[0]["id"]), Body::None, 200, 404)

@@ -18,6 +18,7 @@ mod contract;
 mod disabled;
 mod edge;
 mod events;
+mod events_stream;
 mod hard_input;
 mod idempotency;
 mod ids;

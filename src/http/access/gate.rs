@@ -92,7 +92,7 @@ fn allowed(caller: Caller, method: &Method, route: &str) -> Result<(), Error> {
 }
 
 /// The token of `Authorization: Bearer`, of which there is exactly one.
-fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
+pub(in crate::http) fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = given.next() else {
         let detail = "This needs Authorization: Bearer with a key or the administrator's token";

@@ -47,6 +47,7 @@ pub const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/events", Need::Scope(Scope::LinksRead)),
     ("POST", "/events", Need::Scope(Scope::LinksWrite)),
     ("POST", "/events/bulk", Need::Admin),
+    ("GET", "/events/stream", Need::Scope(Scope::LinksRead)),
     ("GET", "/events/{id}", Need::Scope(Scope::LinksRead)),
 ];
 

@@ -101,6 +101,24 @@ pub struct EventFilters {
     event_type: Option<EventType>,
 }
 
+/// Where a stream of events begins; from now on without either.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// The id of the last event that the client has; 0 for every event there is.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1234)]
+    after: Option<i64>,
+}
+
+/// Where a stream of events goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct LastEventId {
+    /// The same as `after`, as browsers send it when they come back; it wins.
+    #[param(rename = "Last-Event-ID", pattern = "^[0-9]*$", example = "1234")]
+    last_event_id: Option<String>,
+}
+
 /// What a POST takes besides its body.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

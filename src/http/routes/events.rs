@@ -83,14 +83,19 @@ pub async fn list_events(
     permit: ListPermit,
     query: ListQuery,
 ) -> Result<Response, Error> {
-    let filter = EventFilter {
+    let filter = filter(&caller, &query)?;
+    let store = app.flushed_store().await?.for_lists();
+    list::respond("/events", &query, permit, EventRows { store, filter }).await
+}
+
+/// The events that a caller asks for, of those that they may see.
+pub(super) fn filter(caller: &Caller, query: &ListQuery) -> Result<EventFilter, Error> {
+    Ok(EventFilter {
         owner: caller.owner(),
         url_id: query.get("url_id")?,
         user_id: query.get("user_id")?,
         event_type: query.get("event_type")?,
-    };
-    let store = app.flushed_store().await?.for_lists();
-    list::respond("/events", &query, permit, EventRows { store, filter }).await
+    })
 }
 
 /// Stores an event.

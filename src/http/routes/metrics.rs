@@ -37,6 +37,7 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     register_build(&mut registry);
     register_cache(&mut registry, &app);
     register_clicks(&mut registry, &app);
+    register_feed(&mut registry, &app);
     register_titles(&mut registry, &app);
     register_database(&mut registry, &app);
     register_limits(&mut registry, &app);
@@ -92,6 +93,12 @@ fn register_clicks(registry: &mut Registry, app: &AppState) {
         ConstCounter::new(ledger.degraded()),
     );
     registry.register("clicks_queued", "Clicks that wait to be written", ConstGauge::new(queued));
+}
+
+fn register_feed(registry: &mut Registry, app: &AppState) {
+    let (streams, cut_off) = (app.feed.listeners() as u64, app.feed.cut_off());
+    registry.register("streams", "Open streams of events", ConstGauge::new(streams));
+    registry.register("streams_cut_off", "Streams whose clients did not keep up", ConstCounter::new(cut_off));
 }
 
 fn register_titles(registry: &mut Registry, app: &AppState) {

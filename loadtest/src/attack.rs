@@ -39,7 +39,10 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     let loaded = load(options, &world).await;
     let lasted = started.elapsed();
     eprintln!("comparing clicks made and counted");
-    let clicks = clicks::compare(&world).await.inspect_err(|error| eprintln!("cannot count clicks: {error:#}")).ok();
+    let clicks = clicks::compare(&world, options.settle_limit())
+        .await
+        .inspect_err(|error| eprintln!("cannot count clicks: {error:#}"))
+        .ok();
     if let Err(error) = remove(&world).await {
         eprintln!("cannot remove what was prepared: {error:#}");
     }

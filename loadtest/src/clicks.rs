@@ -10,8 +10,6 @@ use crate::world::{Link, World};
 
 /// Requests for statistics in flight.
 const CONCURRENCY: usize = 8;
-/// Clicks are written a moment after the redirect; this is the longest wait for them.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Clicks made and counted.
@@ -27,12 +25,13 @@ pub struct Clicks {
     pub difference: u64,
 }
 
-/// Asks each link's statistics until they agree with what was made, or the wait times out.
+/// Asks each link's statistics until they agree with what was made, for `limit` at most: clicks are written a moment
+/// after the redirect.
 ///
 /// # Errors
 /// The deployment does not answer.
-pub async fn compare(world: &World) -> anyhow::Result<Clicks> {
-    let until = Instant::now() + SETTLED_WITHIN;
+pub async fn compare(world: &World, limit: Duration) -> anyhow::Result<Clicks> {
+    let until = Instant::now() + limit;
     let mut sum = Clicks::default();
     let mut open: Vec<&Link> = world.links.iter().chain(&world.inactive).collect();
     loop {

@@ -48,6 +48,9 @@ pub struct Options {
     /// Seconds after which a request counts as failed.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub timeout: u32,
+    /// Seconds that clicks may take until they are counted.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub settle_seconds: u32,
     /// Failed requests allowed, in percent.
     #[arg(long, default_value_t = 0.0)]
     pub max_error_rate: f64,
@@ -91,6 +94,11 @@ impl Options {
     /// How long users take to start.
     pub fn starting(&self) -> Duration {
         Duration::from_secs_f64(f64::from(self.users) / f64::from(self.users_per_second()))
+    }
+
+    /// The longest wait for clicks to be counted.
+    pub fn settle_limit(&self) -> Duration {
+        Duration::from_secs(self.settle_seconds.into())
     }
 
     /// The whole seconds, counted from the start, in which every user is active and none is new.

@@ -64,7 +64,8 @@ async fn a_fake_that_does_everything_right_passes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_location_and_a_forgotten_click_are_found() {
     let faults = Faults { wrong_location_every: 50, forget_click_every: 40, old_target: false };
-    let (summary, folder) = run(fake::start(faults).await, &["--seconds", "2", "--think-ms", "2"]).await;
+    let (summary, folder) =
+        run(fake::start(faults).await, &["--seconds", "2", "--think-ms", "2", "--settle-seconds", "1"]).await;
     assert!(summary.errors.contains_key("the wrong Location"), "{summary:?}");
     assert_eq!(unmet(&summary).len(), 2, "{summary:?}");
     assert!(summary.clicks.unwrap().difference > 0, "{summary:?}");

@@ -150,7 +150,7 @@ fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(is_taken_id)
 }
 
-fn kind(error: &sqlx::Error) -> Option<ErrorKind> {
+pub(crate) fn kind(error: &sqlx::Error) -> Option<ErrorKind> {
     error.as_database_error().map(|cause| cause.kind())
 }
 

@@ -17,18 +17,16 @@ use sha2::{Digest as _, Sha256};
 use super::{Error, error::problem_response, limits::Creation};
 use crate::{
     db::Tx,
-    domain::Caller,
+    domain::{Caller, Url, clock::Timestamp},
     limits::exclusive::Held,
     state::{AppState, KeyAtWork},
-    store::{Claim, RecordedAnswer},
+    store::{Claim, RecordedAnswer, urls::create::Record},
 };
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Bytes of an answer that is kept at most.
-const KEPT_BYTES: usize = 64 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The request that a client's key belongs to.
@@ -43,8 +41,8 @@ pub struct Idempotency {
 
 /// Work in progress, and the key under which its answer is to be recorded.
 pub struct Attempt {
-    /// The transaction in which the work is to be done; none if there is no key, and the work may do without.
-    pub tx: Option<Tx>,
+    /// The transaction in which the work is to be done; none until it is asked for, and if the work is one statement.
+    tx: Option<Tx>,
     app: AppState,
     /// The caller who sent the request.
     pub(super) caller: Caller,
@@ -52,13 +50,13 @@ pub struct Attempt {
     pub(super) creation: Creation,
     /// The headers of the token that it took.
     pub(super) standing: HeaderMap,
-    keyed: Option<Keyed>,
+    pub(super) keyed: Option<Keyed>,
     /// Keeps the user's next creation waiting.
     _held: Option<Held>,
 }
 
 /// A key, and what tells its request apart from others.
-struct Keyed {
+pub(super) struct Keyed {
     key: String,
     fingerprint: String,
     /// Keeps other requests of this process from working on the same key.
@@ -98,6 +96,18 @@ impl Idempotency {
     /// The recorded answer; 409 if the first request of this key is still in progress, 422 if the key came with
     /// another request before, 429 if the client may not create now.
     pub async fn begin(self, app: &AppState, content: &impl Content) -> axum::response::Result<Attempt> {
+        self.begin_as(app, content, true).await
+    }
+
+    /// The same for work that is one statement, which records its answer itself.
+    ///
+    /// # Errors
+    /// As [`Idempotency::begin`].
+    pub async fn begin_alone(self, app: &AppState, content: &impl Content) -> axum::response::Result<Attempt> {
+        self.begin_as(app, content, false).await
+    }
+
+    async fn begin_as(self, app: &AppState, content: &impl Content, claims: bool) -> axum::response::Result<Attempt> {
         let Self { caller, creation, key, method, path } = self;
         let held = creation.hold(app).await?;
         let (app, standing) = (app.clone(), HeaderMap::new());
@@ -109,17 +119,27 @@ impl Idempotency {
         digest.update(format!("{method} {path}\n"));
         digest.update(content.digest());
         let fingerprint = hex::encode(digest.finalize());
-        let mut tx = app.begin(caller).await.map_err(Error::from)?;
-        match tx.claim_key(&key, app.clock.now() - KEPT_FOR).await.map_err(Error::from)? {
+        let expired = app.clock.now() - KEPT_FOR;
+        let (claim, tx) = if claims {
+            let mut tx = app.begin(caller).await.map_err(Error::from)?;
+            (tx.claim_key(&key, expired).await.map_err(Error::from)?, Some(tx))
+        } else {
+            (app.store().map_err(Error::from)?.find_answer(&key, expired).await.map_err(Error::from)?, None)
+        };
+        match claim {
             Claim::Busy => Err(busy().into()),
             Claim::Answered(recorded) => {
-                // Awaited: until the rollback is done, the key would count as in progress.
-                tx.rollback().await.map_err(Error::from)?;
+                if let Some(tx) = tx {
+                    // Awaited: until the rollback is done, the key would count as in progress.
+                    tx.rollback().await.map_err(Error::from)?;
+                }
                 Err(replay(recorded, &fingerprint)?.into())
             }
             Claim::Free => {
                 attempt.keyed = Some(Keyed { key, fingerprint, _at_work: at_work });
-                attempt.work_in(tx).await?;
+                if let Some(tx) = tx {
+                    attempt.work_in(tx).await?;
+                }
                 Ok(attempt)
             }
         }
@@ -164,10 +184,6 @@ impl Attempt {
             Ok(body) => {
                 if let Some(mut tx) = self.tx {
                     if let Some(keyed) = &self.keyed {
-                        if body.len() > KEPT_BYTES {
-                            tx.rollback().await?;
-                            return Err(too_large_to_keep());
-                        }
                         let recorded = keyed.recorded(StatusCode::CREATED, body.clone());
                         if !tx.record_answer(&keyed.key, &recorded, now, now - KEPT_FOR).await? {
                             return Err(busy());
@@ -184,7 +200,9 @@ impl Attempt {
                 if let (Some(keyed), true) = (&self.keyed, error.is_final()) {
                     let problem = serde_json::to_string(&error.problem()).map_err(Error::internal)?;
                     let recorded = keyed.recorded(error.status(), problem);
-                    self.app.store()?.record_answer(&keyed.key, &recorded, now, now - KEPT_FOR).await?;
+                    if !self.app.store()?.record_answer(&keyed.key, &recorded, now, now - KEPT_FOR).await? {
+                        return Err(busy());
+                    }
                 }
                 Err(error)
             }
@@ -193,6 +211,15 @@ impl Attempt {
 }
 
 impl Keyed {
+    /// What the statement that does the work records.
+    pub(super) fn record<'a>(
+        &'a self,
+        now: Timestamp,
+        body: &'a (dyn Fn(&Url) -> serde_json::Result<String> + Sync),
+    ) -> Record<'a> {
+        Record { key: &self.key, fingerprint: &self.fingerprint, expired: now - KEPT_FOR, body }
+    }
+
     fn recorded(&self, status: StatusCode, body: String) -> RecordedAnswer {
         RecordedAnswer { fingerprint: self.fingerprint.clone(), status: i32::from(status.as_u16()), body }
     }
@@ -226,16 +253,10 @@ fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error
     Ok(response)
 }
 
-fn busy() -> Error {
+/// 409: the first request of a key is not answered yet, or was just now.
+pub(super) fn busy() -> Error {
     let detail = "The first request with this Idempotency-Key is still being worked on";
     Error::new(StatusCode::CONFLICT, "idempotency_key_at_work", detail).with_retry_after(1)
-}
-
-/// The work is undone: without the answer a repetition would do it again.
-fn too_large_to_keep() -> Error {
-    let detail =
-        "The answer has more than 64 KiB, too many to be kept for an Idempotency-Key: send the request without one";
-    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "answer_too_large", detail)
 }
 
 fn invalid_key() -> Error {

@@ -75,7 +75,7 @@ const FILTERED: &Failures = &[
 ];
 const WITH_BODY: &Failures = &[
     ("400", "`malformed_body` or `invalid_idempotency_key`"),
-    ("413", "`body_too_large`, or `answer_too_large` to be kept for an `Idempotency-Key`"),
+    ("413", "`body_too_large`"),
     ("415", "`unsupported_media_type`"),
     ("422", "`invalid_fields` or `idempotency_key_reused`"),
 ];

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_page_of_one_repeated_byte_or_pair_takes_linear_time() {
-        const SIZE: usize = 32 * 1024;
+        const SIZE: usize = 16 * 1024;
         const OPENED: [&str; 7] =
             ["<script>", "<script><!--<script", "<style>", "<title>", "<svg>", "<textarea>", "<!--"];
         const MARKS: [&str; 15] = [
@@ -172,7 +172,8 @@ mod tests {
             "</title",
         ];
         let begun = Instant::now();
-        for byte in 0..=255_u8 {
+        // Letters and digits are alike, and so are the bytes that are no ASCII.
+        for byte in (0..=0x80_u8).filter(|byte| !byte.is_ascii_alphanumeric() || matches!(byte, b'a' | b'0')) {
             assert_eq!(title(&[byte].repeat(SIZE), None), None, "{byte}");
         }
         for mark in MARKS.into_iter().chain(OPENED) {
@@ -182,8 +183,8 @@ mod tests {
                 of(&format!("{opened}{page}"));
             }
         }
-        // Ten seconds; ten minutes if the work grew with the square of the size.
-        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+        // Three seconds; more than a minute if the work grew with the square of the size.
+        assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     }
 
     proptest! {

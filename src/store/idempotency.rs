@@ -67,19 +67,44 @@ macro_rules! record {
     };
 }
 
+/// Binds the values of [`dialect::CLAIM_KEY`].
+macro_rules! claim {
+    ($sql:expr, $key:expr, $expired:expr) => {
+        sqlx::query_as($sql).bind(Lock::IdempotencyKey(lock_number($key)).number()).bind($key).bind($expired)
+    };
+}
+
+impl From<ClaimRow> for Claim {
+    fn from(row: ClaimRow) -> Self {
+        match row {
+            ClaimRow { fingerprint: Some(fingerprint), status: Some(status), body: Some(body), .. } => {
+                Self::Answered(RecordedAnswer { fingerprint, status, body })
+            }
+            ClaimRow { is_free: true, .. } => Self::Free,
+            _ => Self::Busy,
+        }
+    }
+}
+
 impl Store {
-    /// Records the answer to a request that changed nothing, unless the key has one by now.
+    /// Reads the answer that was recorded for the key after `expired`, and whether a transaction has claimed it. For work
+    /// that is one statement: nothing is claimed, and the key refuses the answer of a second one.
+    pub async fn find_answer(&self, key: &str, expired: Timestamp) -> Result<Claim> {
+        let sql = dialect::CLAIM_KEY.on(self.is_embedded());
+        let found: ClaimRow = on_pool!(self, |pool| claim!(sql, key, expired).fetch_one(pool).await?);
+        Ok(found.into())
+    }
+
+    /// Records the answer to a request that changed nothing; answers `false` if the key was answered since.
     pub async fn record_answer(
         &self,
         key: &str,
         answer: &RecordedAnswer,
         now: Timestamp,
         expired: Timestamp,
-    ) -> Result<()> {
-        on_pool!(self, |pool| {
-            record!(key, answer, now, expired).execute(pool).await?;
-        });
-        Ok(())
+    ) -> Result<bool> {
+        let recorded = on_pool!(self, |pool| record!(key, answer, now, expired).execute(pool).await?.rows_affected());
+        Ok(recorded > 0)
     }
 
     /// Deletes the answers given at `until` or before; answers how many.
@@ -92,16 +117,8 @@ impl Tx {
     /// Claims the key for this transaction, without waiting, unless an answer was recorded for it after `expired`.
     pub async fn claim_key(&mut self, key: &str, expired: Timestamp) -> Result<Claim> {
         let sql = dialect::CLAIM_KEY.on(self.is_embedded());
-        let lock = Lock::IdempotencyKey(lock_number(key)).number();
-        let found: ClaimRow =
-            on_tx!(self, |conn| sqlx::query_as(sql).bind(lock).bind(key).bind(expired).fetch_one(conn).await?);
-        Ok(match found {
-            ClaimRow { fingerprint: Some(fingerprint), status: Some(status), body: Some(body), .. } => {
-                Claim::Answered(RecordedAnswer { fingerprint, status, body })
-            }
-            ClaimRow { is_free: true, .. } => Claim::Free,
-            _ => Claim::Busy,
-        })
+        let found: ClaimRow = on_tx!(self, |conn| claim!(sql, key, expired).fetch_one(conn).await?);
+        Ok(found.into())
     }
 
     /// Records the answer for this key; answers `false` if it was answered since, and this transaction must not be

@@ -18,7 +18,6 @@ on_both_databases!(
     a_key_outlives_the_process,
     a_kill_in_between_leaves_all_or_nothing,
     keys_expire_after_a_day,
-    an_answer_too_large_to_be_kept_is_not_given,
 );
 
 async fn replay_of(app: &TestApp, path: &str, key: &str, body: &serde_json::Value, first: &Answer) {
@@ -159,16 +158,4 @@ async fn keys_expire_after_a_day(kind: Kind) {
     app.post_with_key("/users", "key-1", &ann).await.expect(201);
     app.database.execute("UPDATE idempotency_keys SET created_at = '2026-01-01T00:00:00+00:00'").await;
     app.post_with_key("/users", "key-1", &ann).await.problem(409, "username_taken");
-}
-
-async fn an_answer_too_large_to_be_kept_is_not_given(kind: Kind) {
-    let app = TestApp::start(kind).await;
-    let owner = app.user("ann").await;
-    let url = app.url(owner, "https://example.com").await["id"].clone();
-    let body = json!({"event_type": "noted", "url_id": url, "details": {"text": "x".repeat(70_000)}});
-    for _ in 0..2 {
-        app.post_with_key("/events", "large", &body).await.problem(413, "answer_too_large");
-    }
-    assert_eq!(app.events_of(&url).await.len(), 1, "the work was undone");
-    app.post("/events", &body).await.expect(201);
 }

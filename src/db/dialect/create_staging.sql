@@ -34,6 +34,8 @@ SELECT
 FROM urls
 WHERE FALSE;
 
+CREATE INDEX import_urls_short_code ON import_urls (short_code);
+
 CREATE TEMP TABLE import_events AS
 SELECT CAST(0 AS BIGINT) AS nth, id, url_id, user_id, event_type, timestamp, details
 FROM events

@@ -13,13 +13,13 @@ use crate::{
     db::{Store, StoreError},
     domain::{
         Caller, Cursor, Details, DisabledReason, Invalid, NewUrl, Scope, ShortCode, TargetPolicy, TargetUrl, Title,
-        Url, UrlChanges, UrlId, UserId, clock::Timestamp, page::PageStart, stats::ByClicks,
+        Url, UrlChanges, UrlId, UserId, page::PageStart, stats::ByClicks,
     },
     http::{
         Error,
         extract::{JsonObject, ListQuery, Named, PublicBase, Resource, ToDelete},
         field::{Faults, Field},
-        idempotency::{Attempt, Idempotency},
+        idempotency::{Attempt, Idempotency, busy},
         limits::Creation,
         list::{self, ListPermit, Rows},
         openapi::{IdempotencyKey, IncludeClicks, Paging, UrlFilters},
@@ -156,12 +156,8 @@ pub async fn create_url(
     JsonObject { value, others, bytes }: JsonObject<CreateUrl>,
 ) -> axum::response::Result<Response> {
     let new = value.check(others.into_faults(), &app.settings.targets, &base)?;
-    let now = app.clock.now();
-    let mut attempt = idempotency.begin(&app, &bytes).await?;
-    let created = match &mut attempt.tx {
-        Some(tx) => tx.create_url(&new, now).await.map_err(Error::from),
-        None => create_alone(&app, &mut attempt, &new, now).await,
-    };
+    let mut attempt = idempotency.begin_alone(&app, &bytes).await?;
+    let created = create_alone(&app, &mut attempt, &new, &base).await;
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
     let answer = attempt.finish(created.map(|url| UrlBody::new(url, &base))).await?;
     if let Some(id) = untitled {
@@ -170,10 +166,13 @@ pub async fn create_url(
     Ok(answer)
 }
 
-/// Creates a link without a transaction around it.
-async fn create_alone(app: &AppState, attempt: &mut Attempt, new: &NewUrl, now: Timestamp) -> Result<Url, Error> {
-    let bucket = attempt.creation.bucket(app);
-    match app.store()?.create_url(attempt.caller, bucket, new, now).await? {
+/// Creates a link, and records its answer with it.
+async fn create_alone(app: &AppState, attempt: &mut Attempt, new: &NewUrl, base: &PublicBase) -> Result<Url, Error> {
+    let (bucket, now) = (attempt.creation.bucket(app), app.clock.now());
+    let body = |url: &Url| serde_json::to_string(&UrlBody::new(url.clone(), base));
+    let record = attempt.keyed.as_ref().map(|keyed| keyed.record(now, &body));
+    match app.store()?.create_url_once(attempt.caller, bucket, record, new, now).await? {
+        Created::Answered => Err(busy()),
         Created::Limited(wait) => Err(Creation::refused(app, wait)),
         Created::Link(url, committed, left) => {
             attempt.standing = Creation::headers(app, left);

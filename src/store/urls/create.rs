@@ -9,15 +9,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{Executor, Postgres, sqlite::SqliteConnection};
+use sqlx::{Executor, Postgres, error::ErrorKind, sqlite::SqliteConnection};
 
 use crate::{
     db::{
         Committed, Peers, Receipt, Result, Store, StoreError, Tx, TxInner, announcement::ANNOUNCEMENTS, awaited,
-        dialect,
+        dialect, error::kind,
     },
     domain::{Caller, Details, NewUrl, ShortCode, Url, UrlId, clock::Timestamp},
     store::{
+        idempotency::RecordedAnswer,
         limits::{Bucket, Taken, TokenValues},
         paging::missing,
     },
@@ -45,12 +46,29 @@ pub(crate) const STATEMENTS: &[&str] = &[RESERVE_CODE, INSERT, NOTE, BEGIN_TOTAL
 /// How many generated codes are tried before giving up: with a million links, one try in 57,000 meets a taken code.
 const CODE_TRIES: usize = 8;
 
+/// The field that is taken if an idempotency key was answered since it was claimed.
+const KEY: &str = "idempotency_key";
+
 /// A link about to be created with one code.
+#[derive(Clone)]
 struct Creation<'a> {
     new: &'a NewUrl,
     code: ShortCode,
     now: Timestamp,
     details: Details,
+}
+
+/// What a creation is recorded by, so that it is done once.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// The idempotency key.
+    pub key: &'a str,
+    /// Tells the request apart from others.
+    pub fingerprint: &'a str,
+    /// An answer given at this moment or before no longer counts.
+    pub expired: Timestamp,
+    /// The answer for a link, as JSON.
+    pub body: &'a (dyn Fn(&Url) -> serde_json::Result<String> + Sync),
 }
 
 /// What became of a creation by itself.
@@ -60,6 +78,8 @@ pub enum Created {
     Link(Url, Committed, Option<u32>),
     /// There is no token before this time has passed.
     Limited(Duration),
+    /// The idempotency key was answered since it was claimed.
+    Answered,
 }
 
 impl Store {
@@ -76,14 +96,33 @@ impl Store {
         new: &NewUrl,
         now: Timestamp,
     ) -> Result<Created> {
+        self.create_url_once(caller, bucket, None, new, now).await
+    }
+
+    /// The same, and records the answer if an idempotency key was claimed for it.
+    ///
+    /// # Errors
+    /// As [`Store::create_url`].
+    pub async fn create_url_once(
+        &self,
+        caller: Caller,
+        bucket: Option<Bucket>,
+        record: Option<Record<'_>>,
+        new: &NewUrl,
+        now: Timestamp,
+    ) -> Result<Created> {
         let Self::Postgres { pool, peers, .. } = self else {
-            return self.create_on_sqlite(caller, bucket, new, now).await;
+            return self.create_on_sqlite(caller, bucket, record, new, now).await;
         };
         let (mut unpaid, mut left) = (bucket, None);
         for creation in creations(caller, new, now)? {
             let (announcement, receipt) = creation.announcement(peers)?;
             let token = unpaid.map(|bucket| bucket.values(now));
-            let (full_at, id) = creation.on_postgres(&pool.current(), token, announcement).await?;
+            let created = creation.on_postgres(&pool.current(), token, record, announcement).await;
+            let (full_at, id) = match created {
+                Err(StoreError::Taken(KEY)) => return Ok(Created::Answered),
+                created => created?,
+            };
             // Taken once, however many codes are tried.
             if let (Some(bucket), Some(values)) = (unpaid.take(), token) {
                 match full_at {
@@ -103,6 +142,7 @@ impl Store {
         &self,
         caller: Caller,
         bucket: Option<Bucket>,
+        record: Option<Record<'_>>,
         new: &NewUrl,
         now: Timestamp,
     ) -> Result<Created> {
@@ -114,6 +154,13 @@ impl Store {
             }
         }
         let url = tx.create_url(new, now).await?;
+        if let Some(Record { key, fingerprint, expired, body }) = record {
+            let answer =
+                RecordedAnswer { fingerprint: fingerprint.to_owned(), status: 201, body: written(body(&url))? };
+            if !tx.record_answer(key, &answer, now, expired).await? {
+                return Ok(Created::Answered);
+            }
+        }
         Ok(Created::Link(url, tx.commit_links().await?, left))
     }
 }
@@ -126,7 +173,7 @@ impl Tx {
     pub async fn create_url(&mut self, new: &NewUrl, now: Timestamp) -> Result<Url> {
         for creation in creations(self.caller, new, now)? {
             let created = match &mut self.inner {
-                TxInner::Postgres(tx, _) => creation.on_postgres(tx, None, None).await?.1,
+                TxInner::Postgres(tx, _) => creation.on_postgres(tx, None, None, None).await?.1,
                 TxInner::Sqlite(tx, _) => creation.on_sqlite(tx).await?,
             };
             if let Some(id) = created {
@@ -155,6 +202,10 @@ fn creations(caller: Caller, new: &NewUrl, now: Timestamp) -> Result<impl Iterat
     }))
 }
 
+fn written(body: serde_json::Result<String>) -> Result<String> {
+    body.map_err(|error| sqlx::Error::Encode(error.into()).into())
+}
+
 /// Why none of the codes could be had.
 fn no_code(new: &NewUrl) -> StoreError {
     match new.short_code {
@@ -173,12 +224,13 @@ impl Creation<'_> {
         Ok((Some(text), receipt))
     }
 
-    /// Creates the link and takes the token; answers when its bucket is full again, and no id if the code is or was
+    /// Creates the link, takes the token and records the answer; answers when the bucket is full again, and no id if the code is or was
     /// another link's, or there is no token.
     async fn on_postgres(
         &self,
         connection: impl Executor<'_, Database = Postgres>,
         token: Option<TokenValues>,
+        record: Option<Record<'_>>,
         announcement: Option<String>,
     ) -> Result<(Option<i64>, Option<UrlId>)> {
         let Self { new, code, now, details } = self;
@@ -186,7 +238,13 @@ impl Creation<'_> {
         let statement = sqlx::query_as(dialect::CREATE_URL).bind(policy).bind(user).bind(at).bind(interval);
         let statement = statement.bind(empty).bind(latest).bind(new.user_id).bind(code).bind(&new.original_url);
         let statement = statement.bind(&new.title).bind(now).bind(details).bind(ANNOUNCEMENTS).bind(announcement);
-        statement.fetch_one(connection).await.map_err(missing("user_id"))
+        let body = record.map(|record| written((record.body)(&self.clone().url(UrlId(0))))).transpose()?;
+        let statement = statement.bind(record.map(|record| record.key)).bind(record.map(|record| record.fingerprint));
+        let statement = statement.bind(body).bind(record.map(|record| record.expired));
+        statement.fetch_one(connection).await.map_err(|error| match kind(&error) {
+            Some(ErrorKind::NotNullViolation) => StoreError::Taken(KEY),
+            _ => missing("user_id")(error),
+        })
     }
 
     /// Creates the link; none if its code is or was another link's.

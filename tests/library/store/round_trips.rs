@@ -5,10 +5,13 @@ use std::time::Duration;
 use buoy::{
     db::{Store, StoreSettings},
     domain::{
-        Caller, Cursor, Details, EventType, Policy, TargetUrl, Title, UrlChanges, UrlId, UserId, page::PageStart,
+        Caller, Cursor, Details, EventType, Policy, TargetUrl, Title, Url, UrlChanges, UrlId, UserId, page::PageStart,
         stats::ByClicks,
     },
-    store::{Bucket, Claim, EventFilter, RecordedAnswer, UrlFilter, urls::create::Created},
+    store::{
+        Bucket, Claim, EventFilter, RecordedAnswer, UrlFilter,
+        urls::create::{Created, Record},
+    },
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, postgres::PgListener};
 
@@ -101,19 +104,53 @@ async fn the_rate_limit_of_a_creation_costs_nothing_more() {
     assert_eq!(counted.store.count_urls(UrlFilter::default()).await.unwrap(), 3);
 }
 
+/// Creates a link under an idempotency key that was found free.
+async fn create_once(store: &Store, owner: UserId, key: &str, code: Option<&str>) -> Created {
+    assert_eq!(store.find_answer(key, at(-1)).await.unwrap(), Claim::Free);
+    let body = |url: &Url| Ok(format!("{{\"id\":{},\"by\":\"\\\"id\\\":0,\"}}", url.id));
+    let record = Record { key, fingerprint: "request", expired: at(-1), body: &body };
+    store.create_url_once(Caller::Open, None, Some(record), &new_url(owner, code), at(0)).await.unwrap()
+}
+
 #[tokio::test]
-async fn an_idempotency_key_costs_a_transaction_and_two_statements() {
+async fn an_idempotency_key_costs_one_round_trip_more() {
     let counted = Counted::new().await;
     let keyed = counted.round_trips(async |nth| {
-        let (key, new) = (format!("key{nth}"), new_url(counted.owner, None));
-        let answer = RecordedAnswer { fingerprint: String::new(), status: 201, body: "{}".to_owned() };
-        let mut tx = counted.store.begin_as(Caller::Open).await.unwrap();
-        assert_eq!(tx.claim_key(&key, at(-1)).await.unwrap(), Claim::Free);
-        tx.create_url(&new, at(0)).await.unwrap();
-        assert!(tx.record_answer(&key, &answer, at(0), at(-1)).await.unwrap());
-        drop(tx.commit_links().await.unwrap());
+        create_once(&counted.store, counted.owner, &format!("key{nth}"), None).await;
     });
-    assert_eq!(keyed.await, 5);
+    assert_eq!(keyed.await, 2);
+}
+
+async fn the_answer_is_recorded_with_the_link(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let owner = fixture.user("ann").await.id;
+    let id = created(create_once(&fixture.store, owner, "key", Some("first")).await).id;
+    let body = format!("{{\"id\":{id},\"by\":\"\\\"id\\\":0,\"}}");
+    let answer = RecordedAnswer { fingerprint: "request".to_owned(), status: 201, body };
+    assert_eq!(fixture.store.find_answer("key", at(-1)).await.unwrap(), Claim::Answered(answer.clone()));
+    // Another replica found the key free as well: its work is undone.
+    let body = |_: &Url| Ok(String::new());
+    let mut record = Record { key: "key", fingerprint: "other", expired: at(-1), body: &body };
+    let create = async |record, code| {
+        let new = new_url(owner, Some(code));
+        fixture.store.create_url_once(Caller::Open, None, Some(record), &new, at(9)).await.unwrap()
+    };
+    assert!(matches!(create(record, "second").await, Created::Answered));
+    assert_eq!(fixture.store.count_urls(UrlFilter::default()).await.unwrap(), 1);
+    assert_eq!(fixture.store.find_answer("key", at(-1)).await.unwrap(), Claim::Answered(answer));
+    // An answer that has expired counts no longer.
+    record.expired = at(0);
+    assert!(matches!(create(record, "second").await, Created::Link(..)));
+}
+
+#[tokio::test]
+async fn the_answer_is_recorded_with_the_link_on_postgres() {
+    the_answer_is_recorded_with_the_link(Kind::Postgres).await;
+}
+
+#[tokio::test]
+async fn the_answer_is_recorded_with_the_link_on_sqlite() {
+    the_answer_is_recorded_with_the_link(Kind::Sqlite).await;
 }
 
 #[tokio::test]

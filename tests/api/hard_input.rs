@@ -215,11 +215,9 @@ async fn names_of_every_script(kind: Kind) {
         "שלום",
         "佐藤",
         "o'neil \"x\" <b>",
-        "a\u{202e}b",
         "e\u{301}",
         "é",
         "👩‍👩‍👧‍👦",
-        "zero\u{200b}width",
     ];
     for (index, name) in names.iter().enumerate() {
         let body = json!({"username": name, "email": format!("{index}@例え.jp")});

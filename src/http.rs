@@ -35,7 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
 use self::known::Parameters;
-use self::routes::{bulk, events, health, keys, metrics, redirect, replicas, stats, stream, urls, users};
+use self::routes::{bulk, events, health, keys, me, metrics, redirect, replicas, stats, stream, urls, users};
 use crate::{domain::Policy, state::AppState};
 
 /// Every route, ready to be served. `pages` puts those for people beside the others. It is also given the routes
@@ -129,7 +129,7 @@ fn stream_routes() -> OpenApiRouter<AppState> {
 
 /// Routes behind the gate that do without the database.
 fn own_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(metrics::metrics))
+    OpenApiRouter::new().routes(routes!(metrics::metrics)).routes(routes!(me::me))
 }
 
 /// Routes for everyone, which decide by themselves what to answer without the database.

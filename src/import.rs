@@ -21,7 +21,7 @@ mod values;
 
 pub use self::{
     header::Kind,
-    report::{BadRow, FileReport, Reason, Report},
+    report::{BadRow, FileReport, GeneratedCode, Reason, Report},
     source::{Source, sources_from_paths},
 };
 use self::{records::Record, source::File};
@@ -173,6 +173,9 @@ impl FileImport<'_, '_> {
                 let line = chunk.lines.get(refusal.nth).copied().unwrap_or_default();
                 let Invalid(why) = refusal.why;
                 self.report.refuse(line, refusal.field, why.into());
+            }
+            for (nth, code) in outcome.generated {
+                self.report.generate(chunk.lines.get(nth).copied().unwrap_or_default(), code);
             }
             self.report.settle(outcome.created, outcome.found);
         }

@@ -24,4 +24,5 @@ pub use self::{
     limits::{Bucket, Taken},
     ranking::CountedUrl,
     urls::{Link, UrlFilter},
+    users::UserFilter,
 };

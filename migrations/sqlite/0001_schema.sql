@@ -7,6 +7,7 @@ CREATE TABLE users (
     email TEXT NOT NULL UNIQUE,
     created_at TEXT NOT NULL
 );
+CREATE INDEX users_by_time ON users (created_at, id);
 
 -- `disabled_reason`: if set, the link leads nowhere, whatever its owner says.
 CREATE TABLE urls (
@@ -22,6 +23,7 @@ CREATE TABLE urls (
 );
 CREATE INDEX urls_by_user ON urls (user_id, id);
 CREATE INDEX urls_by_state ON urls (is_active, id);
+CREATE INDEX urls_by_time ON urls (created_at, id);
 
 -- Every code that a link has or had, reserved before its link and kept for ever: a used code is refused by the key.
 -- `retired_at` is when its link was deleted.

@@ -37,6 +37,14 @@ impl Caller {
         }
     }
 
+    /// The user whose key it is.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Key(holder) => Some(holder.user_id),
+            Self::Open | Self::Admin => None,
+        }
+    }
+
     /// Whether this caller sees what belongs to `user`.
     pub fn sees(&self, user: UserId) -> bool {
         self.owner().is_none_or(|owner| owner == user)

@@ -1,14 +1,45 @@
 //! The one source of time, injected, so that tests can set it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, SubsecRound as _, Utc};
+
+use super::text::Invalid;
 
 /// A moment in UTC, cut to microseconds: what both databases can hold without loss.
 pub type Timestamp = DateTime<Utc>;
+
+/// A moment that a client names: `2026-03-01T12:00:00Z`, or a day, which is its beginning in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(pub Timestamp);
+
+impl FromStr for Moment {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        // In a query an unencoded plus sign is a space.
+        let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok().map(|time| time.to_utc());
+        let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
+        let time = time.or_else(day).filter(|time| (1970..=9999).contains(&time.year()));
+        let time = time.map(|time| Self(time.trunc_subsecs(6)));
+        time.ok_or(Invalid("must be a time as 2030-01-01T00:00:00Z, or a day as 2030-01-01"))
+    }
+}
+
+/// A span of time, half-open; without ends it is all of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// From this moment on.
+    pub after: Option<Timestamp>,
+    /// Before this moment.
+    pub before: Option<Timestamp>,
+}
 
 /// Tells the time: the system's, or one that a test sets.
 #[derive(Debug, Clone, Default)]

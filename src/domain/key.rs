@@ -72,6 +72,9 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
+    /// The administrator's.
+    pub const ADMIN: Self = Self(1 << Scope::Admin as u8);
+
     /// Takes names, in any order and number.
     ///
     /// # Errors

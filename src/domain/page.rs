@@ -20,14 +20,69 @@ pub const TOO_DEEP: Invalid = Invalid("reaches no further than 100000 rows; foll
 /// What is wrong with a cursor that is none, or another list's.
 pub const NO_CURSOR: Invalid = Invalid("is no cursor that this list has given out");
 
-/// The start of a page: after the row with this id, and in lists by clicks after this number of them. Written
-/// `after-123` or `after-57-123`; clients treat it as opaque.
+/// What the rows of a list are in the order of; rows with equal values are in the order of their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortKey {
+    /// Their ids, the order in which they were stored.
+    #[default]
+    Id,
+    /// When they were created.
+    CreatedAt,
+    /// How often they were followed.
+    Clicks,
+}
+
+/// The order of a list. Written `created_at`, or `-created_at` for the largest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sort {
+    /// By what.
+    pub key: SortKey,
+    /// Whether the largest comes first.
+    pub descending: bool,
+}
+
+impl SortKey {
+    const ALL: [Self; 3] = [Self::Id, Self::CreatedAt, Self::Clicks];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::CreatedAt => "created_at",
+            Self::Clicks => "clicks",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}
+
+impl Sort {
+    /// Reads an order by one of `keys`.
+    ///
+    /// # Errors
+    /// Names them all, worded to follow the parameter.
+    pub fn among(keys: &[SortKey], text: &str) -> Result<Self, String> {
+        let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+        let key = SortKey::named(name).filter(|key| keys.contains(key));
+        key.map(|key| Self { key, descending }).ok_or_else(|| {
+            let names: Vec<_> = keys.iter().map(|key| key.name()).collect();
+            format!("must be {}, with - before it for the largest first", names.join(" or "))
+        })
+    }
+}
+
+/// Where a page begins: after the row with this id, and in other orders after this value. Written `after-123` or
+/// `after-clicks-57-123`; clients treat it as opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The id of the row before the page.
     pub id: i64,
-    /// The clicks of that row, in lists by clicks.
-    pub clicks: Option<i64>,
+    /// What the list is in the order of.
+    pub key: SortKey,
+    /// That row's value: clicks, or microseconds since 1970; 0 in the order of ids.
+    pub value: i64,
 }
 
 /// Which page a client asked for.
@@ -117,15 +172,15 @@ pub(super) fn positive(text: &str) -> Result<u64, Invalid> {
 impl Cursor {
     /// After the row with this id.
     pub fn after(id: i64) -> Self {
-        Self { id, clicks: None }
+        Self { id, key: SortKey::Id, value: 0 }
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.clicks {
-            None => write!(f, "after-{}", self.id),
-            Some(clicks) => write!(f, "after-{clicks}-{}", self.id),
+        match self.key {
+            SortKey::Id => write!(f, "after-{}", self.id),
+            key => write!(f, "after-{}-{}-{}", key.name(), self.value, self.id),
         }
     }
 }
@@ -136,10 +191,14 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let number =
             |text: &str| -> Option<i64> { text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit())) };
-        let place = text.strip_prefix("after-").ok_or(NO_CURSOR)?;
-        let cursor = match place.split_once('-') {
-            None => number(place).map(Self::after),
-            Some((clicks, id)) => number(clicks).zip(number(id)).map(|(clicks, id)| Self { id, clicks: Some(clicks) }),
+        let parts: Vec<&str> = text.split('-').take(5).collect();
+        let cursor = match parts[..] {
+            ["after", id] => number(id).map(Self::after),
+            ["after", key, value, id] => {
+                let key = SortKey::named(key).filter(|key| *key != SortKey::Id);
+                key.zip(number(value).zip(number(id))).map(|(key, (value, id))| Self { id, key, value })
+            }
+            _ => None,
         };
         cursor.ok_or(NO_CURSOR)
     }
@@ -171,17 +230,29 @@ mod tests {
         assert_eq!(page, PageRequest::One { start, per_page: MAX_PER_PAGE });
     }
 
+    #[test]
+    fn orders_are_read_exactly() {
+        let keys = [SortKey::Id, SortKey::CreatedAt];
+        let newest = Sort { key: SortKey::CreatedAt, descending: true };
+        assert_eq!((Sort::among(&keys, "-created_at"), Sort::among(&keys, "id")), (Ok(newest), Ok(Sort::default())));
+        for text in ["", "-", "--id", "clicks", "Id", "id,created_at"] {
+            let fault = "must be id or created_at, with - before it for the largest first";
+            assert_eq!(Sort::among(&keys, text), Err(fault.to_owned()), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn cursors_survive_the_round_trip(id in 0_i64..=i64::MAX, clicks in proptest::option::of(0_i64..=i64::MAX)) {
-            let cursor = Cursor { id, clicks };
+        fn cursors_survive_the_round_trip(id in 0_i64..=i64::MAX, value in 0_i64..=i64::MAX, nth in 1_usize..3) {
+            prop_assert_eq!(Cursor::after(id).to_string().parse::<Cursor>(), Ok(Cursor::after(id)));
+            let cursor = Cursor { id, key: SortKey::ALL[nth], value };
             prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
         }
 
         #[test]
         fn any_text_is_a_cursor_or_refused(text in "\\PC{0,40}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert!(cursor.id >= 0 && cursor.clicks.is_none_or(|clicks| clicks >= 0));
+                prop_assert!(cursor.id >= 0 && cursor.value >= 0);
             }
         }
     }

@@ -22,6 +22,7 @@ pub const RESERVED: &[&str] = &[
     "favicon.ico",
     "health",
     "login",
+    "me",
     "metrics",
     "openapi.json",
     "ready",
@@ -35,7 +36,8 @@ pub const RESERVED: &[&str] = &[
 ];
 
 checked_text!(
-    /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and none of [`RESERVED`].
+    /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and in no case of letters one of
+    /// [`RESERVED`].
     ShortCode, check, pattern = "^[0-9A-Za-z_-]{1,64}$", example = "OvfxQA"
 );
 
@@ -66,7 +68,11 @@ fn check(text: &str) -> Result<(), Invalid> {
     if !(1..=64).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return Err(Invalid("must be 1 to 64 characters of 0-9, A-Z, a-z, _ and -"));
     }
-    if RESERVED.contains(&text) { Err(Invalid("is a reserved word")) } else { Ok(()) }
+    if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+        Err(Invalid("is a reserved word"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +87,14 @@ mod tests {
             assert!(ShortCode::parse(*word).is_err(), "{word}");
             assert!(!RESERVED[..i].contains(word), "{word} stands twice");
         }
-        assert!(ShortCode::parse("Users").is_ok());
+        assert!(ShortCode::parse("Users").is_err() && ShortCode::parse("users2").is_ok());
+    }
+
+    #[test]
+    fn reserved_words_are_listed_in_the_documentation() {
+        let page = include_str!("../../docs/api.md");
+        let missing: Vec<_> = RESERVED.iter().filter(|word| !page.contains(&format!("`{word}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
@@ -98,7 +111,7 @@ mod tests {
         fn a_code_is_taken_exactly_when_its_characters_allow(text in "\\PC{0,70}") {
             let allowed = (1..=64).contains(&text.len())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
-                && !RESERVED.contains(&text.as_str());
+                && !RESERVED.contains(&text.to_ascii_lowercase().as_str());
             prop_assert_eq!(ShortCode::parse(text).is_ok(), allowed);
         }
     }

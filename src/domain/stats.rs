@@ -105,27 +105,6 @@ impl FromStr for Top {
     }
 }
 
-/// The order of links by their clicks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByClicks {
-    /// The least followed first.
-    Ascending,
-    /// The most followed first.
-    Descending,
-}
-
-impl FromStr for ByClicks {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "clicks" => Ok(Self::Ascending),
-            "-clicks" => Ok(Self::Descending),
-            _ => Err(Invalid("must be clicks or -clicks")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +117,5 @@ mod tests {
         assert!(["", "Mars/Olympus", "+01:00"].iter().all(|text| text.parse::<Zone>().is_err()));
         assert_eq!("99999999999".parse(), Ok(Top(MAX_TOP)));
         assert!(["0", "-1", "ten", "1.5", ""].iter().all(|text| text.parse::<Top>().is_err()));
-        assert_eq!("-clicks".parse(), Ok(ByClicks::Descending));
-        assert!("id".parse::<ByClicks>().is_err());
     }
 }

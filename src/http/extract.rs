@@ -19,7 +19,11 @@ use super::{
     known::{KnownParameters, Others},
 };
 use crate::{
-    domain::{EventId, Invalid, KeyId, PageRequest, ShortCode, TargetPolicy, TargetUrl, UrlId, UserId},
+    domain::{
+        EventId, Invalid, KeyId, PageRequest, ShortCode, TargetPolicy, TargetUrl, UrlId, UserId,
+        clock::{Moment, Span},
+        page::{Sort, SortKey},
+    },
     state::AppState,
 };
 
@@ -177,6 +181,25 @@ impl ListQuery {
     pub fn get<T: FromStr<Err = Invalid>>(&self, name: &str) -> Result<Option<T>, Error> {
         let text = self.text(name).filter(|text| !text.is_empty());
         text.map(|text| text.parse().map_err(|fault| Error::invalid_field(name, fault))).transpose()
+    }
+
+    /// The order that is asked for, by one of `keys`.
+    ///
+    /// # Errors
+    /// 422 if it is another one.
+    pub fn sort(&self, keys: &[SortKey]) -> Result<Sort, Error> {
+        let text = self.text("sort").filter(|text| !text.is_empty());
+        let sort = text.map(|text| Sort::among(keys, text).map_err(|fault| Error::invalid_field("sort", fault)));
+        Ok(sort.transpose()?.unwrap_or_default())
+    }
+
+    /// The span of time between two parameters.
+    ///
+    /// # Errors
+    /// 422 if one is no time.
+    pub fn span(&self, after: &str, before: &str) -> Result<Span, Error> {
+        let time = |name| Ok::<_, Error>(self.get::<Moment>(name)?.map(|Moment(time)| time));
+        Ok(Span { after: time(after)?, before: time(before)? })
     }
 
     /// The parameter of this name as a yes or no.

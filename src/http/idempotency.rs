@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use chrono::Duration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, error::problem_response, limits::Creation};
@@ -51,6 +51,7 @@ pub struct Attempt {
     /// The headers of the token that it took.
     pub(super) standing: HeaderMap,
     pub(super) keyed: Option<Keyed>,
+    path: String,
     /// Keeps the user's next creation waiting.
     _held: Option<Held>,
 }
@@ -111,12 +112,13 @@ impl Idempotency {
         let Self { caller, creation, key, method, path } = self;
         let held = creation.hold(app).await?;
         let (app, standing) = (app.clone(), HeaderMap::new());
-        let mut attempt = Attempt { tx: None, app, caller, creation, standing, keyed: None, _held: held };
+        let keyed = None;
+        let mut attempt = Attempt { tx: None, app, caller, creation, standing, keyed, path, _held: held };
         let Some(key) = key else { return Ok(attempt) };
         let app = &attempt.app;
         let at_work = app.keys_at_work.take(&key).ok_or_else(busy)?;
         let mut digest = Sha256::new();
-        digest.update(format!("{method} {path}\n"));
+        digest.update(format!("{method} {}\n", attempt.path));
         digest.update(content.digest());
         let fingerprint = hex::encode(digest.finalize());
         let expired = app.clock.now() - KEPT_FOR;
@@ -133,7 +135,7 @@ impl Idempotency {
                     // Awaited: until the rollback is done, the key would count as in progress.
                     tx.rollback().await.map_err(Error::from)?;
                 }
-                Err(replay(recorded, &fingerprint)?.into())
+                Err(replay(recorded, &fingerprint, &attempt.path)?.into())
             }
             Claim::Free => {
                 attempt.keyed = Some(Keyed { key, fingerprint, _at_work: at_work });
@@ -191,7 +193,7 @@ impl Attempt {
                     }
                     self.app.commit(tx).await?;
                 }
-                Ok((StatusCode::CREATED, self.standing, [(header::CONTENT_TYPE, JSON)], body).into_response())
+                Ok((self.standing, created(StatusCode::CREATED, &self.path, body)).into_response())
             }
             Err(error) => {
                 if let Some(tx) = self.tx {
@@ -237,7 +239,7 @@ impl Content for Bytes {
     }
 }
 
-fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error> {
+fn replay(recorded: RecordedAnswer, fingerprint: &str, path: &str) -> Result<Response, Error> {
     if recorded.fingerprint != fingerprint {
         let detail = "This Idempotency-Key was used for another request";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
@@ -245,12 +247,24 @@ fn replay(recorded: RecordedAnswer, fingerprint: &str) -> Result<Response, Error
     let status = u16::try_from(recorded.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.ok_or_else(|| Error::internal("a recorded answer has no valid status"))?;
     let mut response = if status.is_success() {
-        (status, [(header::CONTENT_TYPE, JSON)], recorded.body).into_response()
+        created(status, path, recorded.body)
     } else {
         problem_response(status, recorded.body.into_bytes())
     };
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
+}
+
+/// The answer of a success. What was created has its address below `path`, by the id in the body.
+fn created(status: StatusCode, path: &str, body: String) -> Response {
+    #[derive(Deserialize)]
+    struct Created {
+        id: i64,
+    }
+    let id = serde_json::from_str::<Created>(&body).ok().map(|created| created.id);
+    let location = id.and_then(|id| HeaderValue::try_from(format!("{path}/{id}")).ok());
+    let location = location.map(|location| [(header::LOCATION, location)]);
+    (status, [(header::CONTENT_TYPE, JSON)], location, body).into_response()
 }
 
 /// 409: the first request of a key is not answered yet, or was just now.

@@ -22,7 +22,7 @@ use crate::{
     db::StoreError,
     domain::{
         Cursor, Page, PageRequest,
-        page::{MAX_COUNT, NO_CURSOR, PageStart, TOO_DEEP},
+        page::{MAX_COUNT, NO_CURSOR, PageStart, Sort, TOO_DEEP},
     },
     limits::exclusive::Held,
     state::AppState,
@@ -52,9 +52,9 @@ pub trait Rows: Send + Sync + 'static {
     /// The start of the rows after this one.
     fn cursor(&self, row: &Self::Row) -> Cursor;
 
-    /// Whether the list is in the order of clicks, so that its cursors name them.
-    fn is_by_clicks(&self) -> bool {
-        false
+    /// The order of the list. A cursor is good for its key only.
+    fn sort(&self) -> Sort {
+        Sort::default()
     }
 }
 
@@ -81,7 +81,7 @@ pub async fn respond<R: Rows>(path: &str, query: &ListQuery, permit: ListPermit,
     };
     let page = query.page()?;
     if let PageRequest::One { start: PageStart::After(cursor), .. } = page
-        && cursor.clicks.is_some() != rows.is_by_clicks()
+        && cursor.key != rows.sort().key
     {
         return Err(Error::invalid_field("cursor", NO_CURSOR));
     }

@@ -136,13 +136,14 @@ fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
             response.headers.insert((*name).to_owned(), header.build().into());
         }
     }
-    let scope = match need {
+    let scopes = match need {
         Need::Nothing => return,
-        Need::Scope(scope) => scope.name(),
-        Need::Admin => Scope::Admin.name(),
+        Need::Credentials => vec![],
+        Need::Scope(scope) => vec![scope.name()],
+        Need::Admin => vec![Scope::Admin.name()],
     };
     // Empty: it is also served without, where the API is open.
-    operation.security = Some(vec![SecurityRequirement::new(BEARER, [scope]), SecurityRequirement::default()]);
+    operation.security = Some(vec![SecurityRequirement::new(BEARER, scopes), SecurityRequirement::default()]);
 }
 
 fn inline<T>(value: &RefOr<T>) -> Option<&T> {
@@ -160,6 +161,7 @@ fn headers(status: &str, is_paged: bool) -> &'static [(&'static str, Type, &'sta
             ("X-Total-Count", Type::Integer, "With `count=true`; 100000 at most"),
             ("X-Total-Count-Capped", Type::Boolean, "`true` if there are more"),
         ],
+        "201" => &[("Location", Type::String, "The address of what was created, unless it was a file of rows")],
         "429" => &[
             ("Retry-After", Type::Integer, "Seconds"),
             ("RateLimit", Type::String, "The client's standing"),

@@ -4,6 +4,7 @@ pub mod bulk;
 pub mod events;
 pub mod health;
 pub mod keys;
+pub mod me;
 pub mod metrics;
 pub mod redirect;
 pub mod replicas;

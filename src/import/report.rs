@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use super::Kind;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-/// Bad rows that are described; the others are counted.
+use super::Kind;
+use crate::domain::ShortCode;
+
+/// Bad rows and generated codes that are told; the others are counted.
 const DESCRIBED: usize = 1_000;
 /// Reasons that are told apart.
 const REASONS: usize = 100;
@@ -16,7 +20,19 @@ pub struct Report {
     pub files: Vec<FileReport>,
     /// The first thousand bad rows.
     pub bad_rows: Vec<BadRow>,
+    /// The first thousand codes that were generated.
+    pub generated: Vec<GeneratedCode>,
     reasons: BTreeMap<Reason, u64>,
+}
+
+/// The code of a link whose row had none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GeneratedCode {
+    /// The line on which the row begins, counted from 1.
+    #[schema(example = 2)]
+    pub line: u64,
+    /// The link's code.
+    pub short_code: ShortCode,
 }
 
 /// Why rows were refused. Written `user_id names no user`.
@@ -98,6 +114,12 @@ impl Report {
         if let Some(file) = self.files.last_mut() {
             file.created += created;
             file.found += found;
+        }
+    }
+
+    pub(super) fn generate(&mut self, line: u64, short_code: ShortCode) {
+        if self.generated.len() < DESCRIBED {
+            self.generated.push(GeneratedCode { line, short_code });
         }
     }
 

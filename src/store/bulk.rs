@@ -119,6 +119,8 @@ pub struct Outcome {
     pub found: u64,
     /// The others.
     pub refused: Vec<Refusal>,
+    /// The codes that were generated, each with its row's number within the chunk.
+    pub generated: Vec<(usize, ShortCode)>,
 }
 
 /// A row that contradicts what is there.

@@ -1,9 +1,13 @@
 //! Events in the database.
 
-use super::{own_events::Seen, paging::bounds, select::Select};
+use super::{own_events::Seen, select::Select};
 use crate::{
     db::{Result, Store, StoreError, Tx, columns::event_columns, on_pool, on_tx},
-    domain::{Event, EventId, EventType, NewEvent, UrlId, UserId, page::PageStart},
+    domain::{
+        Event, EventId, EventType, NewEvent, UrlId, UserId,
+        clock::Span,
+        page::{PageStart, Sort},
+    },
     stats::Counted,
 };
 
@@ -27,8 +31,8 @@ const INSERT: &str = concat!(
 const USER_EXISTS: &str = "SELECT count(*) FROM users WHERE id = $1";
 
 // The beginning of the list and of its count; conditions follow in `filtered`.
-const LIST: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id > ");
-const COUNT: &str = "SELECT 1 FROM events WHERE id > ";
+const LIST: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE TRUE");
+const COUNT: &str = "SELECT 1 FROM events WHERE TRUE";
 
 pub(crate) const STATEMENTS: &[&str] = &[BY_ID, BY_ID_OF, INSERT, USER_EXISTS];
 
@@ -43,12 +47,14 @@ pub struct EventFilter {
     pub user_id: Option<UserId>,
     /// Only those of this type.
     pub event_type: Option<EventType>,
+    /// Only those that happened within it.
+    pub time: Span,
 }
 
-/// A statement over events beyond the id `after` with the conditions of a `filter` without an owner.
-fn filtered(head: &'static str, after: i64, filter: &EventFilter) -> Select {
-    let select = Select::new(head).bind(after);
-    select.and("url_id = ", filter.url_id).and("user_id = ", filter.user_id).of_type(filter.event_type.as_ref())
+/// A statement over events with the conditions of a `filter` without an owner.
+fn filtered(head: &'static str, filter: &EventFilter) -> Select {
+    let select = Select::new(head).and("url_id = ", filter.url_id).and("user_id = ", filter.user_id);
+    select.of_type(filter.event_type.as_ref()).within("timestamp", filter.time)
 }
 
 impl Select {
@@ -73,15 +79,14 @@ impl Store {
         })?)
     }
 
-    /// At most `limit` events in `id` order.
-    pub async fn events(&self, filter: &EventFilter, start: PageStart, limit: u32) -> Result<Vec<Event>> {
+    /// At most `limit` events in the order of their ids.
+    pub async fn events(&self, filter: &EventFilter, sort: Sort, start: PageStart, limit: u32) -> Result<Vec<Event>> {
         let filter = match self.seen(filter).await? {
             Seen::Nothing => return Ok(Vec::new()),
-            Seen::Own(owner) => return self.own_events(owner, filter, start, limit).await,
+            Seen::Own(owner) => return self.own_events(owner, filter, sort, start, limit).await,
             Seen::Filtered(filter) => filter,
         };
-        let (after, _) = bounds(start);
-        filtered(LIST, after, &filter).page(" ORDER BY id", start, limit).rows(self).await
+        filtered(LIST, &filter).page(sort, "id", start, limit).rows(self).await
     }
 
     /// How many events pass the filter, [`MAX_COUNT`](crate::domain::page::MAX_COUNT) and one at most.
@@ -91,7 +96,7 @@ impl Store {
             Seen::Own(owner) => return self.count_own_events(owner, filter).await,
             Seen::Filtered(filter) => filter,
         };
-        filtered(COUNT, 0, &filter).count(self).await
+        filtered(COUNT, &filter).count(self).await
     }
 }
 

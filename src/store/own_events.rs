@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     db::{Result, Store, columns::event_columns, dialect::Sql, on_pool},
-    domain::{Event, UserId, page::PageStart},
+    domain::{
+        Event, UserId,
+        page::{PageStart, Sort},
+    },
 };
 
 // Put together in `Part::select`.
@@ -44,15 +47,16 @@ pub(super) enum Seen {
 #[derive(Debug, Clone, Copy)]
 struct Part<'a> {
     filter: &'a EventFilter,
-    after: i64,
+    sort: Sort,
+    start: PageStart,
     limit: i64,
 }
 
 impl Part<'_> {
     /// Adds what narrows the events of one kind down.
     fn narrow(self, select: Select) -> Select {
-        let select = select.and("id > ", Some(self.after)).of_type(self.filter.event_type.as_ref());
-        select.push(" ORDER BY id LIMIT ").bind(self.limit)
+        let select = select.beyond(self.sort, "id", self.start).of_type(self.filter.event_type.as_ref());
+        select.within("timestamp", self.filter.time).ordered(self.sort, "id").push(" LIMIT ").bind(self.limit)
     }
 
     /// A statement over the events that `owner` sees, after a head that ends in `FROM (`.
@@ -89,23 +93,25 @@ impl Store {
         Ok(if filter.user_id.is_none_or(|user| user == owner) { Seen::Filtered(own) } else { Seen::Nothing })
     }
 
-    /// At most `limit` events that `owner` sees, in `id` order.
+    /// At most `limit` events that `owner` sees, in the order of their ids.
     pub(super) async fn own_events(
         &self,
         owner: UserId,
         filter: &EventFilter,
+        sort: Sort,
         start: PageStart,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let (after, offset) = bounds(start);
-        let part = Part { filter, after, limit: i64::from(limit).saturating_add(offset) };
+        let (_, offset) = bounds(start);
+        let part = Part { filter, sort, start, limit: i64::from(limit).saturating_add(offset) };
         let select = part.select(concat!("SELECT ", event_columns!(), " FROM ("), owner, self.is_embedded());
-        select.page(" ORDER BY id", start, limit).rows(self).await
+        select.push(" WHERE TRUE").page(sort, "id", start, limit).rows(self).await
     }
 
     /// How many events `owner` sees, [`COUNTED`] at most.
     pub(super) async fn count_own_events(&self, owner: UserId, filter: &EventFilter) -> Result<i64> {
-        let part = Part { filter, after: 0, limit: COUNTED };
+        let (sort, start) = (Sort::default(), PageStart::Offset(0));
+        let part = Part { filter, sort, start, limit: COUNTED };
         part.select("SELECT 1 FROM (", owner, self.is_embedded()).count(self).await
     }
 }

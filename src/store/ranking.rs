@@ -2,10 +2,13 @@
 //!
 //! The clicks of all times are in `click_totals`, which has a row for each link from its beginning.
 
-use super::{UrlFilter, paging::bounds, urls::filtered};
+use super::{UrlFilter, urls::filtered};
 use crate::{
     db::{Result, Store, columns::url_columns, on_pool},
-    domain::{Url, UrlId, page::PageStart, stats::ByClicks},
+    domain::{
+        Url, UrlId,
+        page::{PageStart, Sort, SortKey},
+    },
 };
 
 // `click_totals` is narrowed to two columns, so that no name is ambiguous.
@@ -50,29 +53,15 @@ impl Store {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_ID).bind(id).fetch_optional(pool).await)?)
     }
 
-    /// At most `limit` links with their clicks, in `id` order.
-    pub async fn counted_urls(&self, filter: UrlFilter, start: PageStart, limit: u32) -> Result<Vec<CountedUrl>> {
-        let (after, _) = bounds(start);
-        filtered(LIST, filter).and("id > ", Some(after)).page(" ORDER BY id", start, limit).rows(self).await
-    }
-
-    /// At most `limit` links in the order of their clicks, and of their ids if these are equal.
-    pub async fn urls_by_clicks(
+    /// At most `limit` links with their clicks, in this order.
+    pub async fn counted_urls(
         &self,
-        order: ByClicks,
         filter: UrlFilter,
+        sort: Sort,
         start: PageStart,
         limit: u32,
     ) -> Result<Vec<CountedUrl>> {
-        let (beyond, sorted) = match order {
-            ByClicks::Ascending => ("(clicks, url_id) > (", " ORDER BY clicks, url_id"),
-            ByClicks::Descending => ("(clicks, url_id) < (", " ORDER BY clicks DESC, url_id DESC"),
-        };
-        let mut select = filtered(RANKED, filter);
-        if let PageStart::After(cursor) = start {
-            let clicks = cursor.clicks.unwrap_or_default();
-            select = select.and(beyond, Some(clicks)).push(", ").bind(cursor.id).push(")");
-        }
-        select.page(sorted, start, limit).rows(self).await
+        let (head, id) = if sort.key == SortKey::Clicks { (RANKED, "url_id") } else { (LIST, "id") };
+        filtered(head, filter).page(sort, id, start, limit).rows(self).await
     }
 }

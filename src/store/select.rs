@@ -7,7 +7,11 @@ use sqlx::{AssertSqlSafe, Database, FromRow, Postgres, Sqlite};
 use super::paging::{COUNTED, bounds};
 use crate::{
     db::{Result, Store, on_pool},
-    domain::{EventType, UrlId, UserId, page::PageStart},
+    domain::{
+        EmailAddress, EventType, ShortCode, UrlId, UserId, Username,
+        clock::{Span, Timestamp},
+        page::{PageStart, Sort, SortKey},
+    },
 };
 
 /// A statement and the values of its placeholders. Its text is made of constants alone.
@@ -22,6 +26,7 @@ pub(super) enum Value {
     Number(i64),
     Flag(bool),
     Text(String),
+    Time(Timestamp),
 }
 
 impl From<i64> for Value {
@@ -48,11 +53,22 @@ impl From<UrlId> for Value {
     }
 }
 
-impl From<EventType> for Value {
-    fn from(event_type: EventType) -> Self {
-        Self::Text(event_type.as_str().to_owned())
+impl From<Timestamp> for Value {
+    fn from(time: Timestamp) -> Self {
+        Self::Time(time)
     }
 }
+
+macro_rules! text_values {
+    ($($name:ty),*) => {
+        $(impl From<$name> for Value {
+            fn from(text: $name) -> Self {
+                Self::Text(text.as_str().to_owned())
+            }
+        })*
+    };
+}
+text_values!(EmailAddress, EventType, ShortCode, Username);
 
 /// Binds the values to a query of either database.
 macro_rules! bound {
@@ -61,6 +77,7 @@ macro_rules! bound {
             Value::Number(number) => query.bind(number),
             Value::Flag(flag) => query.bind(flag),
             Value::Text(text) => query.bind(text),
+            Value::Time(time) => query.bind(time),
         })
     };
 }
@@ -96,11 +113,48 @@ impl Select {
         }
     }
 
-    /// Adds an order and the bounds of a page.
+    /// Adds the condition that the time in `column` is within `span`.
     #[must_use]
-    pub(super) fn page(self, order: &'static str, start: PageStart, limit: u32) -> Self {
+    pub(super) fn within(self, column: &'static str, span: Span) -> Self {
+        let ends = [(" >= ", span.after), (" < ", span.before)];
+        ends.into_iter().fold(self, |select, (sign, end)| match end {
+            Some(end) => select.push(" AND ").push(column).push(sign).bind(end),
+            None => select,
+        })
+    }
+
+    /// Adds the condition that rows come after the one that a cursor names.
+    #[must_use]
+    pub(super) fn beyond(self, sort: Sort, id: &'static str, start: PageStart) -> Self {
+        let PageStart::After(cursor) = start else { return self };
+        let sign = if sort.descending { " < " } else { " > " };
+        let value = match sort.key {
+            SortKey::Id => return self.push(" AND ").push(id).push(sign).bind(cursor.id),
+            SortKey::CreatedAt => Value::Time(Timestamp::from_timestamp_micros(cursor.value).unwrap_or_default()),
+            SortKey::Clicks => Value::Number(cursor.value),
+        };
+        let row = self.push(" AND (").push(sort.key.name()).push(", ").push(id).push(")");
+        row.push(sign).push("(").bind(value).push(", ").bind(cursor.id).push(")")
+    }
+
+    /// Adds the order.
+    #[must_use]
+    pub(super) fn ordered(self, sort: Sort, id: &'static str) -> Self {
+        let direction = if sort.descending { " DESC" } else { "" };
+        let select = self.push(" ORDER BY ");
+        let select = match sort.key {
+            SortKey::Id => select,
+            key => select.push(key.name()).push(direction).push(", "),
+        };
+        select.push(id).push(direction)
+    }
+
+    /// Adds the order and the bounds of a page.
+    #[must_use]
+    pub(super) fn page(self, sort: Sort, id: &'static str, start: PageStart, limit: u32) -> Self {
         let (_, offset) = bounds(start);
-        self.push(order).push(" LIMIT ").bind(i64::from(limit)).push(" OFFSET ").bind(offset)
+        let ordered = self.beyond(sort, id, start).ordered(sort, id);
+        ordered.push(" LIMIT ").bind(i64::from(limit)).push(" OFFSET ").bind(offset)
     }
 
     /// The rows.

@@ -3,10 +3,14 @@
 pub(crate) mod change;
 pub mod create;
 
-use super::{paging::bounds, select::Select};
+use super::select::Select;
 use crate::{
     db::{Result, Store, Tx, columns::url_columns, on_pool, on_tx},
-    domain::{DisabledReason, ShortCode, TargetUrl, Url, UrlId, UserId, clock::Timestamp, page::PageStart},
+    domain::{
+        DisabledReason, ShortCode, TargetUrl, Url, UrlId, UserId,
+        clock::{Span, Timestamp},
+        page::{PageStart, Sort},
+    },
 };
 
 const BY_ID: &str = concat!("SELECT ", url_columns!(), " FROM urls WHERE id = $1");
@@ -25,7 +29,7 @@ const COUNT: &str = "SELECT 1 FROM urls";
 pub(crate) const STATEMENTS: &[&str] = &[BY_ID, LINK_BY_CODE, CODE_USE, OWNER];
 
 /// Which links a list holds; `None` takes all.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct UrlFilter {
     /// Only those that belong to this user, whatever `user_id` says: all that a caller may see.
     pub owner: Option<UserId>,
@@ -33,6 +37,10 @@ pub struct UrlFilter {
     pub user_id: Option<UserId>,
     /// Only those that can, or cannot, be followed.
     pub is_active: Option<bool>,
+    /// Only the one with this code.
+    pub short_code: Option<ShortCode>,
+    /// Only those that were created within it.
+    pub created: Span,
 }
 
 /// What following a code needs of its link.
@@ -57,6 +65,8 @@ pub(super) fn filtered(head: &'static str, filter: UrlFilter) -> Select {
         .and("user_id = ", filter.owner)
         .and("user_id = ", filter.user_id)
         .and("is_active = ", filter.is_active)
+        .and("short_code = ", filter.short_code)
+        .within("created_at", filter.created)
 }
 
 impl Store {
@@ -77,10 +87,9 @@ impl Store {
         Ok(retired_at.map(|retired_at| retired_at.is_some()))
     }
 
-    /// At most `limit` links in `id` order.
-    pub async fn urls(&self, filter: UrlFilter, start: PageStart, limit: u32) -> Result<Vec<Url>> {
-        let (after, _) = bounds(start);
-        filtered(LIST, filter).and("id > ", Some(after)).page(" ORDER BY id", start, limit).rows(self).await
+    /// At most `limit` links in this order, which is not that of clicks.
+    pub async fn urls(&self, filter: UrlFilter, sort: Sort, start: PageStart, limit: u32) -> Result<Vec<Url>> {
+        filtered(LIST, filter).page(sort, "id", start, limit).rows(self).await
     }
 
     /// How many links pass the filter.

@@ -1,18 +1,20 @@
 //! Users in the database.
 
-use super::paging::{COUNTED, bounds};
+use super::select::Select;
 use crate::{
     db::{Changes, Committed, Result, Store, StoreError, Tx, columns::user_columns, dialect, on_pool, on_tx},
     domain::{
         Caller, Details, EmailAddress, NewUser, ShortCode, UrlId, User, UserChanges, UserId, Username,
-        clock::Timestamp, page::PageStart,
+        clock::{Span, Timestamp},
+        page::{PageStart, Sort},
     },
 };
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 const BY_NAME: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE username = $1");
-const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2 OFFSET $3");
-const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM users LIMIT $1) counted";
+// The beginning of the list and of its count; conditions follow in `filtered`.
+const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE TRUE");
+const COUNT: &str = "SELECT 1 FROM users WHERE TRUE";
 const INSERT: &str = concat!(
     r"
     INSERT INTO users (username, email, created_at)
@@ -46,20 +48,27 @@ const NOTE_DELETIONS: &str = r"
 const DELETE_URLS: &str = "DELETE FROM urls WHERE user_id = $1 AND id <= $2";
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
-pub(crate) const STATEMENTS: &[&str] = &[
-    BY_ID,
-    BY_NAME,
-    LIST,
-    COUNT,
-    INSERT,
-    TAKEN_USERNAME,
-    TAKEN_EMAIL,
-    UPDATE,
-    RETIRE_CODES,
-    NOTE_DELETIONS,
-    DELETE_URLS,
-    DELETE,
-];
+pub(crate) const STATEMENTS: &[&str] =
+    &[BY_ID, BY_NAME, INSERT, TAKEN_USERNAME, TAKEN_EMAIL, UPDATE, RETIRE_CODES, NOTE_DELETIONS, DELETE_URLS, DELETE];
+
+/// Which users a list holds; `None` takes all.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only this one: all that a caller may see.
+    pub only: Option<UserId>,
+    /// Only the one of this name.
+    pub username: Option<Username>,
+    /// Only the one with this address.
+    pub email: Option<EmailAddress>,
+    /// Only those that were created within it.
+    pub created: Span,
+}
+
+/// A statement over users with the conditions of `filter`.
+fn filtered(head: &'static str, filter: UserFilter) -> Select {
+    let select = Select::new(head).and("id = ", filter.only).and("username = ", filter.username);
+    select.and("email = ", filter.email).within("created_at", filter.created)
+}
 
 /// Links that one transaction deletes at most.
 const DELETED_AT_ONCE: u32 = 5_000;
@@ -75,17 +84,14 @@ impl Store {
         Ok(on_pool!(self, |pool| sqlx::query_as(BY_NAME).bind(name).fetch_optional(pool).await)?)
     }
 
-    /// At most `limit` users in `id` order.
-    pub async fn users(&self, start: PageStart, limit: u32) -> Result<Vec<User>> {
-        let (after, offset) = bounds(start);
-        Ok(on_pool!(self, |pool| {
-            sqlx::query_as(LIST).bind(after).bind(i64::from(limit)).bind(offset).fetch_all(pool).await
-        })?)
+    /// At most `limit` users in this order, which is not that of clicks.
+    pub async fn users(&self, filter: UserFilter, sort: Sort, start: PageStart, limit: u32) -> Result<Vec<User>> {
+        filtered(LIST, filter).page(sort, "id", start, limit).rows(self).await
     }
 
-    /// How many users there are, [`MAX_COUNT`](crate::domain::page::MAX_COUNT) and one at most.
-    pub async fn count_users(&self) -> Result<i64> {
-        Ok(on_pool!(self, |pool| sqlx::query_scalar(COUNT).bind(COUNTED).fetch_one(pool).await)?)
+    /// How many users pass the filter, [`MAX_COUNT`](crate::domain::page::MAX_COUNT) and one at most.
+    pub async fn count_users(&self, filter: UserFilter) -> Result<i64> {
+        filtered(COUNT, filter).count(self).await
     }
 
     /// Deletes a user and all links of theirs, whose codes stay used; answers none if there is no such user.

@@ -28,6 +28,7 @@ const ROUTES: &[(&str, &[&str])] = &[
     ("/events/bulk", &["POST"]),
     ("/replicas", &["GET", "HEAD"]),
     ("/metrics", &["GET", "HEAD"]),
+    ("/me", &["GET", "HEAD"]),
     ("/openapi.json", &["GET", "HEAD"]),
     ("/chosen", &["GET", "HEAD"]),
 ];

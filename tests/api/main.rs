@@ -29,6 +29,7 @@ mod limits_lists;
 mod limits_tokens;
 mod lists;
 mod logs;
+mod newcomer;
 mod no_changes;
 mod observability;
 mod outages;

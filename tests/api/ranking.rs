@@ -105,19 +105,22 @@ async fn lists_by_clicks_are_filtered_and_counted(kind: Kind) {
 async fn cursors_are_good_for_their_order(kind: Kind) {
     let app = with_clicks(kind, 3, "id").await;
     for path in [
-        "/urls?cursor=after-1-2",
-        "/users?cursor=after-1-2",
-        "/events?cursor=after-1-2",
+        "/urls?cursor=after-clicks-1-2",
+        "/users?cursor=after-clicks-1-2",
+        "/events?cursor=after-clicks-1-2",
         "/urls?sort=clicks&cursor=after-1",
-        "/urls?sort=clicks&cursor=after-1-2-3",
-        "/urls?sort=-clicks&cursor=after--1-2",
-        "/urls?include=clicks&cursor=after-1-2",
+        "/urls?sort=clicks&cursor=after-clicks-1-2-3",
+        "/urls?sort=clicks&cursor=after-created_at-1-2",
+        "/urls?sort=-created_at&cursor=after-clicks-1-2",
+        "/urls?sort=-id&cursor=after-created_at-1-2",
+        "/urls?sort=-clicks&cursor=after-clicks--1-2",
+        "/urls?include=clicks&cursor=after-clicks-1-2",
     ] {
         assert_eq!(app.get(path).await.refused_fields(), ["cursor"], "{path}");
     }
-    for sort in ["id", "Clicks", "--clicks", "clicks,id"] {
+    for sort in ["title", "Clicks", "--clicks", "clicks,id"] {
         assert_eq!(app.get(&format!("/urls?sort={sort}")).await.refused_fields(), ["sort"], "{sort}");
     }
-    let end = app.get("/urls?sort=clicks&cursor=after-9223372036854775807-9223372036854775807").await;
+    let end = app.get("/urls?sort=clicks&cursor=after-clicks-9223372036854775807-9223372036854775807").await;
     assert_eq!(end.expect(200), json!([]));
 }

@@ -81,7 +81,7 @@ fn failed(app: &AppState, request: &Parts, unauthorized: Error) -> Error {
 /// either.
 fn allowed(caller: Caller, method: &Method, route: &str) -> Result<(), Error> {
     let scope = match need(method, route) {
-        Need::Nothing => return Ok(()),
+        Need::Nothing | Need::Credentials => return Ok(()),
         Need::Scope(scope) => scope,
         Need::Admin => Scope::Admin,
     };

@@ -11,6 +11,8 @@ use crate::domain::Scope;
 pub enum Need {
     /// Nothing: anyone may.
     Nothing,
+    /// Credentials, whatever they allow.
+    Credentials,
     /// The administrator, or a key with this scope.
     Scope(Scope),
     /// The administrator, or a key with the scope `admin`.
@@ -23,6 +25,7 @@ pub const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/ready", Need::Nothing),
     ("GET", "/{short_code}", Need::Nothing),
     ("GET", "/urls/{id}/redirect", Need::Nothing),
+    ("GET", "/me", Need::Credentials),
     ("GET", "/metrics", Need::Admin),
     ("GET", "/replicas", Need::Admin),
     ("GET", "/users", Need::Scope(Scope::LinksRead)),

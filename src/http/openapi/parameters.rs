@@ -7,7 +7,7 @@ use utoipa::{
     openapi::schema::{Object, ObjectBuilder, Type},
 };
 
-use crate::domain::{EventType, UrlId, UserId, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
+use crate::domain::{EmailAddress, EventType, UrlId, UserId, Username, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
 
 /// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may
 /// be.
@@ -38,7 +38,7 @@ pub struct Paging {
     #[param(schema_with = per_page)]
     per_page: Option<u32>,
     /// Where the page begins, as the `next` link gave it; instead of `page`.
-    #[param(pattern = "^after-[0-9]+(-[0-9]+)?$", example = "after-20")]
+    #[param(pattern = "^after-([a-z_]+-[0-9]+-)?[0-9]+$", example = "after-20")]
     cursor: Option<String>,
     /// Whether to count all rows, for `X-Total-Count`.
     count: Option<bool>,
@@ -52,9 +52,52 @@ pub struct UrlFilters {
     user_id: Option<UserId>,
     /// Only those that can, or cannot, be followed.
     is_active: Option<bool>,
-    /// `clicks`: the least followed first; `-clicks`: the most followed first. Each link then has `clicks`, and a
-    /// `cursor` is good for the order that gave it out.
-    #[param(pattern = "^(-?clicks)?$", example = "-clicks")]
+    /// Only the one with this code.
+    #[param(example = "OvfxQA")]
+    short_code: Option<String>,
+    /// Only those created at this time or later: a time, or a day in UTC.
+    #[param(example = "2026-03-01")]
+    created_after: Option<String>,
+    /// Only those created before this time.
+    #[param(example = "2026-04-01T00:00:00Z")]
+    created_before: Option<String>,
+    /// `-created_at`: the newest first. `clicks`: the least followed first; `-clicks`: the most followed first, and each
+    /// link then has `clicks`. A `cursor` is good for the order that gave it out.
+    #[param(pattern = "^(-?(id|created_at|clicks))?$", example = "-created_at")]
+    sort: Option<String>,
+}
+
+/// Which users. Filters may also stand in a JSON body; the query wins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UserFilters {
+    /// Only the one of this name.
+    username: Option<Username>,
+    /// Only the one with this address.
+    email: Option<EmailAddress>,
+    /// Only those created at this time or later: a time, or a day in UTC.
+    #[param(example = "2026-03-01")]
+    created_after: Option<String>,
+    /// Only those created before this time.
+    #[param(example = "2026-04-01T00:00:00Z")]
+    created_before: Option<String>,
+}
+
+/// In which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Order {
+    /// `-created_at`: the newest first. A `cursor` is good for the order that gave it out.
+    #[param(pattern = "^(-?(id|created_at))?$", example = "-created_at")]
+    sort: Option<String>,
+}
+
+/// In which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventOrder {
+    /// `-id`: the newest first, as they were stored.
+    #[param(pattern = "^(-?id)?$", example = "-id")]
     sort: Option<String>,
 }
 
@@ -99,6 +142,12 @@ pub struct EventFilters {
     user_id: Option<UserId>,
     /// Only those of this type.
     event_type: Option<EventType>,
+    /// Only those that happened at this time or later: a time, or a day in UTC.
+    #[param(example = "2026-03-01")]
+    timestamp_after: Option<String>,
+    /// Only those that happened before this time.
+    #[param(example = "2026-04-01T00:00:00Z")]
+    timestamp_before: Option<String>,
 }
 
 /// Where a stream of events begins; from now on without either.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::urls::may_disable;
 use crate::{
     http::{Error, idempotency::Idempotency, openapi::IdempotencyKey, upload},
-    import::{ImportError, Kind, Options, Report, Source, import},
+    import::{GeneratedCode, ImportError, Kind, Options, Report, Source, import},
     state::AppState,
 };
 
@@ -40,6 +40,10 @@ pub struct BulkAnswer {
     /// How many of them were created.
     #[schema(example = 398)]
     created: u64,
+    /// The codes of links whose rows had none: the first thousand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    codes: Vec<GeneratedCode>,
 }
 
 /// Imports users.
@@ -120,8 +124,10 @@ async fn take_in(
     let mut attempt = idempotency.begin(&app, &file).await?;
     let source = Source { name: file.name, bytes: None, content: Box::new(&mut file.content) };
     let report = import(attempt.tx().await?, vec![source], &options, &()).await;
-    let answer =
-        report.map(|report| BulkAnswer { imported: report.rows(), count: report.rows(), created: report.created() });
+    let answer = report.map(|report| {
+        let rows = report.rows();
+        BulkAnswer { imported: rows, count: rows, created: report.created(), codes: report.generated }
+    });
     Ok(attempt.finish(answer).await?)
 }
 

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use crate::{
     db::{Store, StoreError},
     domain::{
-        Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId, clock::Timestamp, page::PageStart,
+        Caller, Cursor, Details, Event, EventId, EventType, NewEvent, UrlId, UserId,
+        clock::Timestamp,
+        page::{PageStart, Sort, SortKey},
     },
     http::{
         Error,
@@ -15,7 +17,7 @@ use crate::{
         field::{Faults, Field},
         idempotency::Idempotency,
         list::{self, ListPermit, Rows},
-        openapi::{EventFilters, IdempotencyKey, Paging},
+        openapi::{EventFilters, EventOrder, IdempotencyKey, Paging},
     },
     state::AppState,
     store::EventFilter,
@@ -51,13 +53,14 @@ pub struct CreateEvent {
 struct EventRows {
     store: Store,
     filter: EventFilter,
+    sort: Sort,
 }
 
 impl Rows for EventRows {
     type Row = Event;
 
     async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<Event>, StoreError> {
-        self.store.events(&self.filter, start, limit).await
+        self.store.events(&self.filter, self.sort, start, limit).await
     }
 
     async fn count(&self) -> Result<i64, StoreError> {
@@ -67,14 +70,18 @@ impl Rows for EventRows {
     fn cursor(&self, row: &Event) -> Cursor {
         Cursor::after(row.id.0)
     }
+
+    fn sort(&self) -> Sort {
+        self.sort
+    }
 }
 
-/// Lists events, newest last: every one, or a page.
+/// Lists events: every one, or a page. Newest last, unless `sort=-id` asks for the newest first.
 #[utoipa::path(
     get,
     path = "/events",
     tag = "events",
-    params(EventFilters, Paging),
+    params(EventFilters, EventOrder, Paging),
     responses((status = 200, description = "The events", body = Vec<Event>)),
 )]
 pub async fn list_events(
@@ -84,8 +91,9 @@ pub async fn list_events(
     query: ListQuery,
 ) -> Result<Response, Error> {
     let filter = filter(&caller, &query)?;
+    let sort = query.sort(&[SortKey::Id])?;
     let store = app.flushed_store().await?.for_lists();
-    list::respond("/events", &query, permit, EventRows { store, filter }).await
+    list::respond("/events", &query, permit, EventRows { store, filter, sort }).await
 }
 
 /// The events that a caller asks for, of those that they may see.
@@ -95,6 +103,7 @@ pub(super) fn filter(caller: &Caller, query: &ListQuery) -> Result<EventFilter, 
         url_id: query.get("url_id")?,
         user_id: query.get("user_id")?,
         event_type: query.get("event_type")?,
+        time: query.span("timestamp_after", "timestamp_before")?,
     })
 }
 

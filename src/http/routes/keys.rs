@@ -140,8 +140,10 @@ pub async fn create_key(
     check(&counts, limited, now)?;
     let kept = tx.create_key(&new, &secret, made_by, now).await?.ok_or_else(revoked)?;
     app.commit(tx).await?;
+    let location = format!("/users/{user}/keys/{}", kept.id);
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::LOCATION, location.as_str())];
     let body = Json(CreatedKey { kept, key: secret.expose().to_owned() });
-    Ok((StatusCode::CREATED, standing, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+    Ok((StatusCode::CREATED, standing, headers, body).into_response())
 }
 
 /// Revokes a key and those that were made with it, for good.

@@ -19,7 +19,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::events;
 use crate::{
     db::Result as StoreResult,
-    domain::{Caller, Cursor, EventId, Invalid, Secret, page::PageStart},
+    domain::{
+        Caller, Cursor, EventId, Invalid, Secret,
+        page::{PageStart, Sort},
+    },
     feed::{Chunk, Listener, frame},
     http::{
         Error,
@@ -201,7 +204,7 @@ impl Follower {
     /// The next page of what the client missed.
     async fn catch_up(&mut self) -> StoreResult<Bytes> {
         let start = PageStart::After(Cursor::after(self.seen));
-        let events = self.app.store()?.for_lists().events(&self.filter, start, PAGE).await?;
+        let events = self.app.store()?.for_lists().events(&self.filter, Sort::default(), start, PAGE).await?;
         let is_last = events.len() < PAGE as usize || events.last().is_none_or(|last| last.id.0 >= self.goal);
         let mut text = BytesMut::new();
         for event in events.iter().take_while(|event| event.id.0 <= self.goal) {

@@ -13,7 +13,8 @@ use crate::{
     db::{Store, StoreError},
     domain::{
         Caller, Cursor, Details, DisabledReason, Invalid, NewUrl, Scope, ShortCode, TargetPolicy, TargetUrl, Title,
-        Url, UrlChanges, UrlId, UserId, page::PageStart, stats::ByClicks,
+        Url, UrlChanges, UrlId, UserId,
+        page::{PageStart, Sort, SortKey},
     },
     http::{
         Error,
@@ -37,9 +38,9 @@ use crate::{
     "short_code": "roadmap",
 }))]
 pub struct CreateUrl {
-    /// Its owner.
+    /// Its owner; with a key it may be left out, and is the key's user.
     #[serde(default)]
-    #[schema(value_type = UserId, required = true)]
+    #[schema(value_type = UserId, required = false)]
     user_id: Field<UserId>,
     /// The target.
     #[serde(default)]
@@ -82,38 +83,41 @@ struct UrlRows {
     filter: UrlFilter,
     base: PublicBase,
     with_clicks: bool,
-    by_clicks: Option<ByClicks>,
+    sort: Sort,
 }
 
 impl Rows for UrlRows {
     type Row = UrlBody;
 
     async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<UrlBody>, StoreError> {
-        let counted = match self.by_clicks {
-            Some(order) => self.store.urls_by_clicks(order, self.filter, start, limit).await?,
-            None if self.with_clicks => self.store.counted_urls(self.filter, start, limit).await?,
-            None => {
-                let urls = self.store.urls(self.filter, start, limit).await?;
-                return Ok(urls.into_iter().map(|url| UrlBody::new(url, &self.base)).collect());
-            }
-        };
+        let filter = self.filter.clone();
+        if !self.with_clicks {
+            let urls = self.store.urls(filter, self.sort, start, limit).await?;
+            return Ok(urls.into_iter().map(|url| UrlBody::new(url, &self.base)).collect());
+        }
+        let counted = self.store.counted_urls(filter, self.sort, start, limit).await?;
         Ok(counted.into_iter().map(|url| UrlBody::counted(url, &self.base)).collect())
     }
 
     async fn count(&self) -> Result<i64, StoreError> {
-        self.store.count_urls(self.filter).await
+        self.store.count_urls(self.filter.clone()).await
     }
 
     fn cursor(&self, row: &UrlBody) -> Cursor {
-        Cursor { id: row.id.0, clicks: row.clicks.filter(|_| self.is_by_clicks()) }
+        let value = match self.sort.key {
+            SortKey::Id => 0,
+            SortKey::CreatedAt => row.created_at.timestamp_micros(),
+            SortKey::Clicks => row.clicks.unwrap_or_default(),
+        };
+        Cursor { id: row.id.0, key: self.sort.key, value }
     }
 
-    fn is_by_clicks(&self) -> bool {
-        self.by_clicks.is_some()
+    fn sort(&self) -> Sort {
+        self.sort
     }
 }
 
-/// Lists links in `id` order or by their clicks: every one, or a page.
+/// Lists links: every one, or a page. In `id` order, unless another one is asked for.
 #[utoipa::path(
     get,
     path = "/urls",
@@ -129,11 +133,13 @@ pub async fn list_urls(
     query: ListQuery,
 ) -> Result<Response, Error> {
     let (user_id, is_active) = (query.get("user_id")?, query.flag("is_active")?);
-    let filter = UrlFilter { owner: caller.owner(), user_id, is_active };
-    let (with_clicks, by_clicks) = (includes_clicks(&query)?, query.get("sort")?);
-    let counts = with_clicks || by_clicks.is_some();
-    let store = if counts { app.counted_store().await? } else { app.store()? }.for_lists();
-    list::respond("/urls", &query, permit, UrlRows { store, filter, base, with_clicks, by_clicks }).await
+    let short_code = query.get("short_code")?;
+    let created = query.span("created_after", "created_before")?;
+    let filter = UrlFilter { owner: caller.owner(), user_id, is_active, short_code, created };
+    let sort = query.sort(&[SortKey::Id, SortKey::CreatedAt, SortKey::Clicks])?;
+    let with_clicks = includes_clicks(&query)? || sort.key == SortKey::Clicks;
+    let store = if with_clicks { app.counted_store().await? } else { app.store()? }.for_lists();
+    list::respond("/urls", &query, permit, UrlRows { store, filter, base, with_clicks, sort }).await
 }
 
 /// Creates a link. The same target twice makes two links with two codes.
@@ -155,7 +161,8 @@ pub async fn create_url(
     base: PublicBase,
     JsonObject { value, others, bytes }: JsonObject<CreateUrl>,
 ) -> axum::response::Result<Response> {
-    let new = value.check(others.into_faults(), &app.settings.targets, &base)?;
+    let own = idempotency.caller().user();
+    let new = value.check(others.into_faults(), own, &app.settings.targets, &base)?;
     let mut attempt = idempotency.begin_alone(&app, &bytes).await?;
     let created = create_alone(&app, &mut attempt, &new, &base).await;
     let untitled = created.as_ref().ok().filter(|url| url.title.is_none()).map(|url| url.id);
@@ -290,10 +297,20 @@ pub(super) fn may_disable(caller: Caller) -> bool {
 }
 
 impl CreateUrl {
-    fn check(self, mut faults: Faults, targets: &TargetPolicy, base: &PublicBase) -> Result<NewUrl, Error> {
+    /// Checks the body. `own` is the owner if it names none.
+    fn check(
+        self,
+        mut faults: Faults,
+        own: Option<UserId>,
+        targets: &TargetPolicy,
+        base: &PublicBase,
+    ) -> Result<NewUrl, Error> {
         let title = self.title.nullable("title", &mut faults).flatten().filter(Title::is_given);
         let short_code = self.short_code.nullable("short_code", &mut faults).flatten();
-        let user_id = self.user_id.required("user_id", &mut faults);
+        let user_id = match (self.user_id, own) {
+            (Field::Missing, Some(own)) => Some(own),
+            (given, _) => given.required("user_id", &mut faults),
+        };
         let original_url = self.original_url.meeting(|target| base.check(targets, target));
         let original_url = original_url.required("original_url", &mut faults);
         let required = user_id.zip(original_url);

@@ -6,16 +6,20 @@ use utoipa::ToSchema;
 
 use crate::{
     db::{Store, StoreError},
-    domain::{Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username, page::PageStart},
+    domain::{
+        Caller, Cursor, Details, EmailAddress, NewUser, User, UserChanges, UserId, Username,
+        page::{PageStart, Sort, SortKey},
+    },
     http::{
         Error,
         extract::{JsonObject, ListQuery, Named, Resource, ToDelete},
         field::{Faults, Field},
         idempotency::Idempotency,
         list::{self, ListPermit, Rows},
-        openapi::{IdempotencyKey, Paging},
+        openapi::{IdempotencyKey, Order, Paging, UserFilters},
     },
     state::AppState,
+    store::UserFilter,
 };
 
 /// A user to be created.
@@ -46,42 +50,39 @@ pub struct UpdateUser {
     email: Field<EmailAddress>,
 }
 
-/// The users that a caller sees: all, or only themselves.
 struct UserRows {
     store: Store,
-    only: Option<UserId>,
+    filter: UserFilter,
+    sort: Sort,
 }
 
 impl Rows for UserRows {
     type Row = User;
 
     async fn fetch(&self, start: PageStart, limit: u32) -> Result<Vec<User>, StoreError> {
-        let Some(id) = self.only else { return self.store.users(start, limit).await };
-        let is_before = match start {
-            PageStart::Offset(rows) => rows == 0,
-            PageStart::After(cursor) => cursor.id < id.0,
-        };
-        if is_before { Ok(self.store.user(id).await?.into_iter().collect()) } else { Ok(Vec::new()) }
+        self.store.users(self.filter.clone(), self.sort, start, limit).await
     }
 
     async fn count(&self) -> Result<i64, StoreError> {
-        match self.only {
-            None => self.store.count_users().await,
-            Some(_) => Ok(1),
-        }
+        self.store.count_users(self.filter.clone()).await
     }
 
     fn cursor(&self, row: &User) -> Cursor {
-        Cursor::after(row.id.0)
+        let value = if self.sort.key == SortKey::Id { 0 } else { row.created_at.timestamp_micros() };
+        Cursor { id: row.id.0, key: self.sort.key, value }
+    }
+
+    fn sort(&self) -> Sort {
+        self.sort
     }
 }
 
-/// Lists users in `id` order: every one, or a page.
+/// Lists users: every one, or a page. In `id` order, unless another one is asked for. A key sees its own user.
 #[utoipa::path(
     get,
     path = "/users",
     tag = "users",
-    params(Paging),
+    params(UserFilters, Order, Paging),
     responses((status = 200, description = "The users", body = Vec<User>)),
 )]
 pub async fn list_users(
@@ -90,7 +91,14 @@ pub async fn list_users(
     permit: ListPermit,
     query: ListQuery,
 ) -> Result<Response, Error> {
-    let rows = UserRows { store: app.store()?.for_lists(), only: caller.owner() };
+    let filter = UserFilter {
+        only: caller.owner(),
+        username: query.get("username")?,
+        email: query.get("email")?,
+        created: query.span("created_after", "created_before")?,
+    };
+    let sort = query.sort(&[SortKey::Id, SortKey::CreatedAt])?;
+    let rows = UserRows { store: app.store()?.for_lists(), filter, sort };
     list::respond("/users", &query, permit, rows).await
 }
 

@@ -120,6 +120,15 @@ const BEGIN_TOTALS: &str = r"
     ON CONFLICT DO NOTHING
 ";
 
+/// The codes that links of staged rows got because the rows had none.
+const GENERATED: &str = r"
+    SELECT i.nth, u.short_code
+    FROM import_urls i
+    JOIN urls u ON u.short_code = i.short_code
+    WHERE NOT i.is_chosen
+    ORDER BY i.nth
+";
+
 /// A link and the code it is stored with, its own or a generated one.
 #[derive(Debug)]
 struct CodedUrl<'r> {
@@ -189,6 +198,11 @@ impl Bulk<'_> {
         }
         self.refuse(OWNERLESS, "user_id", "names no user", &mut outcome).await?;
         self.place_urls(rows, &mut outcome).await?;
+        if rows.iter().any(|row| row.short_code.is_none()) {
+            let made: Vec<(i64, ShortCode)> = on_tx!(self.tx, |conn| sqlx::query_as(GENERATED).fetch_all(conn).await?);
+            let nth = |nth| usize::try_from(nth).unwrap_or_default();
+            outcome.generated = made.into_iter().map(|(row, code)| (nth(row), code)).collect();
+        }
         if outcome.created > 0 {
             // Codes that led nowhere may be cached as such.
             self.tx.note_all(Changes::All);

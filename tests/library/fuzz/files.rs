@@ -143,10 +143,10 @@ async fn round_trip(store: &Store, id: i64, (title, path, active, kind, details)
     let link = store.link(&ShortCode::parse(code).unwrap()).await.unwrap().unwrap();
     prop_assert_eq!((link.id, link.original_url.as_str(), link.is_active), (UrlId(id), target.as_str(), active));
     let filter = UrlFilter { user_id: Some(UserId(id)), ..UrlFilter::default() };
-    let url = store.urls(filter, PageStart::Offset(0), 2).await.unwrap().remove(0);
+    let url = store.urls(filter, Default::default(), PageStart::Offset(0), 2).await.unwrap().remove(0);
     prop_assert_eq!(url.title.as_ref().map(Title::as_str), title.as_deref());
     let filter = EventFilter { url_id: Some(UrlId(id)), ..EventFilter::default() };
-    let event = store.events(&filter, PageStart::Offset(0), 2).await.unwrap().remove(0);
+    let event = store.events(&filter, Default::default(), PageStart::Offset(0), 2).await.unwrap().remove(0);
     prop_assert_eq!((event.event_type.as_str(), event.details.as_str()), (kind.as_str(), details.as_str()));
     prop_assert_eq!(event.details, Details::parse(details).unwrap());
     Ok(())

@@ -85,7 +85,7 @@ fn cursors() {
         || text(CURSORS),
         |text| {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert!(cursor.id >= 0 && cursor.clicks.is_none_or(|clicks| clicks >= 0));
+                prop_assert!(cursor.id >= 0 && cursor.value >= 0);
                 prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
             }
             Ok(())

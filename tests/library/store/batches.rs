@@ -87,7 +87,7 @@ async fn events_are_the_same_whatever_their_batch(kind: Kind) {
     together.store.store_clicks("all", &clicks.into(), at(0)).await.unwrap();
     let events = |fixture: &Fixture| {
         let store = fixture.store.clone();
-        async move { store.events(&EventFilter::default(), PageStart::Offset(0), 200).await.unwrap() }
+        async move { store.events(&EventFilter::default(), Default::default(), PageStart::Offset(0), 200).await.unwrap() }
     };
     let (one_by_one, together) = (events(&one_by_one).await, events(&together).await);
     assert_eq!((one_by_one.len(), &one_by_one), (125, &together));

@@ -32,7 +32,7 @@ fn details(reason: &str) -> Details {
 
 async fn kinds_of_events(fixture: &Fixture, url_id: UrlId) -> Vec<String> {
     let filter = EventFilter { url_id: Some(url_id), ..EventFilter::default() };
-    let events = fixture.store.events(&filter, PageStart::Offset(0), 100).await.unwrap();
+    let events = fixture.store.events(&filter, Default::default(), PageStart::Offset(0), 100).await.unwrap();
     events.iter().map(|event| event.event_type.as_str().to_owned()).collect()
 }
 
@@ -115,7 +115,7 @@ async fn a_disabled_link_stays_disabled(kind: Kind) {
     let changed = change(UrlChanges { is_active: Some(false), title: Some(None), ..UrlChanges::default() }, 2).await;
     assert_eq!((reason_of().await, &changed.disabled_reason), (Some(reason.clone()), &Some(reason)));
     assert_eq!(fixture.store.url(url.id).await.unwrap().as_ref(), Some(&changed));
-    let listed = fixture.store.urls(UrlFilter::default(), PageStart::Offset(0), 10).await.unwrap();
+    let listed = fixture.store.urls(UrlFilter::default(), Default::default(), PageStart::Offset(0), 10).await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&changed));
     assert_eq!(fixture.store.counted_url(url.id).await.unwrap().unwrap().url, changed);
     change(UrlChanges { disabled_reason: Some(None), ..UrlChanges::default() }, 3).await;

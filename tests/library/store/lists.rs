@@ -25,7 +25,7 @@ async fn pages_are_bounded_and_in_order(kind: Kind) {
     for index in 0..7 {
         fixture.user(&format!("user{index}")).await;
     }
-    assert_eq!(fixture.store.count_users().await.unwrap(), 7);
+    assert_eq!(fixture.store.count_users(Default::default()).await.unwrap(), 7);
     for (start, limit, expected) in [
         (PageStart::Offset(0), 3, vec![1, 2, 3]),
         (PageStart::Offset(5), 3, vec![6, 7]),
@@ -35,7 +35,14 @@ async fn pages_are_bounded_and_in_order(kind: Kind) {
         (PageStart::After(Cursor::after(i64::MAX)), 2, vec![]),
         (PageStart::Offset(0), 1_001, vec![1, 2, 3, 4, 5, 6, 7]),
     ] {
-        let ids: Vec<i64> = fixture.store.users(start, limit).await.unwrap().iter().map(|user| user.id.0).collect();
+        let ids: Vec<i64> = fixture
+            .store
+            .users(Default::default(), Default::default(), start, limit)
+            .await
+            .unwrap()
+            .iter()
+            .map(|user| user.id.0)
+            .collect();
         assert_eq!(ids, expected, "{start:?}");
     }
 }
@@ -56,11 +63,15 @@ async fn links_are_filtered(kind: Kind) {
         (Some(bob.id), Some(false), vec![]),
         (Some(UserId(77)), None, vec![]),
     ] {
-        let filter = UrlFilter { owner: None, user_id, is_active };
-        let urls = fixture.store.urls(filter, PageStart::Offset(0), 10).await.unwrap();
+        let filter = UrlFilter { user_id, is_active, ..UrlFilter::default() };
+        let urls = fixture.store.urls(filter.clone(), Default::default(), PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(urls.iter().map(|url| url.id.0).collect::<Vec<_>>(), expected, "{filter:?}");
-        assert_eq!(fixture.store.count_urls(filter).await.unwrap(), i64::try_from(expected.len()).unwrap());
-        let after = fixture.store.urls(filter, PageStart::After(Cursor::after(1)), 1).await.unwrap();
+        assert_eq!(fixture.store.count_urls(filter.clone()).await.unwrap(), i64::try_from(expected.len()).unwrap());
+        let after = fixture
+            .store
+            .urls(filter.clone(), Default::default(), PageStart::After(Cursor::after(1)), 1)
+            .await
+            .unwrap();
         let next = expected.into_iter().find(|id| *id > 1);
         assert_eq!(after.first().map(|url| url.id.0), next, "{filter:?}");
     }
@@ -80,8 +91,8 @@ async fn events_are_filtered(kind: Kind) {
         (Some(two.id), Some(bob.id), Some(&created), 1),
         (Some(two.id), Some(ann.id), None, 0),
     ] {
-        let filter = EventFilter { owner: None, url_id, user_id, event_type: event_type.cloned() };
-        let events = fixture.store.events(&filter, PageStart::Offset(0), 10).await.unwrap();
+        let filter = EventFilter { url_id, user_id, event_type: event_type.cloned(), ..EventFilter::default() };
+        let events = fixture.store.events(&filter, Default::default(), PageStart::Offset(0), 10).await.unwrap();
         assert_eq!(events.len(), expected, "{filter:?}");
         assert_eq!(fixture.store.count_events(&filter).await.unwrap(), i64::try_from(expected).unwrap());
     }
@@ -130,10 +141,16 @@ async fn an_owner_sees_what_is_theirs(kind: Kind) {
         (ann.id, None, Some(bob.id), None, vec![8]),
         (UserId(77), None, None, None, vec![]),
     ] {
-        let filter = EventFilter { owner: Some(owner), url_id, user_id, event_type: event_type.cloned() };
+        let filter = EventFilter {
+            owner: Some(owner),
+            url_id,
+            user_id,
+            event_type: event_type.cloned(),
+            ..EventFilter::default()
+        };
         let seen = walked(&fixture, &filter).await;
         assert_eq!(seen, expected, "{filter:?}");
-        let from_second = fixture.store.events(&filter, PageStart::Offset(1), 10).await.unwrap();
+        let from_second = fixture.store.events(&filter, Default::default(), PageStart::Offset(1), 10).await.unwrap();
         assert!(from_second.iter().map(|event| event.id.0).eq(expected.iter().skip(1).copied()), "{filter:?}");
         assert_eq!(fixture.store.count_events(&filter).await.unwrap(), i64::try_from(expected.len()).unwrap());
         for id in 1..=10 {
@@ -148,7 +165,7 @@ async fn an_owner_sees_what_is_theirs(kind: Kind) {
 async fn walked(fixture: &Fixture, filter: &EventFilter) -> Vec<i64> {
     let (mut seen, mut start) = (Vec::new(), PageStart::Offset(0));
     loop {
-        let page = fixture.store.events(filter, start, 2).await.unwrap();
+        let page = fixture.store.events(filter, Default::default(), start, 2).await.unwrap();
         let Some(last) = page.last() else { return seen };
         start = PageStart::After(Cursor::after(last.id.0));
         seen.extend(page.iter().map(|event| event.id.0));
@@ -188,5 +205,5 @@ async fn a_list_that_takes_too_long_is_interrupted(kind: Kind) {
         };
         assert!(matches!(ended.map_err(StoreError::from), Err(StoreError::TooSlow)));
     }
-    assert_eq!(lists.count_users().await.unwrap(), 0, "its connections can be used again");
+    assert_eq!(lists.count_users(Default::default()).await.unwrap(), 0, "its connections can be used again");
 }

@@ -93,7 +93,7 @@ async fn deleting_and_creating_do_not_block_each_other(kind: Kind) {
         let done = timeout(LIMIT, all).await.expect("nobody hangs");
         [done.0, done.1, done.2, done.3, done.4, done.5].into_iter().for_each(assert_done_or_missing);
         let orphans = UrlFilter { user_id: Some(ann.id), ..UrlFilter::default() };
-        assert_eq!(store.urls(orphans, PageStart::Offset(0), 10).await.unwrap(), []);
+        assert_eq!(store.urls(orphans, Default::default(), PageStart::Offset(0), 10).await.unwrap(), []);
         assert_eq!(store.user(ann.id).await.unwrap(), None);
     }
 }

@@ -48,7 +48,8 @@ async fn old_clicks_go_and_their_rollups_stay(kind: Kind) {
 }
 
 async fn assert_what_is_left(fixture: &Fixture) {
-    let events = fixture.store.events(&EventFilter::default(), PageStart::Offset(0), 100).await.unwrap();
+    let events =
+        fixture.store.events(&EventFilter::default(), Default::default(), PageStart::Offset(0), 100).await.unwrap();
     assert_eq!(events.iter().filter(|event| event.event_type == EventType::created()).count(), 1);
     assert_eq!(events.len(), 5);
     for sum in ["(SELECT sum(people) FROM click_days WHERE subject = 1)", "(SELECT sum(clicks) FROM click_totals)"] {

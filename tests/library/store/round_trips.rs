@@ -5,11 +5,11 @@ use std::time::Duration;
 use buoy::{
     db::{Store, StoreSettings},
     domain::{
-        Caller, Cursor, Details, EventType, Policy, TargetUrl, Title, Url, UrlChanges, UrlId, UserId, page::PageStart,
-        stats::ByClicks,
+        Caller, Cursor, Details, EventType, Policy, TargetUrl, Title, Url, UrlChanges, UrlId, UserId,
+        page::{PageStart, Sort, SortKey},
     },
     store::{
-        Bucket, Claim, EventFilter, RecordedAnswer, UrlFilter,
+        Bucket, Claim, EventFilter, RecordedAnswer, UrlFilter, UserFilter,
         urls::create::{Created, Record},
     },
 };
@@ -249,15 +249,22 @@ async fn lists_walk_along_an_index() {
     let counted = Counted::new().await;
     fill(&counted.fixture).await;
     let (store, mine) = (&counted.store, Some(counted.owner));
-    let links = |user_id, is_active| UrlFilter { owner: None, user_id, is_active };
-    for start in [PageStart::Offset(0), PageStart::After(Cursor { id: 5_000, clicks: Some(400) })] {
-        for (filter, order) in [(links(None, None), None), (links(mine, None), None), (links(None, Some(false)), None)]
-        {
-            store.urls(filter, start, 50).await.unwrap();
-            store.counted_urls(filter, start, 50).await.unwrap();
-            store.urls_by_clicks(order.unwrap_or(ByClicks::Descending), links(None, None), start, 50).await.unwrap();
+    let links = |user_id, is_active| UrlFilter { user_id, is_active, ..UrlFilter::default() };
+    let orders = [SortKey::Id, SortKey::CreatedAt, SortKey::Clicks].into_iter();
+    for (key, descending) in orders.flat_map(|key| [(key, false), (key, true)]) {
+        let (sort, by_id) = (Sort { key, descending }, Sort { key: SortKey::Id, descending });
+        let beyond = |key, value| PageStart::After(Cursor { id: 5_000, key, value });
+        for start in [PageStart::Offset(0), beyond(key, if key == SortKey::Clicks { 400 } else { 1 << 50 })] {
+            store.counted_urls(links(None, None), sort, start, 50).await.unwrap();
+            if key != SortKey::Clicks {
+                store.urls(links(None, None), sort, start, 50).await.unwrap();
+                store.users(UserFilter::default(), sort, start, 50).await.unwrap();
+            }
         }
-        store.users(start, 50).await.unwrap();
+        for filter in [links(mine, None), links(None, Some(false))] {
+            store.urls(filter, by_id, beyond(SortKey::Id, 0), 50).await.unwrap();
+        }
+        let start = beyond(SortKey::Id, 0);
         for (owner, url_id, user_id, event_type) in [
             (None, None, None, None),
             (mine, None, None, None),
@@ -266,7 +273,8 @@ async fn lists_walk_along_an_index() {
             (None, None, None, Some(EventType::click())),
             (None, Some(UrlId(7)), None, Some(EventType::created())),
         ] {
-            store.events(&EventFilter { owner, url_id, user_id, event_type }, start, 50).await.unwrap();
+            let filter = EventFilter { owner, url_id, user_id, event_type, ..EventFilter::default() };
+            store.events(&filter, by_id, start, 50).await.unwrap();
         }
     }
     let mut lists = counted.wire.take_statements();

@@ -93,7 +93,7 @@ async fn a_transaction_that_is_dropped_changes_nothing(kind: Kind) {
     let mut tx = fixture.store.begin().await.unwrap();
     tx.create_user(&new_user("ann"), at(0)).await.unwrap();
     tx.rollback().await.unwrap();
-    assert_eq!(fixture.store.count_users().await.unwrap(), 0);
+    assert_eq!(fixture.store.count_users(Default::default()).await.unwrap(), 0);
     fixture.user("ann").await;
 }
 
@@ -124,6 +124,6 @@ async fn recorded_answers_last_for_their_time(kind: Kind) {
 async fn a_store_that_is_closed_says_so(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     fixture.store.close().await;
-    let error = fixture.store.count_users().await.unwrap_err();
+    let error = fixture.store.count_users(Default::default()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }

@@ -28,7 +28,7 @@ pub struct UrlBody {
     is_active: bool,
     /// When it was created, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
-    created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When one of its fields last changed, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
     updated_at: Timestamp,

@@ -209,16 +209,7 @@ async fn sql_in_strings(kind: Kind) {
 
 async fn names_of_every_script(kind: Kind) {
     let app = TestApp::start(kind).await;
-    let names = [
-        "🛟🛟",
-        "نور الدين",
-        "שלום",
-        "佐藤",
-        "o'neil \"x\" <b>",
-        "e\u{301}",
-        "é",
-        "👩‍👩‍👧‍👦",
-    ];
+    let names = ["🛟🛟", "نور الدين", "שלום", "佐藤", "o'neil \"x\" <b>", "e\u{301}", "é", "👩‍👩‍👧‍👦"];
     for (index, name) in names.iter().enumerate() {
         let body = json!({"username": name, "email": format!("{index}@例え.jp")});
         let user = app.post("/users", &body).await.expect(201);

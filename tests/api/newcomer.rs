@@ -154,6 +154,18 @@ async fn lists_are_found_by_code_name_and_time(kind: Kind) {
     }
 }
 
+/// The ids of a list, read by pages of seven along the `next` links.
+async fn ids_page_by_page(app: &TestApp, path: &str) -> Vec<i64> {
+    let (mut page, mut seen) = (Some(format!("{path}&per_page=7")), Vec::new());
+    while let Some(next) = page {
+        let answer = app.get(&next).await;
+        seen.extend(ids(&answer));
+        let link = answer.header("link").unwrap_or_default().to_owned();
+        page = link.split(", ").find_map(|part| part.strip_suffix(">; rel=\"next\"")).map(|part| part[1..].to_owned());
+    }
+    seen
+}
+
 async fn the_newest_come_first_on_every_page(kind: Kind) {
     let app = of_two_ages(kind).await;
     let by_time: Vec<i64> = (1..=30).filter(|id| id % 2 == 1).chain((1..=30).filter(|id| id % 2 == 0)).collect();
@@ -176,17 +188,7 @@ async fn the_newest_come_first_on_every_page(kind: Kind) {
             );
             let path = format!("{list}{sign}sort={sort}");
             assert_eq!(ids(&app.get(&path).await), expected, "{path}");
-            let (mut page, mut seen) = (Some(format!("{path}&per_page=7")), Vec::new());
-            while let Some(next) = page {
-                let answer = app.get(&next).await;
-                seen.extend(ids(&answer));
-                let link = answer.header("link").unwrap_or_default().to_owned();
-                page = link
-                    .split(", ")
-                    .find_map(|part| part.strip_suffix(">; rel=\"next\""))
-                    .map(|part| part[1..].to_owned());
-            }
-            assert_eq!(seen, expected, "{path}, page by page");
+            assert_eq!(ids_page_by_page(&app, &path).await, expected, "{path}, page by page");
         }
     }
     for (path, said) in [

@@ -109,7 +109,7 @@ async fn of_two_ages(kind: Kind) -> TestApp {
     for (table, column) in [("users", "created_at"), ("urls", "created_at"), ("events", "timestamp")] {
         let sql = format!(
             "UPDATE {table} SET {column} = '2026-03-02T00:00:00+00:00' WHERE id % 2 = 0;
-             UPDATE {table} SET {column} = '2026-03-01T12:00:00.5+00:00' WHERE id % 2 = 1"
+             UPDATE {table} SET {column} = '2026-03-01T12:00:00.500+00:00' WHERE id % 2 = 1"
         );
         app.database.execute(&sql).await;
     }

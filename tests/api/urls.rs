@@ -91,7 +91,7 @@ async fn chosen_codes_are_taken_once(kind: Kind) {
         app.post("/urls", &json!({"user_id": user, "original_url": TARGET, "short_code": code})).await
     };
     let longest = "x".repeat(64);
-    for code in ["a", "007", "-_-", "Spring_Sale-2026", "Users", longest.as_str()] {
+    for code in ["a", "007", "-_-", "Spring_Sale-2026", "Userland", longest.as_str()] {
         assert_eq!(choose(code).await.expect(201)["short_code"], code);
         assert_eq!(app.get(&format!("/{code}")).await.status, 302, "{code}");
         let taken = choose(code).await.problem(409, "short_code_taken");

@@ -49,6 +49,8 @@ pub struct Options {
     pub reserve_named: bool,
     /// The rules for targets of links.
     pub targets: TargetPolicy,
+    /// The authority that the upload was sent to, which no link may lead to either.
+    pub asked: Option<String>,
     /// Whether links may come disabled; otherwise rows with a reason are bad ones.
     pub may_disable: bool,
     /// The moment of the import: when a row was created that does not say so.

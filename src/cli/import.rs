@@ -58,7 +58,8 @@ pub async fn run(args: &Args, store: &Store, targets: TargetPolicy) -> anyhow::R
     let now = Clock::system().now();
     // A client of the database may disable links.
     let may_disable = true;
-    let options = Options { skip_bad: args.skip_bad, only: None, reserve_named: true, targets, may_disable, now };
+    let skip_bad = args.skip_bad;
+    let options = Options { skip_bad, only: None, reserve_named: true, targets, asked: None, may_disable, now };
     let mut tx = store.begin().await?;
     let imported = import(&mut tx, sources, &options, &bar).await;
     bar.0.finish_and_clear();

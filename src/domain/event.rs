@@ -21,7 +21,7 @@ const MAX_DETAILS: usize = 8 * 1_024;
 const MAX_OWN_DETAILS: usize = 4 * target_url::MAX_BYTES + 1_024;
 
 checked_text!(
-    /// What kind of thing happened: `click`, `created`, `updated`, `deleted`, or a client's own word of 1 to 64
+    /// The type of an event: `click`, `created`, `updated`, `deleted`, or a client's own word of 1 to 64
     /// characters.
     EventType, check_type, min_length = 1, max_length = 64,
     pattern = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$", example = "click"
@@ -127,9 +127,10 @@ pub struct Event {
     pub id: EventId,
     /// The link it is about, which may be gone.
     pub url_id: UrlId,
-    /// Who did it; none for an anonymous visitor.
+    /// The user who did it; null for an anonymous visitor.
+    #[schema(required = true)]
     pub user_id: Option<UserId>,
-    /// What kind of thing happened.
+    /// Its type.
     pub event_type: EventType,
     /// When it happened, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
@@ -145,9 +146,9 @@ pub struct Event {
 pub struct NewEvent {
     /// The link it is about.
     pub url_id: UrlId,
-    /// Who did it; none for an anonymous visitor.
+    /// The user who did it; null for an anonymous visitor.
     pub user_id: Option<UserId>,
-    /// What kind of thing happened.
+    /// Its type.
     pub event_type: EventType,
     /// When it happened, UTC.
     pub timestamp: Timestamp,

@@ -9,7 +9,15 @@ use std::fmt;
 
 use rand::RngExt as _;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+    },
+};
 
 use super::{
     KeyId, UserId,
@@ -67,7 +75,7 @@ impl Scope {
     }
 }
 
-/// What a key allows: at least one scope. Its text is their names in a row, separated by blanks.
+/// What a key allows: at least one scope. Its text is their names, separated by blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
 
@@ -103,6 +111,17 @@ impl Scopes {
         Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)
     }
 }
+
+impl PartialSchema for Scopes {
+    fn schema() -> RefOr<Schema> {
+        let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Scope::ALL.map(Scope::name)));
+        let scopes =
+            ArrayBuilder::new().items(scope).min_items(Some(1)).examples([json!(["links:read", "links:write"])]);
+        scopes.description(Some("What a key allows.")).into()
+    }
+}
+
+impl ToSchema for Scopes {}
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,19 +214,18 @@ pub struct ApiKey {
     pub prefix: String,
     /// What it allows.
     #[sqlx(try_from = "String")]
-    #[schema(value_type = Vec<String>, example = json!(["links:read", "links:write"]))]
     pub scopes: Scopes,
     /// When it was made, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
     pub created_at: Timestamp,
     /// From when on it is refused, UTC; null if it does not expire.
-    #[schema(value_type = Option<String>, format = DateTime, example = "2027-01-14T12:49:03Z")]
+    #[schema(required = true, value_type = Option<String>, format = DateTime, example = "2027-01-14T12:49:03Z")]
     pub expires_at: Option<Timestamp>,
     /// When it was revoked, UTC; null if it was not.
-    #[schema(value_type = Option<String>, format = DateTime, example = json!(null))]
+    #[schema(required = true, value_type = Option<String>, format = DateTime, example = json!(null))]
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, to the hour or so, UTC; null if it never was.
-    #[schema(value_type = Option<String>, format = DateTime, example = "2026-02-01T08:00:00Z")]
+    /// When it was last used, to the hour, UTC; null if it never was.
+    #[schema(required = true, value_type = Option<String>, format = DateTime, example = "2026-02-01T08:00:00Z")]
     pub last_used_at: Option<Timestamp>,
 }
 

@@ -38,7 +38,7 @@ pub const RESERVED: &[&str] = &[
 checked_text!(
     /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and in no case of letters one of
     /// [`RESERVED`].
-    ShortCode, check, pattern = "^[0-9A-Za-z_-]{1,64}$", example = "OvfxQA"
+    ShortCode, check, pattern = "^[0-9A-Za-z_-]{1,64}$", example = "roadmap"
 );
 
 /// Found in a map by its text, which may be no code at all.

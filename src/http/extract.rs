@@ -241,7 +241,7 @@ pub struct PublicBase(String);
 
 impl PublicBase {
     /// The authority that was asked.
-    fn authority(&self) -> Option<&str> {
+    pub(super) fn authority(&self) -> Option<&str> {
         self.0.split_once("://").map(|(_, authority)| authority)
     }
 

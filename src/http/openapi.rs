@@ -1,19 +1,20 @@
 //! The OpenAPI document: what the handlers say of themselves, and the parameters and failures that they share.
 
+mod failures;
 mod parameters;
 
 use axum::http::Method;
 use utoipa::{
     OpenApi,
     openapi::{
-        Content, HeaderBuilder, PathItem, Ref, RefOr, Response,
-        path::{Operation, Parameter, ParameterIn},
+        HeaderBuilder, PathItem, RefOr, Server,
+        path::Operation,
         schema::{ObjectBuilder, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-pub use self::parameters::*;
+pub use self::{failures::CODES, parameters::*};
 use super::{
     Problem,
     access::table::{Need, need},
@@ -35,7 +36,7 @@ use crate::domain::Scope;
         (name = "redirects", description = "Following links"),
         (name = "urls", description = "Links"),
         (name = "keys", description = "Keys with which programs act for a user"),
-        (name = "users", description = "Who owns links"),
+        (name = "users", description = "The owners of links"),
         (name = "stats", description = "How often links were followed"),
         (name = "events", description = "What happened to links"),
         (name = "health", description = "Liveness and readiness"),
@@ -46,50 +47,16 @@ pub struct Document;
 /// The name of the security scheme.
 const BEARER: &str = "bearer";
 
-/// Statuses and the codes that go with them.
-type Failures = [(&'static str, &'static str)];
-
-const ANY: &Failures = &[
-    ("500", "`internal_error`"),
-    ("503", "`database_unavailable`, `request_timeout` or `overloaded`; `Retry-After` says when to try again."),
-];
-const GUARDED: &Failures = &[
-    ("401", "`credentials_required` or `credentials_invalid`"),
-    (
-        "403",
-        "`scope_missing`; where the API is open, `foreign_host` or `foreign_origin`: a page of another site sent it",
-    ),
-    LIMITED,
-];
-const NAMED: &Failures = &[("404", "There is nothing of this name, or the name is malformed."), LIMITED];
-const LIMITED: (&str, &str) = (
-    "429",
-    "`rate_limited`, or `request_in_progress` if the client's last request of this kind is not done yet; `Retry-After` \
-     says when to try again.",
-);
-const FILTERED: &Failures = &[
-    ("400", "`malformed_body`: filters in a body that is no JSON object."),
-    ("413", "`body_too_large`"),
-    ("415", "`unsupported_media_type`: filters in a body that is not JSON."),
-    ("422", "`invalid_fields`: a filter or paging parameter that makes no sense."),
-];
-const WITH_BODY: &Failures = &[
-    ("400", "`malformed_body` or `invalid_idempotency_key`"),
-    ("413", "`body_too_large`"),
-    ("415", "`unsupported_media_type`"),
-    ("422", "`invalid_fields` or `idempotency_key_reused`"),
-];
-const KEYED: &Failures = &[("409", "`idempotency_key_at_work`")];
-const STRICT: &Failures = &[("422", "`invalid_fields`: a query parameter that the route does not have.")];
-
 /// Adds to the handlers' operations what follows from their kind: what the gate asks, the failures that a handler
 /// does not name itself, the headers of lists, and the second of two methods with one handler.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-        "The administrator's token, or a user's key. Needed where ADMIN_TOKEN is set; else the API is open.",
+        "The administrator's token, or a user's key. Needed if ADMIN_TOKEN is set; otherwise the API is open.",
     ));
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme.build()));
+    // Relative: the document is right wherever it is read.
+    document.servers = Some(vec![Server::new("/")]);
     for (path, item) in &mut document.paths.paths {
         if let Some(patch) = &mut item.patch {
             patch.operation_id = patch.operation_id.as_ref().map(|id| id.replace("update", "patch"));
@@ -100,36 +67,17 @@ pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
         let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         for (method, operation) in methods.iter().zip([get, post, put, patch, delete]) {
             if let Some(operation) = operation {
-                complete_operation(operation, path, need(method, path));
+                complete_operation(operation, method, path, need(method, path));
             }
         }
     }
 }
 
-fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
-    let parameters: Vec<&Parameter> = operation.parameters.iter().flatten().filter_map(inline).collect();
-    let takes = |place| parameters.iter().any(|parameter| parameter.parameter_in == place);
-    let is_keyed = parameters.iter().any(|parameter| parameter.name == "Idempotency-Key");
-    let is_paged = parameters.iter().any(|parameter| parameter.name == "per_page");
-    let kinds = [
-        (true, ANY),
-        (need != Need::Nothing, GUARDED),
-        (path.contains('{'), NAMED),
-        (operation.request_body.is_some(), WITH_BODY),
-        (takes(ParameterIn::Query), FILTERED),
-        (is_keyed, KEYED),
-        (need != Need::Nothing, STRICT),
-    ];
-    let responses = &mut operation.responses.responses;
-    for (status, codes) in kinds.iter().filter(|(applies, _)| *applies).flat_map(|(_, failures)| *failures) {
-        responses.entry((*status).to_owned()).or_insert_with(|| Response::new(*codes).into());
-    }
-    for (status, response) in responses {
+fn complete_operation(operation: &mut Operation, method: &Method, path: &str, need: Need) {
+    failures::complete(operation, method, path, need);
+    let is_paged = operation.parameters.iter().flatten().filter_map(inline).any(|it| it.name == "per_page");
+    for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
-        if status.as_str() >= "400" && response.content.is_empty() {
-            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-            response.content.insert("application/problem+json".to_owned(), problem.into());
-        }
         for (name, kind, description) in headers(status, is_paged) {
             let schema = ObjectBuilder::new().schema_type(kind.clone());
             let header = HeaderBuilder::new().schema(Some(schema.build())).description(Some(*description));
@@ -137,13 +85,14 @@ fn complete_operation(operation: &mut Operation, path: &str, need: Need) {
         }
     }
     let scopes = match need {
-        Need::Nothing => return,
-        Need::Credentials => vec![],
-        Need::Scope(scope) => vec![scope.name()],
-        Need::Admin => vec![Scope::Admin.name()],
+        Need::Nothing => None,
+        Need::Credentials => Some(vec![]),
+        Need::Scope(scope) => Some(vec![scope.name()]),
+        Need::Admin => Some(vec![Scope::Admin.name()]),
     };
-    // Empty: it is also served without, where the API is open.
-    operation.security = Some(vec![SecurityRequirement::new(BEARER, scopes), SecurityRequirement::default()]);
+    // The empty requirement: while the API is open, it is served without credentials.
+    let requirements = |scopes: Vec<_>| vec![SecurityRequirement::new(BEARER, scopes), SecurityRequirement::default()];
+    operation.security = Some(scopes.map(requirements).unwrap_or_default());
 }
 
 fn inline<T>(value: &RefOr<T>) -> Option<&T> {

@@ -94,7 +94,7 @@ impl Record for BulkUrl {
 /// A target that links may have here.
 fn target(text: &str, options: &Options) -> Result<TargetUrl, Invalid> {
     let target = TargetUrl::parse(text)?;
-    options.targets.check(&target).map(|()| target)
+    options.targets.check_asked(&target, options.asked.as_deref()).map(|()| target)
 }
 
 fn disabled_reason(text: &str, options: &Options) -> Result<DisabledReason, Invalid> {

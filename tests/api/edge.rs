@@ -188,16 +188,6 @@ async fn a_known_code_that_leads_nowhere_is_no_guess() {
 }
 
 #[tokio::test]
-async fn without_a_public_url_the_host_that_was_asked_is_no_target() {
-    let app = TestApp::start_with(Kind::Sqlite, &[("ALLOW_PRIVATE_TARGETS", "true")]).await;
-    let user = app.user("ann").await;
-    let body = json!({"user_id": user, "original_url": format!("{}/abc", app.base)});
-    assert_eq!(app.post("/urls", &body).await.refused_fields(), ["original_url"]);
-    let url = app.url(user, "http://127.0.0.1:1/abc").await;
-    assert_eq!(app.put(&format!("/urls/{}", url["id"]), &body).await.refused_fields(), ["original_url"]);
-}
-
-#[tokio::test]
 async fn an_international_host_is_sent_as_punycode() {
     let app = TestApp::start(Kind::Sqlite).await;
     let url = app.url(app.user("ann").await, "https://m\u{fc}nchen.example/\u{fc}").await;

@@ -16,6 +16,7 @@ mod commands;
 mod console;
 mod contract;
 mod disabled;
+mod documentation;
 mod edge;
 mod events;
 mod events_stream;

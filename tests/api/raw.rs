@@ -85,34 +85,39 @@ async fn broken_requests() {
     let app = TestApp::start(Kind::Sqlite).await;
     let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "x".repeat(1_000_000));
     let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(100_000));
-    for (request, statuses) in [
-        ("GET /%zz%ff HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"][..]),
-        ("GET /\u{fc} HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404"]),
-        ("GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400"]),
-        ("GET /\0 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404"]),
-        ("GET //evil.example/x HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
-        ("GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404"]),
-        ("GET http://localhost/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["200"]),
-        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400"]),
-        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", &["400"]),
-        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n", &["400"]),
-        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n\r\n", &["400", "404", "405"]),
-        ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n", &["404", "405"]),
-        ("GET /users HTTP/1.1\r\n\r\n", &["400"]),
-        ("GET /users HTTP/1.0\r\n\r\n", &["200"]),
-        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: abc\r\n\r\n", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", &["400"]),
-        ("POST /users HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", &["400"]),
-        ("GET /users HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n", &["400"]),
-        (large.as_str(), &["431", "400"]),
-        (long.as_str(), &["404", "414", "431"]),
-    ] {
+    let requests = [
+        ("GET /%zz%ff HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET /\u{fc} HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("GET /\0 HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("GET //evil.example/x HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET http://localhost/health HTTP/1.1\r\nhost: localhost\r\n\r\n", "200"),
+        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", "400"),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n", "400"),
+        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET /users HTTP/1.1\r\n\r\n", "400"),
+        ("GET /users HTTP/1.0\r\n\r\n", "200"),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: abc\r\n\r\n", "400"),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", "400"),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", "400"),
+        ("POST /users HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "400"),
+        ("GET /users HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n", "400"),
+        (large.as_str(), "431"),
+        (long.as_str(), "431"),
+    ];
+    let mut wrong = Vec::new();
+    for (request, expected) in requests {
         let answer = Connection::open(&app).await.ask(request).await;
         let status = answer.split(' ').nth(1).unwrap_or("none");
-        assert!(statuses.contains(&status), "{:?}: {answer}", &request[..request.len().min(80)]);
+        if status != expected {
+            wrong.push(format!("{:?}: {answer}", &request[..request.len().min(80)]));
+        }
         assert!(!answer.to_ascii_lowercase().contains("\r\nserver:"), "{answer}");
     }
+    assert_eq!(wrong, Vec::<String>::new());
     assert_eq!(app.get("/health").await.status, 200);
 }
 

@@ -95,6 +95,29 @@ async fn private_targets_are_allowed_where_the_operator_says_so() {
     }
 }
 
+/// Without `PUBLIC_URL`, the host that was asked is the service's own, on every way in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_host_that_was_asked_is_no_target() {
+    let app = TestApp::start_with(Kind::Sqlite, &[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+    let user = app.user("ann").await;
+    let port = app.base.rsplit(':').next().unwrap();
+    let (own, other) = (format!("{}/abc", app.base), format!("http://127.0.0.1:1/{port}"));
+    let url = app.url(user, &other).await;
+    let body = json!({"user_id": user, "original_url": own});
+    assert_refused(&app.post("/urls", &body).await, OWN, &own);
+    for method in [Method::PUT, Method::PATCH] {
+        let answer = send(app.request(method, &format!("/urls/{}", url["id"])).json(&body)).await;
+        assert_refused(&answer, OWN, &own);
+    }
+    let spellings = [own.clone(), format!("http://2130706433:{port}/"), format!("HTTP://127.0.0.1.:{port}?x")];
+    let rows: String = spellings.iter().map(|target| format!("{user},{target}\n")).collect();
+    let problem =
+        upload(&app, &format!("user_id,original_url\n{user},{other}\n{rows}")).await.problem(422, "invalid_rows");
+    let why = format!("original_url: {OWN}");
+    assert_eq!(problem["errors"], json!({"line 3": why, "line 4": why, "line 5": why}));
+    upload(&app, &format!("user_id,original_url\n{user},{other}\n")).await.expect(201);
+}
+
 fn import(database: &Database, arguments: &[&str], more: &[(&str, &str)]) -> crate::process::Finished {
     let mut variables = vec![("DATABASE_URL", database.url.as_str())];
     variables.extend(more);

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::schema::{Object, ObjectBuilder, Type},
 };
 
-use crate::domain::{EmailAddress, EventType, UrlId, UserId, Username, page::DEFAULT_PER_PAGE, stats::DEFAULT_TOP};
+use crate::domain::{EmailAddress, EventType, UrlId, UserId, Username, stats::DEFAULT_TOP};
 
 /// A number from 1 on. Without a format, which would say how large it may be: what is too large is taken as what may
 /// be.
@@ -20,11 +20,38 @@ fn page() -> Object {
 }
 
 fn per_page() -> Object {
-    from_one(Some(DEFAULT_PER_PAGE))
+    // Without any parameter every row is sent, so there is no default.
+    from_one(None)
 }
 
 fn top() -> Object {
     from_one(Some(DEFAULT_TOP))
+}
+
+/// One of these words.
+fn one_of(words: &[&str], default: Option<&str>) -> Object {
+    let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()));
+    words.default(default.map(Into::into)).build()
+}
+
+fn sort() -> Object {
+    one_of(&["id", "-id", "created_at", "-created_at", "clicks", "-clicks"], None)
+}
+
+fn order() -> Object {
+    one_of(&["id", "-id", "created_at", "-created_at"], None)
+}
+
+fn event_order() -> Object {
+    one_of(&["id", "-id"], None)
+}
+
+fn include() -> Object {
+    one_of(&["clicks"], None)
+}
+
+fn unit() -> Object {
+    one_of(&["hour", "day", "week", "month"], Some("day"))
 }
 
 /// Which part of a list. Without any of these, every row is sent.
@@ -34,10 +61,10 @@ pub struct Paging {
     /// The page, from 1.
     #[param(schema_with = page, example = 1)]
     page: Option<u64>,
-    /// Rows of a page; more than 1,000 is taken as 1,000.
-    #[param(schema_with = per_page)]
+    /// Rows of a page: 20 if it is left out beside `page` or `cursor`; more than 1,000 is taken as 1,000.
+    #[param(schema_with = per_page, example = 20)]
     per_page: Option<u32>,
-    /// Where the page begins, as the `next` link gave it; instead of `page`.
+    /// The beginning of the page, as `after-20`: the `next` link has it. It wins over `page`.
     #[param(pattern = "^after-([a-z_]+-[0-9]+-)?[0-9]+$", example = "after-20")]
     cursor: Option<String>,
     /// Whether to count all rows, for `X-Total-Count`.
@@ -53,7 +80,7 @@ pub struct UrlFilters {
     /// Only those that can, or cannot, be followed.
     is_active: Option<bool>,
     /// Only the one with this code.
-    #[param(example = "OvfxQA")]
+    #[param(example = "roadmap")]
     short_code: Option<String>,
     /// Only those created at this time or later: a time, or a day in UTC.
     #[param(example = "2026-03-01")]
@@ -63,7 +90,7 @@ pub struct UrlFilters {
     created_before: Option<String>,
     /// `-created_at`: the newest first. `clicks`: the least followed first; `-clicks`: the most followed first, and each
     /// link then has `clicks`. A `cursor` is good for the order that gave it out.
-    #[param(pattern = "^(-?(id|created_at|clicks))?$", example = "-created_at")]
+    #[param(schema_with = sort, example = "-created_at")]
     sort: Option<String>,
 }
 
@@ -88,7 +115,7 @@ pub struct UserFilters {
 #[into_params(parameter_in = Query)]
 pub struct Order {
     /// `-created_at`: the newest first. A `cursor` is good for the order that gave it out.
-    #[param(pattern = "^(-?(id|created_at))?$", example = "-created_at")]
+    #[param(schema_with = order, example = "-created_at")]
     sort: Option<String>,
 }
 
@@ -97,7 +124,7 @@ pub struct Order {
 #[into_params(parameter_in = Query)]
 pub struct EventOrder {
     /// `-id`: the newest first, as they were stored.
-    #[param(pattern = "^(-?id)?$", example = "-id")]
+    #[param(schema_with = event_order, example = "-id")]
     sort: Option<String>,
 }
 
@@ -106,7 +133,7 @@ pub struct EventOrder {
 #[into_params(parameter_in = Query)]
 pub struct IncludeClicks {
     /// `clicks`: how often each link was followed.
-    #[param(pattern = "^(clicks)?$", example = "clicks")]
+    #[param(schema_with = include, example = "clicks")]
     include: Option<String>,
 }
 
@@ -114,15 +141,15 @@ pub struct IncludeClicks {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StatsRange {
-    /// Where the range begins: a time, or a day in the zone. Without it the range has thirty days.
+    /// The beginning of the range: a time, or a day in the zone. Without it the range has thirty days.
     #[param(example = "2026-03-01")]
     from: Option<String>,
-    /// Where it ends: a time, no longer part of it, or a day in the zone, which is. Without it the range ends with
-    /// today.
+    /// The end of the range: a time, which is excluded, or a day in the zone, which is included. Without it the range
+    /// ends with today.
     #[param(example = "2026-03-30")]
     to: Option<String>,
     /// How long a bucket is; a range has 1,000 at most.
-    #[param(pattern = "^(hour|day|week|month)?$", default = "day")]
+    #[param(schema_with = unit, example = "day")]
     unit: Option<String>,
     /// The zone, by its IANA name, in which buckets begin.
     #[param(default = "UTC", example = "Europe/Berlin")]
@@ -173,6 +200,6 @@ pub struct LastEventId {
 #[into_params(parameter_in = Header)]
 pub struct IdempotencyKey {
     /// Makes a repeated request harmless: the same key and body get the same answer for 24 hours.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "9f8c1d2e-create-link")]
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, nullable = false)]
     idempotency_key: Option<String>,
 }

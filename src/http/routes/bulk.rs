@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::urls::may_disable;
 use crate::{
-    http::{Error, idempotency::Idempotency, openapi::IdempotencyKey, upload},
+    http::{Error, extract::PublicBase, idempotency::Idempotency, openapi::IdempotencyKey, upload},
     import::{GeneratedCode, ImportError, Kind, Options, Report, Source, import},
     state::AppState,
 };
@@ -20,7 +20,6 @@ const NAMED: usize = 100;
 
 /// A multipart form with a CSV file.
 #[derive(ToSchema)]
-#[schema(example = json!({"file": "username,email\r\ntidyriver02,tidyriver02@relay.cloud\r\n"}))]
 #[expect(dead_code, reason = "describes a form, which `upload` reads")]
 pub struct BulkForm {
     /// The CSV file, with a header.
@@ -28,16 +27,16 @@ pub struct BulkForm {
     file: Vec<u8>,
 }
 
-/// What became of a file.
+/// The rows of a file that was imported.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BulkAnswer {
-    /// Rows of data in the file, those included that were there already.
+    /// Data rows of the file, those included that were there already.
     #[schema(example = 400)]
     imported: u64,
     /// The same.
     #[schema(example = 400)]
     count: u64,
-    /// How many of them were created.
+    /// Rows that were created.
     #[schema(example = 398)]
     created: u64,
     /// The codes of links whose rows had none: the first thousand.
@@ -48,13 +47,17 @@ pub struct BulkAnswer {
 
 /// Imports users.
 ///
-/// Header `username,email`, and perhaps `id` and `created_at`. A user who is there already is found, not created again.
+/// Header `username,email`, optionally `id` and `created_at`. A user who is there already is found, not created again.
 #[utoipa::path(
     post,
     path = "/users/bulk",
     tag = "users",
     params(IdempotencyKey),
-    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    request_body(
+        content = BulkForm,
+        content_type = "multipart/form-data",
+        example = json!({"file": "username,email\ntidyriver02,tidyriver02@relay.cloud\n"}),
+    ),
     responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
 pub async fn import_users(
@@ -62,38 +65,47 @@ pub async fn import_users(
     idempotency: Idempotency,
     request: Request,
 ) -> axum::response::Result<Response> {
-    take_in(state, idempotency, request, Kind::Users).await
+    import_upload(state, idempotency, request, (Kind::Users, None)).await
 }
 
 /// Imports links.
 ///
-/// Header `user_id,original_url`, and perhaps `id`, `short_code`, `title`, `is_active`, `created_at`, `updated_at` and
-/// `disabled_reason`, this one from an administrator alone.
+/// Header `user_id,original_url`, optionally `id`, `short_code`, `title`, `is_active`, `created_at`, `updated_at` and
+/// `disabled_reason`, the last for an administrator alone.
 #[utoipa::path(
     post,
     path = "/urls/bulk",
     tag = "urls",
     params(IdempotencyKey),
-    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    request_body(
+        content = BulkForm,
+        content_type = "multipart/form-data",
+        example = json!({"file": "user_id,original_url\n1,https://opswise.net/urban/lagoon/1\n"}),
+    ),
     responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
 pub async fn import_urls(
     state: State<AppState>,
     idempotency: Idempotency,
+    base: PublicBase,
     request: Request,
 ) -> axum::response::Result<Response> {
-    take_in(state, idempotency, request, Kind::Urls).await
+    import_upload(state, idempotency, request, (Kind::Urls, Some(base))).await
 }
 
 /// Imports events.
 ///
-/// Header `url_id,event_type`, and perhaps `id`, `user_id`, `timestamp` and `details`.
+/// Header `url_id,event_type`, optionally `id`, `user_id`, `timestamp` and `details`.
 #[utoipa::path(
     post,
     path = "/events/bulk",
     tag = "events",
     params(IdempotencyKey),
-    request_body(content = BulkForm, content_type = "multipart/form-data"),
+    request_body(
+        content = BulkForm,
+        content_type = "multipart/form-data",
+        example = json!({"file": "url_id,event_type,timestamp\n1,click,2026-01-14 12:49:03\n"}),
+    ),
     responses((status = 201, description = "All rows are in", body = BulkAnswer)),
 )]
 pub async fn import_events(
@@ -101,14 +113,15 @@ pub async fn import_events(
     idempotency: Idempotency,
     request: Request,
 ) -> axum::response::Result<Response> {
-    take_in(state, idempotency, request, Kind::Events).await
+    import_upload(state, idempotency, request, (Kind::Events, None)).await
 }
 
-async fn take_in(
+/// Imports the file of an upload. No link may lead to the host that the client asked, which `base` has.
+async fn import_upload(
     State(app): State<AppState>,
     idempotency: Idempotency,
     request: Request,
-    kind: Kind,
+    (kind, base): (Kind, Option<PublicBase>),
 ) -> axum::response::Result<Response> {
     let busy = || Error::unavailable("uploads_busy", "Other files are being taken in, please try again");
     let _turn = app.uploads.try_acquire().map_err(|_| busy())?;
@@ -118,6 +131,7 @@ async fn take_in(
         only: Some(kind),
         reserve_named: false,
         targets: app.settings.targets.clone(),
+        asked: base.as_ref().and_then(PublicBase::authority).map(str::to_owned),
         may_disable: may_disable(idempotency.caller()),
         now: app.clock.now(),
     };

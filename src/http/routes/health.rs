@@ -15,16 +15,15 @@ use crate::{
     state::AppState,
 };
 
-/// That the process lives.
+/// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// Always `ok`.
-    #[schema(example = "ok")]
-    status: &'static str,
+    status: Alive,
     /// The program's version.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// The commit that it was built from, `unknown` if the build was not told.
+    /// The commit that it was built from, or `unknown`.
     #[schema(example = "0123456789abcdef0123456789abcdef01234567")]
     commit: &'static str,
 }
@@ -32,14 +31,31 @@ pub struct Health {
 /// Whether this replica should get traffic.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or `degraded`: the database was lost or takes no changes, and what can be served is.
-    #[schema(example = "ready")]
-    status: &'static str,
-    /// What the status was made from.
+    /// `degraded`: the database was lost or takes no changes, and what can be served is.
+    status: Traffic,
+    /// The reasons for the status.
     checks: Checks,
 }
 
-/// What readiness was made from.
+/// What a replica can serve.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Traffic {
+    /// All.
+    Ready,
+    /// What needs no database.
+    Degraded,
+}
+
+/// The status of a process that answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Alive {
+    /// The only one.
+    Ok,
+}
+
+/// The reasons for a readiness.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Checks {
     /// The database, as the background monitor last saw it.
@@ -53,15 +69,26 @@ pub struct Checks {
 /// One check.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `ok` or `failing`.
-    #[schema(example = "ok")]
-    status: &'static str,
-    /// A stable word for what is wrong.
+    /// Its result.
+    status: Outcome,
+    /// A stable word for the failure; left out without one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     code: Option<&'static str>,
-    /// What is wrong, for the operator.
+    /// The failure in words, for the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<String>,
+}
+
+/// The result of a check.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// Not as it should be.
+    Failing,
 }
 
 /// Not ready: the error shape with the checks beside it.
@@ -72,21 +99,23 @@ struct NotReady {
     checks: Checks,
 }
 
-/// Says that the process lives. Asks nothing.
+/// Whether the process is alive.
+///
+/// Asks nothing of the database.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "health",
-    responses((status = 200, description = "It lives", body = Health)),
+    responses((status = 200, description = "It is alive", body = Health)),
 )]
 pub async fn health() -> Json<Health> {
     let commit = option_env!("BUOY_COMMIT").unwrap_or("unknown");
-    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), commit })
+    Json(Health { status: Alive::Ok, version: env!("CARGO_PKG_VERSION"), commit })
 }
 
-/// Says whether this replica should get traffic, from state kept in the background.
+/// Whether this replica should get traffic, by what it knows in the background.
 ///
-/// A database lost after it was once there does not fail it: every replica would leave the balancer together.
+/// A database that was lost after it was once there does not fail it: every replica would leave the balancer together.
 #[utoipa::path(
     get,
     path = "/ready",
@@ -95,9 +124,29 @@ pub async fn health() -> Json<Health> {
         (status = 200, description = "Ready, or degraded", body = Readiness),
         (
             status = 503,
-            description = "Never yet ready, or shutting down",
+            description = "`not_ready`: the database was never there yet; `draining`: it is shutting down",
             body = NotReady,
             content_type = "application/problem+json",
+            examples(
+                ("not_ready" = (value = json!({
+                    "type": "about:blank", "title": "Service Unavailable", "status": 503, "code": "not_ready",
+                    "detail": "The database has not been ready yet: connection refused",
+                    "error": "The database has not been ready yet: connection refused",
+                    "checks": {
+                        "database": {"status": "failing", "code": "unreachable", "reason": "connection refused"},
+                        "clicks": {"status": "ok"},
+                        "shutdown": {"status": "ok"},
+                    },
+                }))),
+                ("draining" = (value = json!({
+                    "type": "about:blank", "title": "Service Unavailable", "status": 503, "code": "draining",
+                    "detail": "This replica is shutting down", "error": "This replica is shutting down",
+                    "checks": {
+                        "database": {"status": "ok"}, "clicks": {"status": "ok"},
+                        "shutdown": {"status": "failing", "code": "draining"},
+                    },
+                }))),
+            ),
         ),
     ),
 )]
@@ -120,12 +169,12 @@ pub async fn ready(State(app): State<AppState>) -> Response {
             not_ready("not_ready", detail, checks)
         }
         (false, DatabaseStatus::WithoutListener(_) | DatabaseStatus::Lost(_)) => {
-            Json(Readiness { status: "degraded", checks }).into_response()
+            Json(Readiness { status: Traffic::Degraded, checks }).into_response()
         }
         (false, DatabaseStatus::Ready) if trouble.is_some() => {
-            Json(Readiness { status: "degraded", checks }).into_response()
+            Json(Readiness { status: Traffic::Degraded, checks }).into_response()
         }
-        (false, DatabaseStatus::Ready) => Json(Readiness { status: "ready", checks }).into_response(),
+        (false, DatabaseStatus::Ready) => Json(Readiness { status: Traffic::Ready, checks }).into_response(),
     }
 }
 
@@ -143,20 +192,22 @@ fn not_ready(code: &'static str, detail: impl Into<String>, checks: Checks) -> R
 impl Check {
     fn database(outage: Option<&Outage>) -> Self {
         match outage {
-            None => Self { status: "ok", code: None, reason: None },
-            Some(outage) => Self { status: "failing", code: Some(outage.code), reason: Some(outage.reason.clone()) },
+            None => Self { status: Outcome::Ok, code: None, reason: None },
+            Some(outage) => {
+                Self { status: Outcome::Failing, code: Some(outage.code), reason: Some(outage.reason.clone()) }
+            }
         }
     }
 
     fn clicks(trouble: Option<String>) -> Self {
         match trouble {
-            None => Self { status: "ok", code: None, reason: None },
-            reason => Self { status: "failing", code: Some("not_stored"), reason },
+            None => Self { status: Outcome::Ok, code: None, reason: None },
+            reason => Self { status: Outcome::Failing, code: Some("not_stored"), reason },
         }
     }
 
     fn shutdown(draining: bool) -> Self {
-        let failing = Self { status: "failing", code: Some("draining"), reason: None };
-        if draining { failing } else { Self { status: "ok", code: None, reason: None } }
+        let failing = Self { status: Outcome::Failing, code: Some("draining"), reason: None };
+        if draining { failing } else { Self { status: Outcome::Ok, code: None, reason: None } }
     }
 }

@@ -42,11 +42,11 @@ pub struct CreateKey {
     #[serde(default)]
     #[schema(value_type = KeyName, required = true)]
     name: Field<KeyName>,
-    /// What it allows: `links:read`, `links:write`, `stats:read`, `admin`.
+    /// What it allows.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, required = true, min_items = 1)]
+    #[schema(value_type = Scopes, required = true)]
     scopes: Field<Scopes>,
-    /// From when on it is refused, a time to come; left out or null it does not expire.
+    /// From when on it is refused, a time in the future. Left out or null, it does not expire.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Field<Timestamp>,
@@ -83,7 +83,9 @@ impl Rows for KeyRows {
     }
 }
 
-/// Lists a user's keys in `id` order, revoked ones included, without the keys themselves: every one, or a page.
+/// Lists a user's keys in `id` order: every one, or a page.
+///
+/// Revoked keys are included. The keys themselves are not shown.
 #[utoipa::path(
     get,
     path = "/users/{id}/keys",
@@ -103,8 +105,10 @@ pub async fn list_keys(
     list::respond(&format!("/users/{user}/keys"), &query, permit, KeyRows { store, user }).await
 }
 
-/// Makes a key and answers it, this once. No key makes one with more scopes than its own, or for longer. Takes no
-/// `Idempotency-Key`: that would keep the answer, and the key with it.
+/// Makes a key and answers it, this once.
+///
+/// No key makes one with more scopes than its own, or for longer. An `Idempotency-Key` is ignored: it would keep the
+/// answer, and the key with it.
 #[utoipa::path(
     post,
     path = "/users/{id}/keys",
@@ -148,7 +152,7 @@ pub async fn create_key(
 
 /// Revokes a key and those that were made with it, for good.
 ///
-/// One that is not there is gone already, but for a user's key it is 404.
+/// A key that is not there is gone already: 204 for the administrator, 404 for a user's key.
 #[utoipa::path(
     delete,
     path = "/users/{id}/keys/{key_id}",

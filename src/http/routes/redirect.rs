@@ -51,7 +51,9 @@ impl Resource for Followed {
     }
 }
 
-/// Follows a link: 302, and one `click` event. HEAD and what is only fetched ahead are answered alike and not counted.
+/// Follows a link: 302, and one `click` event.
+///
+/// HEAD and prefetches are answered alike and not counted.
 #[utoipa::path(
     get,
     path = "/{short_code}",
@@ -160,7 +162,7 @@ fn refusal(link: &Link) -> Option<Error> {
     }
 }
 
-/// The same under the address that older clients use.
+/// Follows a link, under the address that older clients use.
 #[utoipa::path(
     get,
     path = "/urls/{id}/redirect",

@@ -29,7 +29,9 @@ pub struct ReplicaBody {
     totals: Box<RawValue>,
 }
 
-/// Lists the replicas at work, in the order in which they came. With the embedded database there is this one alone.
+/// Lists the replicas at work, in the order of their starts.
+///
+/// With the embedded database there is this one alone.
 #[utoipa::path(
     get,
     path = "/replicas",

@@ -45,7 +45,7 @@ pub struct StatisticsBody {
     people: i64,
     /// Clicks of programs known as such.
     bots: i64,
-    /// Visitors of each day in UTC that the range touches, added up: who comes on two days counts twice. At most
+    /// Visitors of each day in UTC that the range touches, added up: a visitor on two days counts twice. At most
     /// `people`.
     unique: i64,
     /// The clicks of each bucket, without gaps.
@@ -95,7 +95,9 @@ pub struct TopValues {
     language: Vec<TopValue>,
 }
 
-/// How often a link was followed. Read from sums kept with every click, so it costs the same however many there are.
+/// How often a link was followed.
+///
+/// Read from rollups, so it costs the same however many clicks there are.
 #[utoipa::path(
     get,
     path = "/urls/{id}/stats",
@@ -121,7 +123,9 @@ pub async fn url_stats(
     Ok(Json(asked.answer(Some(id), found)))
 }
 
-/// How often all links were followed, those that are gone included; with a user's key all links of that user.
+/// How often all links were followed.
+///
+/// Deleted links are included. With a user's key it is all links of that user.
 #[utoipa::path(
     get,
     path = "/stats",

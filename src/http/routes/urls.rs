@@ -50,13 +50,13 @@ pub struct CreateUrl {
     #[serde(default)]
     #[schema(value_type = Option<Title>)]
     title: Field<Title>,
-    /// A code of one's own choice; generated if it is left out.
+    /// A code of the client's choice; generated if it is left out.
     #[serde(default)]
     #[schema(value_type = Option<ShortCode>)]
     short_code: Field<ShortCode>,
 }
 
-/// What of a link is to change; fields left out are kept.
+/// Changes of a link; fields left out are kept.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"title": "Roadmap update", "is_active": false}))]
 pub struct UpdateUrl {
@@ -142,7 +142,9 @@ pub async fn list_urls(
     list::respond("/urls", &query, permit, UrlRows { store, filter, base, with_clicks, sort }).await
 }
 
-/// Creates a link. The same target twice makes two links with two codes.
+/// Creates a link.
+///
+/// The same target twice makes two links with two codes.
 #[utoipa::path(
     post,
     path = "/urls",
@@ -230,7 +232,9 @@ impl FromStr for Included {
     }
 }
 
-/// Changes a link; fields left out are kept. A changed field moves `updated_at` and leaves an `updated` event.
+/// Changes a link; fields left out are kept.
+///
+/// A changed field moves `updated_at` and leaves an `updated` event.
 #[utoipa::path(
     method(put, patch),
     path = "/urls/{id}",
@@ -267,8 +271,8 @@ pub async fn update_url(
 
 /// Deletes a link.
 ///
-/// One that is not there is deleted already, but for a user's key it is 404, like what it may not see. The code is
-/// never given to another link.
+/// A link that is not there is deleted already: 204 for the administrator, 404 for a user's key. The code is never given
+/// to another link.
 #[utoipa::path(
     delete,
     path = "/urls/{id}",

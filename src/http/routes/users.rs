@@ -36,7 +36,7 @@ pub struct CreateUser {
     email: Field<EmailAddress>,
 }
 
-/// What of a user is to change; fields left out are kept.
+/// Changes of a user; fields left out are kept.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"email": "tidyriver02@example.com"}))]
 pub struct UpdateUser {
@@ -168,7 +168,7 @@ pub async fn update_user(
     Ok(Json(user))
 }
 
-/// Deletes a user and their links; one that is not there is deleted already. Events stay.
+/// Deletes a user and their links. A user who is not there is deleted already. Events stay.
 #[utoipa::path(
     delete,
     path = "/users/{id}",

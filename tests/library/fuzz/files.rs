@@ -59,6 +59,7 @@ async fn take_in(tx: &mut Tx, files: &[Vec<u8>]) -> Result<Report, ImportError> 
         only: None,
         reserve_named: true,
         targets: TargetPolicy { allow_private: true, ..TargetPolicy::default() },
+        asked: None,
         may_disable: true,
         now: Clock::system().now(),
     };

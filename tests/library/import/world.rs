@@ -31,6 +31,7 @@ pub(crate) fn strict() -> Options {
         only: None,
         reserve_named: true,
         targets: TargetPolicy::default(),
+        asked: None,
         may_disable: true,
         now: Clock::system().now(),
     }

@@ -32,8 +32,8 @@ pub struct UrlBody {
     /// When one of its fields last changed, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-14T12:49:03Z")]
     updated_at: Timestamp,
-    /// The address to give away.
-    #[schema(format = "uri", example = "https://buoy.example/OvfxQA")]
+    /// The address to share.
+    #[schema(format = "uri", example = "https://buoy.example/roadmap")]
     short_url: String,
     /// Why it is disabled; only if it is.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,19 @@
 //! What this process counts of its requests, for Prometheus. What other rooms count is read there when it is asked for.
 
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(not(target_os = "linux"))]
+mod process {
+    /// Other systems have no `/proc`.
+    pub(super) fn register(_: &mut prometheus_client::registry::Registry) {}
+}
+
 use std::{fmt, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
@@ -82,25 +90,19 @@ impl RequestMetrics {
         }
     }
 
-    /// Writes these metrics and `others` in the OpenMetrics text format.
+    /// Writes these metrics, `others`, and the process's own in the OpenMetrics text format.
     ///
     /// # Errors
     /// If a metric cannot be written.
     pub fn write(&self, others: &Registry) -> Result<String, fmt::Error> {
         let mut page = String::new();
-        text::encode_registry(&mut page, others)?;
-        text::encode_registry(&mut page, &self.registry)?;
+        let mut own = Registry::default();
+        process::register(&mut own);
+        for registry in [others, &self.registry, &own] {
+            text::encode_registry(&mut page, registry)?;
+        }
         text::encode_eof(&mut page)?;
         Ok(page)
-    }
-}
-
-/// Adds the process's own memory, bytes in RAM, if the system tells it.
-pub fn register_memory(registry: &mut Registry) {
-    // Source: proc(5), statm: the second number is the resident set in pages, of 4 KiB on the platforms we build for.
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    if let Some(pages) = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()) {
-        registry.register("process_resident_memory_bytes", "Memory in RAM", ConstGauge::new(pages * 4_096));
     }
 }
 

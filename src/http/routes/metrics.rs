@@ -1,8 +1,10 @@
 //! `/metrics`, for Prometheus.
 
+mod page;
+
 use axum::{
     extract::State,
-    http::header,
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use prometheus_client::{
@@ -14,11 +16,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{clicks::Loss, domain::Policy, http::Error, limits::load::Shed, metrics::register_memory, state::AppState};
+use crate::{clicks::Loss, domain::Policy, http::Error, limits::load::Shed, state::AppState};
 
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What this replica counts, in the OpenMetrics text format. Asks nothing of the database.
+/// What this replica counts, for Prometheus.
+///
+/// In the text format 0.0.4, or in OpenMetrics if `Accept` names it. Asks nothing of the database.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -27,12 +29,11 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
         (
             status = 200,
             description = "The metrics",
-            body = String,
-            content_type = "application/openmetrics-text",
+            content((String = "text/plain"), (String = "application/openmetrics-text")),
         ),
     ),
 )]
-pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
+pub async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> Result<Response, Error> {
     let mut registry = Registry::with_prefix("buoy");
     register_build(&mut registry);
     register_cache(&mut registry, &app);
@@ -41,9 +42,9 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, Error> {
     register_titles(&mut registry, &app);
     register_database(&mut registry, &app);
     register_limits(&mut registry, &app);
-    register_memory(&mut registry);
     let page = app.metrics.write(&registry).map_err(Error::internal)?;
-    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], page).into_response())
+    let (kind, page) = page::negotiated(&headers, page);
+    Ok(([(header::CONTENT_TYPE, kind), (header::VARY, HeaderValue::from_static("accept"))], page).into_response())
 }
 
 fn register_build(registry: &mut Registry) {

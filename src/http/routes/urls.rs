@@ -271,8 +271,8 @@ pub async fn update_url(
 
 /// Deletes a link.
 ///
-/// A link that is not there is deleted already: 204 for the administrator, 404 for a user's key. The code is never given
-/// to another link.
+/// A link that is not there is deleted already: 204 for the administrator, 404 for a user's key. The code is never
+/// given to another link.
 #[utoipa::path(
     delete,
     path = "/urls/{id}",

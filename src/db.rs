@@ -194,6 +194,14 @@ impl Store {
         PoolUse { size, idle }
     }
 
+    /// The connections that there may be, without those of lists.
+    pub fn connections(&self) -> u32 {
+        match self {
+            Self::Postgres { pool, .. } => pool.limit(),
+            Self::Sqlite { pool, .. } => pool.options().get_max_connections(),
+        }
+    }
+
     /// The same database over the connections of lists and counts: a few, so that these never take the last one from
     /// redirects, clicks and changes. Each statement has [`connect::LIST_TIMEOUT`].
     #[must_use]

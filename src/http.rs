@@ -3,6 +3,7 @@
 //! Promises: every answer that is not a success has the one error shape; every request has an id and one log line;
 //! nothing of SQL, paths or causes reaches a client. Leaves out: what the answers mean, which is the floors' below.
 
+mod accept;
 pub mod access;
 pub mod again;
 pub mod client_address;
@@ -31,11 +32,10 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use utoipa_swagger_ui::SwaggerUi;
 
 pub use self::error::{Error, Problem};
 use self::known::Parameters;
-use self::routes::{bulk, events, health, keys, me, metrics, redirect, replicas, stats, stream, urls, users};
+use self::routes::{bulk, docs, events, health, keys, me, metrics, redirect, replicas, stats, stream, urls, users};
 use crate::{domain::Policy, state::AppState};
 
 /// Every route, ready to be served. `pages` puts those for people beside the others. It is also given the routes
@@ -43,7 +43,7 @@ use crate::{domain::Policy, state::AppState};
 pub fn router(app: AppState, pages: impl FnOnce(Router<AppState>, Router) -> Router<AppState>) -> Router {
     let document = document();
     let known = from_fn_with_state(Arc::new(Parameters::of(&document)), known::known_parameters);
-    let documentation: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    let documentation = docs::router(document);
     let limit = from_fn_with_state(app.settings.request_timeout, middleware::time_limit);
     let bulk_limit = from_fn_with_state(app.settings.bulk_timeout, middleware::time_limit);
     let gate = from_fn_with_state(app.clone(), access::gate);

@@ -11,7 +11,7 @@ use std::{
 
 use axum::http::{HeaderName, HeaderValue};
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,12 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(200);
 /// How long a request waits for a process that has just started to connect for the first time.
 pub const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
+/// Connections that reads of the API leave to clicks, redirects, keys and changes.
+const KEPT_FREE: u32 = 2;
+
+/// How long a read of the API waits for others.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a reader of events or statistics waits for clicks on their way.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -98,7 +104,24 @@ pub struct AppState(Arc<Inner>);
 /// The database stands apart from the other handles, so that no route passes by the check of [`AppState::store`].
 struct Inner {
     store: Store,
+    /// Permits for reads of the API.
+    reads: Semaphore,
     shared: Shared,
+}
+
+/// The store while a read of the API uses it.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    store: &'a Store,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Deref for Reading<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store
+    }
 }
 
 /// The handles behind [`AppState`].
@@ -154,7 +177,8 @@ impl Deref for AppState {
 impl AppState {
     /// The state of a process that serves `store`.
     pub fn new(store: Store, shared: Shared) -> Self {
-        Self(Arc::new(Inner { store, shared }))
+        let reads = Semaphore::new(store.connections().saturating_sub(KEPT_FREE).max(1) as usize);
+        Self(Arc::new(Inner { store, reads, shared }))
     }
 
     /// The store, if the database can be used now.
@@ -179,18 +203,29 @@ impl AppState {
         Ok(store)
     }
 
-    /// The store, once the statistics hold these clicks, and all that any replica stored.
+    /// The store, over the connections of lists, once the statistics hold these clicks, and all that any replica stored.
     ///
     /// # Errors
     /// As [`AppState::store`], and if pending rows cannot be read.
-    pub async fn counted_store(&self) -> Result<&Store> {
-        let store = self.flushed_store().await?;
+    pub async fn counted_store(&self) -> Result<Store> {
+        let store = self.flushed_store().await?.for_lists();
         match store.fold_clicks(FLUSH_TIMEOUT).await {
-            // An import holds the rollups: the statistics are answered as they were before it.
-            // A database that takes no changes: the same.
-            Ok(_) | Err(StoreError::Unavailable(_) | StoreError::NoChanges(_)) => Ok(store),
+            // An import holds the rollups, there is much to fold, or the database takes no changes: the statistics are
+            // answered as they were before.
+            Ok(_) | Err(StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::NoChanges(_)) => Ok(store),
             Err(error) => Err(error),
         }
+    }
+
+    /// The store for a read of the API. Such reads wait for each other, so that they leave connections to clicks,
+    /// redirects, keys and changes.
+    ///
+    /// # Errors
+    /// As [`AppState::store`], and [`StoreError::Overloaded`] if too many others are in progress.
+    pub async fn reading_store(&self) -> Result<Reading<'_>> {
+        let permit = timeout(READ_TIMEOUT, self.0.reads.acquire()).await.ok().and_then(std::result::Result::ok);
+        let _permit = permit.ok_or(StoreError::Overloaded)?;
+        Ok(Reading { store: self.store()?, _permit })
     }
 
     /// The link of a code, from the cache if it is fresh there; during an outage a stale one, as long as its time

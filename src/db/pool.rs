@@ -53,6 +53,11 @@ impl ReplaceablePool {
         self.lists.as_deref().unwrap_or(self).clone()
     }
 
+    /// The connections that there may be, without those of lists.
+    pub(super) fn limit(&self) -> u32 {
+        self.settings.pool.get_max_connections()
+    }
+
     /// All connections and the idle ones among them.
     pub(super) fn in_use(&self) -> (u32, usize) {
         let own = self.current();

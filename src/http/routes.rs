@@ -1,6 +1,7 @@
 //! One file per resource. Handlers extract, call and map; what they share is one floor down.
 
 pub mod bulk;
+pub mod docs;
 pub mod events;
 pub mod health;
 pub mod keys;

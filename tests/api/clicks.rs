@@ -8,10 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
+use reqwest::Method;
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 
 use crate::{
-    app::TestApp,
+    app::{TestApp, send},
     common::{
         database::{Database, Kind},
         on_both_databases,
@@ -29,6 +32,47 @@ on_both_databases!(
 
 const SOON: Duration = Duration::from_secs(15);
 pub(crate) const STORED: &str = "SELECT count(*) FROM events WHERE event_type = 'click'";
+
+/// While clicks cannot be stored, one address fills its share of the queue and no more: those of others are all kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clicks_of_one_address_push_out_no_others() {
+    const OTHERS: usize = 200;
+    let variables =
+        [("CLICK_QUEUE_MB", "1"), ("TRUSTED_PROXY_HEADER", "x-forwarded-for"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let database = Arc::new(Database::fresh(Kind::Postgres).await);
+    let app = TestApp::start_on(&database, &variables).await;
+    let url = app.url(app.user("ann").await, "https://example.com").await;
+    let path = format!("/{}", url["short_code"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.status, 302);
+    app.until("one click stored", || async { number(&database, STORED).await == 1 }).await;
+    let mut connection = PgConnection::connect(&database.url).await.expect("the server answers");
+    sqlx::raw_sql("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE").execute(&mut connection).await.expect("it runs");
+    let click = async |address: String| {
+        let request = app.request(Method::GET, &path).header("x-forwarded-for", address);
+        assert_eq!(send(request).await.status, 302);
+    };
+    let lost = || app.metric("buoy_clicks_lost_total");
+    // The queue holds some thousand clicks.
+    for _ in 0..1_000 {
+        join_all((0..32).map(|_| click("203.0.113.1".to_owned()))).await;
+        if lost().await > 0.0 {
+            break;
+        }
+    }
+    let of_flood = lost().await;
+    assert!(of_flood > 0.0, "the flood has filled its share");
+    for nth in 0..OTHERS {
+        click(format!("198.51.{}.{}", nth / 100, nth % 100 + 1)).await;
+    }
+    // Addresses are told apart by slots: a few of the others may share the flood's.
+    let of_others = lost().await - of_flood;
+    assert!(of_others <= 2.0, "{of_others} of {OTHERS} clicks of others were lost");
+    click("203.0.113.1".to_owned()).await;
+    assert!(lost().await > of_flood + of_others, "the flood goes on to be refused");
+    connection.close().await.ok();
+    let accepted = app.metric("buoy_clicks_accepted_total").await - lost().await;
+    app.until("all stored", || async { number(&database, STORED).await as f64 >= accepted }).await;
+}
 
 /// Visitors who follow links as fast as they are answered.
 pub(crate) struct Visitors {
@@ -133,7 +177,7 @@ async fn many_clicks_wait_longer_for_each_other(kind: Kind) {
     let url = app.url(app.user("ann").await, "https://example.com").await;
     let path = format!("/{}", url["short_code"].as_str().unwrap());
     let follow = async |clicks: usize| {
-        let answers = futures_util::future::join_all((0..clicks).map(|_| app.get(&path))).await;
+        let answers = join_all((0..clicks).map(|_| app.get(&path))).await;
         assert!(answers.iter().all(|answer| answer.status == 302));
     };
     follow(50).await;
@@ -174,7 +218,7 @@ async fn a_click_that_cannot_be_stored_holds_up_no_other(kind: Kind) {
     let path = |url: &serde_json::Value| format!("/{}", url["short_code"].as_str().unwrap());
     let paths = [path(&good), path(&bad)];
     let follow = (0..240).map(|nth| app.get(&paths[usize::from(nth % 80 == 5)]));
-    assert!(futures_util::future::join_all(follow).await.iter().all(|answer| answer.status == 302));
+    assert!(join_all(follow).await.iter().all(|answer| answer.status == 302));
     app.until("settled", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;
     assert_eq!((app.clicks(&good["id"]).await, app.clicks(&bad["id"]).await), (237, 0));
     let page = app.get("/metrics").await.body;
@@ -204,7 +248,7 @@ async fn thousands_of_clicks_over_three_replicas_are_exact() {
             }
         }
     });
-    futures_util::future::join_all(visits).await;
+    join_all(visits).await;
     let mut accepted = 0.0;
     for app in &replicas {
         app.until("stored", || async { app.metric("buoy_clicks_queued").await == 0.0 }).await;

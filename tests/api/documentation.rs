@@ -1,7 +1,10 @@
 //! The documentation at `/docs`: what its "Try it out" sends, and the headers that it comes with.
 
+use std::io::Read as _;
+
 use reqwest::{
     Method,
+    header::HeaderMap,
     multipart::{Form, Part},
 };
 use serde_json::Value;
@@ -82,4 +85,50 @@ async fn every_example_works_in_try_it_out() {
         let expected = document["paths"][path][method]["responses"].as_object().unwrap().keys().next().unwrap();
         assert_eq!(answer.status.to_string(), *expected, "{method} {path}: {answer:?}");
     }
+}
+
+/// A file of the documentation for a client that takes gzip or not.
+async fn file(app: &TestApp, path: &str, headers: &[(&'static str, String)]) -> (u16, HeaderMap, Vec<u8>) {
+    let request = app.request(Method::GET, path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    (status, headers, response.bytes().await.unwrap().to_vec())
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentation_is_not_framed_and_is_compressed_and_cached() {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let app = TestApp::start(Kind::Sqlite).await;
+    let page = app.get("/docs/").await.body;
+    let named = page.split('"').filter_map(|word| word.strip_prefix("./").or((word == "index.css").then_some(word)));
+    let mut paths: Vec<String> = named.map(|name| format!("/docs/{name}")).collect();
+    assert!(paths.len() >= 5, "{page}");
+    // No script or style stands in the page itself, so the policy needs no exception.
+    assert!(!page.contains("<style") && page.matches("<script").count() == page.matches("<script src=").count());
+    paths.extend(["/docs/".to_owned(), "/openapi.json".to_owned()]);
+    for path in paths {
+        let (status, headers, plain) = file(&app, &path, &[]).await;
+        let of = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((status, of("content-security-policy"), of("x-frame-options")), (200, Some(POLICY), Some("DENY")));
+        assert_eq!((of("x-content-type-options"), of("content-encoding")), (Some("nosniff"), None), "{path}");
+        assert_eq!((of("cache-control"), of("vary")), (Some("public, max-age=300"), Some("accept-encoding")), "{path}");
+        let gzip = [("accept-encoding", "br, gzip;q=0.5".to_owned())];
+        let (_, packed_headers, packed) = file(&app, &path, &gzip).await;
+        assert_eq!(packed_headers["content-encoding"], "gzip", "{path}");
+        assert_eq!((unpacked(&packed), packed_headers.get("etag")), (plain, headers.get("etag")), "{path}");
+        let known = of("etag").unwrap().to_owned();
+        let (status, headers, body) = file(&app, &path, &[("if-none-match", format!("\"x\", {known}"))]).await;
+        assert_eq!((status, headers["etag"].to_str().unwrap(), body.len()), (304, known.as_str(), 0), "{path}");
+        assert_eq!(file(&app, &path, &[("if-none-match", "\"x\"".to_owned())]).await.0, 200, "{path}");
+    }
+    assert_eq!(app.get("/docs").await.header("location"), Some("/docs/"));
+    app.get("/docs/nothing").await.problem(404, "route_not_found");
 }

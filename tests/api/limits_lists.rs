@@ -127,6 +127,26 @@ async fn lists_that_hang_end_and_take_no_connection_of_others() {
     guarded.app.until("lists again", || async { list(&keys[0]).await.status == 200 }).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_hang_leave_connections_to_others() {
+    let database = Arc::new(Database::fresh(Kind::Postgres).await);
+    let (guarded, keys) = besieged(&database, 1).await;
+    let mut connection = PgConnection::connect(&database.url).await.expect("the server answers");
+    sqlx::raw_sql("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE").execute(&mut connection).await.expect("it runs");
+    let hanging = join_all(keys.iter().map(|key| guarded.app.ask(key, Method::GET, "/events/1", None)));
+    let peaceful = async {
+        guarded.app.until("a read that hangs", || async { number(&database, HANGING).await > 0 }).await;
+        let statuses = others(&guarded).await;
+        connection.close().await.ok();
+        statuses
+    };
+    let (answers, (followed, changed)) = join(hanging, peaceful).await;
+    assert_eq!(followed, vec![302; LINKS]);
+    assert_eq!(changed, vec![201; LINKS]);
+    let shed = answers.iter().filter(|answer| answer.status == 503).count();
+    assert!(shed > 0 && shed < keys.len(), "one was answered, the rest did not wait for it: {answers:?}");
+}
+
 async fn counts_and_pages_stop_and_say_so(kind: Kind) {
     let app = TestApp::start(kind).await;
     let events = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100050) \

@@ -143,7 +143,7 @@ pub async fn read_event(
     caller: Caller,
     Named(id): Named<EventId>,
 ) -> Result<Json<Event>, Error> {
-    app.store()?.event(id, caller.owner()).await?.map(Json).ok_or_else(EventId::not_found)
+    app.reading_store().await?.event(id, caller.owner()).await?.map(Json).ok_or_else(EventId::not_found)
 }
 
 impl CreateEvent {

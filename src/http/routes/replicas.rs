@@ -39,7 +39,7 @@ pub struct ReplicaBody {
     responses((status = 200, description = "The replicas", body = Vec<ReplicaBody>)),
 )]
 pub async fn list_replicas(State(app): State<AppState>) -> Result<Json<Vec<ReplicaBody>>, Error> {
-    let store = app.store()?;
+    let store = app.reading_store().await?;
     if store.is_embedded() {
         return Ok(Json(vec![itself(&app)?]));
     }

@@ -114,11 +114,11 @@ pub async fn url_stats(
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
     if let Some(owner) = caller.owner()
-        && app.store()?.url(id).await?.is_none_or(|url| url.user_id != owner)
+        && app.reading_store().await?.url(id).await?.is_none_or(|url| url.user_id != owner)
     {
         return Err(UrlId::not_found());
     }
-    let store = app.counted_store().await?.for_lists();
+    let store = app.counted_store().await?;
     let found = store.url_statistics(id, &asked.calendar, asked.top).await?.ok_or_else(UrlId::not_found)?;
     Ok(Json(asked.answer(Some(id), found)))
 }
@@ -140,7 +140,7 @@ pub async fn stats(
     query: ListQuery,
 ) -> Result<Json<StatisticsBody>, Error> {
     let asked = Asked::of(&query, app.clock.now())?;
-    let store = app.counted_store().await?.for_lists();
+    let store = app.counted_store().await?;
     let subject = caller.owner().map_or(Subject::ALL, Subject::user);
     let found = store.statistics(subject, &asked.calendar, asked.top).await?;
     Ok(Json(asked.answer(None, found)))

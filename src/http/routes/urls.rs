@@ -138,7 +138,7 @@ pub async fn list_urls(
     let filter = UrlFilter { owner: caller.owner(), user_id, is_active, short_code, created };
     let sort = query.sort(&[SortKey::Id, SortKey::CreatedAt, SortKey::Clicks])?;
     let with_clicks = includes_clicks(&query)? || sort.key == SortKey::Clicks;
-    let store = if with_clicks { app.counted_store().await? } else { app.store()? }.for_lists();
+    let store = if with_clicks { app.counted_store().await? } else { app.store()?.for_lists() };
     list::respond("/urls", &query, permit, UrlRows { store, filter, base, with_clicks, sort }).await
 }
 
@@ -212,7 +212,7 @@ pub async fn read_url(
         let url = store.counted_url(id).await?.filter(|counted| seen(&counted.url)).ok_or_else(UrlId::not_found)?;
         return Ok(Json(UrlBody::counted(url, &base)));
     }
-    let url = app.store()?.url(id).await?.filter(seen).ok_or_else(UrlId::not_found)?;
+    let url = app.reading_store().await?.url(id).await?.filter(seen).ok_or_else(UrlId::not_found)?;
     Ok(Json(UrlBody::new(url, &base)))
 }
 

@@ -138,7 +138,7 @@ pub async fn read_user(
     caller: Caller,
     Named(id): Named<UserId>,
 ) -> Result<Json<User>, Error> {
-    let user = app.store()?.user(id).await?.filter(|user| caller.sees(user.id));
+    let user = app.reading_store().await?.user(id).await?.filter(|user| caller.sees(user.id));
     user.map(Json).ok_or_else(UserId::not_found)
 }
 

@@ -27,6 +27,22 @@ const ADDRESSES: &[&str] = &[
     "::ffff:203.0.113.9, unknown",
     "for=203.0.113.9;proto=https, for=\"[2001:db8::9]:1\"",
     "for=_hidden, FOR=10.0.0.2;by=x",
+    "for=\"203.0.113.9, for=10.0.0.2\"",
+    "for=\"a\\\"b\", for=192.0.2.1",
+    "host=\"x;for=192.0.2.1\";for=203.0.113.9",
+    "for=\"203.0.113.9",
+];
+/// What a proxy adds for a client at 198.51.100.7 in each of the two headers, with trusted hops behind it.
+const SEEN: [&[&str]; 2] = [
+    &["198.51.100.7", "198.51.100.7:4711", "::ffff:198.51.100.7", "198.51.100.7 , 10.0.0.2", "198.51.100.7,, 10.0.0.2"],
+    &[
+        "for=198.51.100.7;proto=http",
+        "For=\"198.51.100.7:4711\"",
+        "by=\"_a,b\";for=198.51.100.7",
+        "for=\"[::ffff:198.51.100.7]:1\";host=\"a;for=192.0.2.1\"",
+        "for=198.51.100.7, for=10.0.0.2;by=\"x,y\"",
+        "for=198.51.100.7,, for=\"10.0.0.2\"",
+    ],
 ];
 const AGENTS: &[&str] = &[
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -110,8 +126,9 @@ fn purposes() {
 fn addresses_that_proxies_name() {
     let peers =
         || prop_oneof![Just(IpAddr::from([10, 0, 0, 1])), Just(IpAddr::from([203, 0, 113, 50])), any::<IpAddr>()];
-    let given = move || (peers(), vec(inputs::header(ADDRESSES), 0..4), inputs::header(ADDRESSES), any::<bool>());
-    search("forwarded addresses", given, |(peer, mut lines, junk, is_forwarded)| {
+    let junk = || (inputs::header(ADDRESSES), any::<bool>(), any::<usize>());
+    let given = move || (peers(), vec(inputs::header(ADDRESSES), 0..4), junk());
+    search("forwarded addresses", given, |(peer, mut lines, (junk, is_forwarded, spelling))| {
         let name = if is_forwarded { header::FORWARDED } else { HeaderName::from_static("x-forwarded-for") };
         let trust = Trust { header: Some(name.clone()), proxies: "10.0.0.0/8".parse().unwrap() };
         let mut extensions = Extensions::new();
@@ -127,8 +144,9 @@ fn addresses_that_proxies_name() {
             prop_assert_eq!(claimed, Some(peer.to_canonical()), "who is no proxy speaks for nobody");
         }
         // The proxy adds whom it saw to whatever a client made up.
-        let seen: &[u8] = if is_forwarded { b"for=198.51.100.7;proto=http" } else { b"198.51.100.7" };
-        let line = [junk.as_bytes(), b", ", seen].concat();
+        let spellings = SEEN[usize::from(is_forwarded)];
+        let seen = spellings[spelling % spellings.len()];
+        let line = [junk.as_bytes(), b", ", seen.as_bytes()].concat();
         lines.push(HeaderValue::from_bytes(&line).unwrap());
         let expected = if is_proxy { [198, 51, 100, 7].into() } else { peer.to_canonical() };
         prop_assert_eq!(of(&lines), Some(expected));

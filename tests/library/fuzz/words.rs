@@ -1,7 +1,8 @@
 //! Words that addresses, queries and bodies hold: codes, targets, cursors, pages, ranges of time, proxies.
 
 use buoy::domain::{
-    Cursor, EmailAddress, EventType, PageRequest, ShortCode, TargetUrl, Title, TrustedProxies, UrlId, Username,
+    Cursor, EmailAddress, EventType, PageRequest, ShortCode, TargetPolicy, TargetUrl, Title, TrustedProxies, UrlId,
+    Username,
     page::{MAX_PER_PAGE, PageStart},
     short_code::RESERVED,
     stats::{Calendar, Edge, MAX_BUCKETS, Top, Unit, Zone},
@@ -21,6 +22,14 @@ const TARGETS: &[&str] = &[
     "http://[2001:db8::1]:8080/",
     "https://example.com/me@home",
     "http://127.1/",
+    "https://m\u{fc}nchen.example:8443?x=\u{fc}",
+    "https://xn--mnchen-3ya.example/",
+    "https:///user@example.com/",
+    "https:\\\\example.com\\@x",
+    "https://b\u{fc}cher.example\\@evil.example/",
+    "https://\u{2100}.example/",
+    "https://example.com%2f@evil.example",
+    "https://example.com:0443/\u{e9}\u{e9}\u{e9}#\u{e9}",
 ];
 const CURSORS: &[&str] = &["after-20", "after-57-123", "after-9223372036854775807", "after-0-0"];
 const NUMBERS: &[&str] = &["1", "20", "1000", "1000000001", "0"];
@@ -73,6 +82,23 @@ fn targets() {
             let url = followed.map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert!(matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
             prop_assert!(url.username().is_empty() && url.password().is_none());
+            // The host stands in `Location` as the name that resolvers take, so that every client reads the same one.
+            let authority = location.split("://").nth(1).unwrap_or_default();
+            let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+            prop_assert!(!authority.contains(['%', '@', '\\']) || text.is_ascii(), "{}", location);
+            prop_assert!(location.len() <= 24 * 1_024);
+            // What was answered is a target again, and its own location.
+            let again = TargetUrl::parse(location.clone().into_owned()).map_err(|fault| fault.to_string());
+            if location.len() <= MAX_BYTES {
+                prop_assert_eq!(again.as_ref().map(TargetUrl::location), Ok(location.clone()));
+            }
+            // No spelling of the host that was asked is another host.
+            let asked = url.host_str().map(|host| match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            });
+            let policy = TargetPolicy { allow_private: true, ..TargetPolicy::default() };
+            prop_assert!(policy.check_asked(&target, asked.as_deref()).is_err(), "{:?}", asked);
             Ok(())
         },
     );

@@ -1,6 +1,10 @@
 //! A page of metrics in the format that the client asks for.
 
+use std::collections::HashSet;
+
 use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::http::accept::accepts;
 
 const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -8,24 +12,18 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 /// A page of OpenMetrics as the client asks for it, and its content type: in the text format unless the client names
 /// OpenMetrics.
 pub(super) fn negotiated(headers: &HeaderMap, page: String) -> (HeaderValue, String) {
-    if asks_for_openmetrics(headers) { (OPENMETRICS, page) } else { (TEXT, as_text(&page)) }
-}
-
-fn asks_for_openmetrics(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_openmetrics = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
-        let weight = parts.find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
-        is_openmetrics && weight.is_none_or(|weight| weight > 0.0)
-    })
+    if accepts(headers, header::ACCEPT, "application/openmetrics-text") {
+        (OPENMETRICS, page)
+    } else {
+        (TEXT, as_text(&page))
+    }
 }
 
 /// The text format names a counter like its samples, with `_total`, and has no mark at its end.
 fn as_text(page: &str) -> String {
     let counter =
         |line: &str| line.strip_prefix("# TYPE ").and_then(|line| line.strip_suffix(" counter")).map(str::to_owned);
-    let counters: std::collections::HashSet<String> = page.lines().filter_map(counter).collect();
+    let counters: HashSet<String> = page.lines().filter_map(counter).collect();
     let mut text = String::with_capacity(page.len());
     for line in page.lines().filter(|line| *line != "# EOF") {
         let mut words = line.splitn(4, ' ');

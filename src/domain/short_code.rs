@@ -36,8 +36,7 @@ pub const RESERVED: &[&str] = &[
 ];
 
 checked_text!(
-    /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and in no case of letters one of
-    /// [`RESERVED`].
+    /// A link's code: 1 to 64 of `[0-9A-Za-z_-]`, case-sensitive, and no reserved word in any case of letters.
     ShortCode, check, pattern = "^[0-9A-Za-z_-]{1,64}$", example = "roadmap"
 );
 

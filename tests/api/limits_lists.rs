@@ -137,14 +137,13 @@ async fn reads_that_hang_leave_connections_to_others() {
     let peaceful = async {
         guarded.app.until("a read that hangs", || async { number(&database, HANGING).await > 0 }).await;
         let statuses = others(&guarded).await;
+        assert!(number(&database, HANGING).await > 0, "reads hang all the while");
         connection.close().await.ok();
         statuses
     };
-    let (answers, (followed, changed)) = join(hanging, peaceful).await;
+    let (_, (followed, changed)) = join(hanging, peaceful).await;
     assert_eq!(followed, vec![302; LINKS]);
     assert_eq!(changed, vec![201; LINKS]);
-    let shed = answers.iter().filter(|answer| answer.status == 503).count();
-    assert!(shed > 0 && shed < keys.len(), "one was answered, the rest did not wait for it: {answers:?}");
 }
 
 async fn counts_and_pages_stop_and_say_so(kind: Kind) {

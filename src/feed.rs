@@ -2,7 +2,7 @@
 //!
 //! Promises: the database is asked only while there are listeners, however many there are; an event is told in the
 //! order of ids and never before an earlier one that may still be committed; a listener that does not keep up costs no
-//! memory beyond [`CHUNKS`]. Leaves out: what a listener may see, and what it missed before: chunks say which ids they
+//! memory beyond `CHUNKS`. Leaves out: what a listener may see, and what it missed before: chunks say which ids they
 //! cover, so that it can read them from the ledger.
 
 use std::{

@@ -19,7 +19,7 @@ pub fn line(text: impl fmt::Display) -> io::Result<()> {
 /// Prints bytes to standard output.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;

@@ -47,6 +47,8 @@ impl EventFilter {
             && self.url_id.is_none_or(|id| id == event.url_id)
             && self.user_id.is_none_or(|id| Some(id) == event.user_id)
             && self.event_type.as_ref().is_none_or(|wanted| *wanted == event.event_type)
+            && self.time.after.is_none_or(|from| event.timestamp >= from)
+            && self.time.before.is_none_or(|end| event.timestamp < end)
     }
 }
 

@@ -161,6 +161,7 @@ async fn filters_choose_what_is_told(kind: Kind) {
     let url = app.url(ann, "https://example.com").await["id"].clone();
     let mut by_type = Client::open(&app, "?event_type=note").await;
     let mut by_user = Client::open(&app, &format!("?user_id={bob}&after=0")).await;
+    let mut by_time = Client::open(&app, "?timestamp_after=2100-01-01T00:00:00Z").await;
     let mut by_url = Client::open(&app, &format!("?url_id={url}&after=0")).await;
     app.url(bob, "https://example.com").await;
     app.post("/events", &json!({"event_type": "note", "url_id": url})).await.expect(201);
@@ -169,6 +170,8 @@ async fn filters_choose_what_is_told(kind: Kind) {
     assert_eq!(by_type.types(2).await, ["note", "note"]);
     assert_eq!(by_user.types(2).await, ["created", "mine"]);
     assert_eq!(by_url.types(4).await, ["created", "note", "mine", "note"]);
+    let silence = timeout(Duration::from_millis(600), by_time.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
 }
 
 async fn a_key_is_told_of_its_own_until_it_is_revoked(kind: Kind) {
